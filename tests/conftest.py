@@ -1,0 +1,28 @@
+"""Set-up for all tests, before anything imports torch. Kernels that tests start inherit it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Two workers on two cores: one thread each, or they wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What the package computes once (shading buffers, judges) is kept between runs of the tests, apart
+# from the user's own cache. Its files carry hashes and are made again when damaged or outdated;
+# tests that are about that use a folder of their own.
+os.environ.setdefault("CVQ_CACHE", str(ROOT / ".cache" / "tests"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `gpu` are skipped where there is no CUDA device (see tests/SKIPS.md)."""
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))
