@@ -1,0 +1,175 @@
+"""Trained models on disk: weights as safetensors, everything else as JSON beside them. Nothing is
+unpickled.
+
+`model.json` says which world, recipe and seed made the weights, the sizes they have, and their
+SHA-256. All of it is checked before a single weight is touched, and both files are written whole or
+not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from cvq_tutorial.autoencoder import QuantizedAutoencoder
+from cvq_tutorial.model import CausalVQ
+from cvq_tutorial.paths import write_atomic
+from cvq_tutorial.quantize import Quantizer
+from cvq_tutorial.recipes import Recipe
+from cvq_tutorial.transition import CausalTransition
+
+FORMAT = 1
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message names the file, expected and found."""
+
+
+def build(world: Any, recipe: Recipe) -> CausalVQ:
+    """An untrained model for a world (of `worlds.make_world`), as the recipe says.
+
+    Weights are drawn from torch's global generator; `train.train` seeds it.
+    """
+    if not world.has_images:
+        transition = CausalTransition(
+            world.n_nodes, 1, world.n_codes, world.n_actions,
+            width=recipe.width, rounds=recipe.reads, variant=recipe.variant,
+        )  # fmt: skip
+        return CausalVQ(None, transition, list(world.action_names))
+    quantizer = Quantizer(
+        recipe.code_width, recipe.codebooks, recipe.codes, rule=recipe.rule, slices=recipe.slices
+    )
+    auto = QuantizedAutoencoder(
+        quantizer, world.image_shape, width=recipe.decoder_width, blocks=recipe.decoder_blocks
+    )
+    places = auto.grid[0] * auto.grid[1]
+    joint = recipe.layout == "places"
+    transition = CausalTransition(
+        places if joint else places * recipe.codebooks,
+        recipe.codebooks if joint else 1,
+        recipe.codes, world.factors.n_actions,
+        width=recipe.width, rounds=recipe.reads, variant=recipe.variant,
+    )  # fmt: skip
+    return CausalVQ(auto, transition, list(world.factors.action_names), layout=recipe.layout)
+
+
+def describe(world: Any) -> dict:
+    """What a checkpoint remembers of a world: name, options, and its factors or sizes."""
+    told: dict[str, Any] = {"name": world.name, "options": dict(world.options)}
+    if world.has_images:
+        told["factors"] = world.factors.to_json()
+        told["image_shape"] = list(world.image_shape)
+    return json.loads(json.dumps(told))  # as it will be read again: tuples are lists there
+
+
+def save(
+    run_dir: str | Path,
+    model: CausalVQ,
+    world: Any,
+    recipe: Recipe,
+    seed: int,
+    *,
+    seconds: dict[str, float] | None = None,
+) -> Path:
+    """Write `model.safetensors` and `model.json` into run_dir; returns the path of the JSON."""
+    run_dir = Path(run_dir)
+    weights = save_tensors({k: v.cpu().contiguous() for k, v in model.state_dict().items()})
+    info = {
+        "format": FORMAT,
+        "world": describe(world),
+        "recipe": recipe.to_json(),
+        "seed": seed,
+        "action_names": model.action_names,
+        "seconds": {k: round(v, 2) for k, v in (seconds or {}).items()},
+        "sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    write_atomic(run_dir / "model.safetensors", weights)
+    return write_atomic(run_dir / "model.json", (json.dumps(info, indent=1) + "\n").encode())
+
+
+def read_info(run_dir: str | Path) -> dict:
+    """The checked contents of `model.json`; CheckpointError names what is wrong."""
+    path = Path(run_dir) / "model.json"
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise CheckpointError(f"no trained model here: expected {path}") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from None
+    found = info.get("format") if isinstance(info, dict) else None
+    if found != FORMAT:
+        newer = isinstance(found, int) and found > FORMAT
+        raise CheckpointError(
+            f"{path}: expected checkpoint format {FORMAT}, found {found!r}"
+            + ("; it was made by a newer cvq_tutorial" if newer else "")
+        )
+    kinds = {"world": dict, "recipe": dict, "seed": int, "action_names": list, "sha256": str}
+    for key, kind in kinds.items():
+        if not isinstance(info.get(key), kind):
+            told = f"expected a {kind.__name__}, found {info[key]!r}" if key in info else "missing"
+            raise CheckpointError(f"{path} is damaged: {key}: {told}")
+    return info
+
+
+def load(run_dir: str | Path, world: Any, *, device: str | torch.device = "cpu") -> CausalVQ:
+    """The trained model of a run folder, for the world it was trained on.
+
+    Raises CheckpointError when the checkpoint is missing, damaged, of a newer format, or of another
+    world; the message names expected and found, and the world's weights are then untouched.
+    """
+    run_dir = Path(run_dir)
+    info = read_info(run_dir)
+    expected, found = describe(world), info["world"]
+    for key in expected:
+        if found.get(key) != expected[key]:
+            raise CheckpointError(
+                f"{run_dir} holds a model of another world: expected {key} {expected[key]}, "
+                f"found {found.get(key)}"
+            )
+    path = run_dir / "model.safetensors"
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing beside model.json") from None
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != info["sha256"]:
+        raise CheckpointError(
+            f"{path} is damaged: expected SHA-256 {info['sha256'][:12]}..., found {digest[:12]}..."
+        )
+    try:
+        recipe = Recipe(**info["recipe"])
+        tensors = load_tensors(data)
+    except (TypeError, ValueError, SafetensorError) as error:
+        raise CheckpointError(f"{run_dir} cannot be read: {error}") from None
+    with torch.random.fork_rng():  # its weights are replaced: nobody's random stream moves on
+        model = build(world, recipe)
+    want = {k: tuple(v.shape) for k, v in model.state_dict().items()}
+    have = {k: tuple(v.shape) for k, v in tensors.items()}
+    for key in sorted(want.keys() | have.keys()):
+        if want.get(key) != have.get(key):
+            raise CheckpointError(
+                f"{path}: weight {key}: expected shape {want.get(key)}, found {have.get(key)}"
+            )
+    model.load_state_dict(tensors)
+    return model.to(device).eval()
+
+
+def load_run(
+    run_dir: str | Path, *, device: str | torch.device = "cpu"
+) -> tuple[CausalVQ, Any, dict]:
+    """Model, world and info of a run folder; the world is made again from the checkpoint."""
+    from cvq_tutorial.worlds import make_world
+
+    info = read_info(run_dir)
+    try:
+        world = make_world(info["world"]["name"], **info["world"]["options"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{run_dir} holds a model of an unusable world: {error}") from None
+    return load(run_dir, world, device=device), world, info
