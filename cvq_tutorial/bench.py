@@ -23,11 +23,11 @@ import torch
 from torch import Tensor
 
 from cvq_tutorial.autoencoder import QuantizedAutoencoder
+from cvq_tutorial.loop import half_precision, pick_device
 from cvq_tutorial.model import CausalVQ
 from cvq_tutorial.paths import write_atomic
 from cvq_tutorial.quantize import Quantizer
 from cvq_tutorial.recipes import get
-from cvq_tutorial.train import half_precision, pick_device
 from cvq_tutorial.transition import CausalTransition, transition_loss
 from cvq_tutorial.worlds import make_world
 

@@ -18,9 +18,9 @@ from cvq_tutorial import metrics
 from cvq_tutorial.images import to_float
 from cvq_tutorial.judge import accuracy as judge_accuracy
 from cvq_tutorial.judge import load_or_train_judge
+from cvq_tutorial.loop import half_precision
 from cvq_tutorial.model import CausalVQ
 from cvq_tutorial.recipes import Recipe
-from cvq_tutorial.train import half_precision
 from cvq_tutorial.transitions import changed_pixels, sample_transitions
 
 FORMAT = 1

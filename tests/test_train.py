@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 import torch
 
-from cvq_tutorial import checkpoints
+from cvq_tutorial import checkpoints, loop
 from cvq_tutorial import train as training
 from cvq_tutorial.images import to_float
+from cvq_tutorial.loop import COLUMNS, STATE, pick_device
 from cvq_tutorial.recipes import Recipe, get
-from cvq_tutorial.train import COLUMNS, STATE, encoded_transitions, pick_device, train
+from cvq_tutorial.train import encoded_transitions, train
 from cvq_tutorial.transitions import split_of
 from cvq_tutorial.worlds import make_world
 from cvq_tutorial.worlds.codes import CodesWorld
@@ -308,7 +309,7 @@ def test_a_second_ctrl_c_acts_at_once(whole, tmp_path, monkeypatch):
         ctrl_c()
         raise AssertionError("went on")
 
-    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
     interrupted("codes", tmp_path / "run", monkeypatch, lambda p: in_step(p, 4, twice), "^$")
     same_end("codes", tmp_path / "run", whole)
 
@@ -326,7 +327,7 @@ import os, signal, sys
 import torch
 sys.path.insert(0, {tests!r})
 import test_train
-test_train.training.SAVE_EVERY, test_train.training.VALID = 0.0, 24
+test_train.loop.SAVE_EVERY, test_train.training.VALID = 0.0, 24
 original, calls = torch.nn.utils.clip_grad_norm_, [0]
 
 def deadly(*args, **kwargs):
@@ -510,7 +511,7 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_weights(tmp_path, monke
         return parts
 
     monkeypatch.setattr(training, "transition_loss", steep)
-    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
     with pytest.raises(FloatingPointError, match="gradient is nan at step 2 of transition"):
         run("codes", tmp_path)
     monkeypatch.setattr(training, "transition_loss", original)
