@@ -1,13 +1,15 @@
 """Every static figure: images, codes, interventions and training (here), masks and graphs.
 
 A figure is a pure function: it takes arrays or tensors, draws on a `Picture` and returns it. Sizes
-are fixed, positions do not depend on the values, nothing is told by colour alone, and
-`figure.summary` says in one line what can be seen. Bad input is refused with a line that says what
-was expected.
+are fixed, positions do not depend on the values (but for `graph_layers`, where they are the point),
+nothing is told by colour alone, and `figure.summary` says in one line what can be seen. Bad input
+is refused with a line that says what was expected.
 
 Images are float (B, 3, H, W) in [0, 1], as models have them, or uint8 (B, H, W, 3), as worlds have
-them. Figures made of cells live in `draw_heatmaps`, those made of arrows in `draw_graphs`; both are
-named here too, so that `draw.` finds them all.
+them. Figures made of cells live in `draw_heatmaps`, those made of arrows in `draw_graphs` and
+`draw_layers`, masks over images in `draw_effects`, graphs against each other in `draw_compare`,
+graphs while they are learned in `draw_training`. All are named here too, so that `draw.` finds
+them.
 """
 
 from __future__ import annotations
@@ -20,8 +22,12 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 from numpy.typing import NDArray
 
-from cvq_tutorial.draw_graphs import graph_arrows, graph_over_image, to_digraph
+from cvq_tutorial.draw_compare import graph_difference, graph_stability, truth_and_learned
+from cvq_tutorial.draw_effects import effects_over_images
+from cvq_tutorial.draw_graphs import graph_arrows, graph_over_image
 from cvq_tutorial.draw_heatmaps import confusion, effects_masks, graph_matrix
+from cvq_tutorial.draw_layers import graph_layers
+from cvq_tutorial.draw_training import training_animation, training_strip
 from cvq_tutorial.metrics import psnr
 from cvq_tutorial.picture import (
     BLUE,
@@ -30,11 +36,12 @@ from cvq_tutorial.picture import (
     as_array,
     as_images,
     check_grid,
-    check_names,
+    labels_of,
     png,
     row_label,
     save,
     styled,
+    svg,
     tile,
 )
 
@@ -44,14 +51,21 @@ __all__ = [
     "code_maps",
     "confusion",
     "effects_masks",
+    "effects_over_images",
     "graph_arrows",
+    "graph_difference",
+    "graph_layers",
     "graph_matrix",
     "graph_over_image",
+    "graph_stability",
     "png",
     "reconstructions",
     "save",
-    "to_digraph",
+    "svg",
+    "training_animation",
     "training_curves",
+    "training_strip",
+    "truth_and_learned",
 ]
 
 LARGEST_DIFFERENCE = 0.25  # where the colours of |difference| end; fixed, so that figures compare
@@ -177,7 +191,7 @@ def before_after(before: Any, intervened: Any, truth: Any, action_names: Sequenc
     )
     _same_shape(x, made, "intervened")
     _same_shape(x, y, "truth")
-    names = check_names(action_names, len(x), "action names")
+    names = labels_of(action_names, len(x), "action names")
     blocks = 2 if len(x) >= 6 else 1
     rows = -(-len(x) // blocks)
     difference = np.abs(made - y).mean(axis=-1)

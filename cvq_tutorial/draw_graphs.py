@@ -34,37 +34,17 @@ from cvq_tutorial.picture import (
     as_marks,
     as_probabilities,
     check_grid,
-    check_names,
     check_threshold,
     edges_shown,
+    labels_of,
+    names_of,
     styled,
 )
 
 DASHES = (0, (3.2, 1.6))
 DOTS = (0, (1, 1.2))
 SET_COLOR = "#f6d57a"
-
-
-def to_digraph(
-    graph: Any, threshold: float = 0.5, names: Sequence[str] | None = None
-) -> nx.DiGraph:
-    """A networkx DiGraph with an edge i -> j wherever `graph[i, j] >= threshold`.
-
-    graph: (N, N) probabilities, row = cause; names: of the nodes, the integers 0..N-1 if None.
-    All N nodes are there, in order; the edges have the attribute `probability`.
-    Raises ValueError for anything but probabilities.
-    """
-    matrix, limit = as_graph(graph), check_threshold(threshold)
-    nodes: Sequence[int | str] = range(len(matrix))
-    if names is not None:
-        nodes = check_names(names, len(matrix), "names")
-    result = nx.DiGraph()
-    result.add_nodes_from(nodes)
-    result.add_edges_from(
-        (nodes[i], nodes[j], {"probability": float(matrix[i, j])})
-        for i, j in np.argwhere(matrix >= limit)
-    )
-    return result
+PALE = 0.3  # how much white is mixed into an image under arrows
 
 
 # Arrows ------------------------------------------------------------------------------------------
@@ -74,18 +54,19 @@ def _arrow(
     axes: Axes, start: NDArray, end: NDArray, patches: tuple[Any, Any], style: dict[str, Any]
 ) -> None:
     """An arrow from cause to effect, clipped at the patches of the two nodes (None: a gap)."""
-    axes.add_patch(
-        FancyArrowPatch(
-            tuple(start),
-            tuple(end),
-            connectionstyle="arc3,rad=0.12",
-            patchA=patches[0],
-            patchB=patches[1],
-            shrinkA=1.5 if patches[0] else 3,
-            shrinkB=1.5 if patches[1] else 3,
-            **style,
-        )
+    arrow = FancyArrowPatch(
+        tuple(start),
+        tuple(end),
+        connectionstyle="arc3,rad=0.12",
+        patchA=patches[0],
+        patchB=patches[1],
+        shrinkA=1.5 if patches[0] else 3,
+        shrinkB=1.5 if patches[1] else 3,
+        **style,
     )
+    # Where it meets its nodes is slow to find: only when it is drawn, not for limits and layout.
+    arrow.set_in_layout(False)
+    axes.add_artist(arrow)
 
 
 def _loop(
@@ -126,26 +107,26 @@ def _free_direction(at: NDArray, others: NDArray) -> NDArray[np.float64]:
     return np.array([np.cos(best), np.sin(best)])
 
 
-def _line(color: str, strength: float, dashes: Any = "-") -> dict[str, Any]:
-    """The look of an arrow; `strength` in [0, 1] sets width and opacity."""
-    width = 1.1 + 1.5 * strength
+def line_style(color: str, strength: float, dashes: Any = "-", size: float = 1.0) -> dict[str, Any]:
+    """The look of an arrow; `strength` in [0, 1] sets width and opacity, `size` scales it all."""
+    width = size * (1.1 + 1.5 * strength)
     return {
         "arrowstyle": "-|>,head_length=0.5,head_width=0.24",
-        "mutation_scale": 9 + 4 * strength,
+        "mutation_scale": size * (9 + 4 * strength),
         "color": color,
         "alpha": 0.5 + 0.5 * strength,
         "linewidth": width,
         "linestyle": dashes,
         "joinstyle": "miter",
         "path_effects": [
-            withStroke(linewidth=width + 1.8, foreground="white", alpha=0.8),
+            withStroke(linewidth=width + 1.8 * size, foreground="white", alpha=0.8),
             Normal(),
         ],
         "zorder": 3,
     }
 
 
-def _strength(probability: float, limit: float) -> float:
+def strength_of(probability: float, limit: float) -> float:
     return (probability - limit) / (1 - limit) if limit < 1 else 1.0
 
 
@@ -197,11 +178,11 @@ def graph_over_image(
     figure = Picture(6.0, 6.4)
     axes = figure.add_subplot()
     extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
-    axes.imshow(picture[0], extent=extent)
+    axes.imshow(PALE + (1 - PALE) * picture[0], extent=extent)  # paler, for the arrows to stand out
     for edge in np.arange(columns - 1) + 0.5:
-        axes.plot([edge, edge], [-0.5, rows - 0.5], color="white", alpha=0.3, linewidth=0.6)
+        axes.plot([edge, edge], [-0.5, rows - 0.5], color="white", alpha=0.45, linewidth=0.6)
     for edge in np.arange(rows - 1) + 0.5:
-        axes.plot([-0.5, columns - 0.5], [edge, edge], color="white", alpha=0.3, linewidth=0.6)
+        axes.plot([-0.5, columns - 0.5], [edge, edge], color="white", alpha=0.45, linewidth=0.6)
 
     def place(n: int) -> NDArray[np.float64]:
         return np.array([n % columns, n // columns], dtype=float)
@@ -211,16 +192,16 @@ def graph_over_image(
     axes.add_patch(Rectangle(tuple(here - 0.5), 1, 1, fill=False, color="white", lw=4.2, zorder=5))
     axes.add_patch(outline)
     for n, probability in zip(*chosen["causes"][:2], strict=True):
-        style = _line(BLUE, _strength(probability, limit))
+        style = line_style(BLUE, strength_of(probability, limit))
         _arrow(axes, place(n), here, (None, outline), style)
         axes.plot(*place(n), "o", color=BLUE, markersize=4.5, markeredgecolor="white", zorder=4)
     for n, probability in zip(*chosen["effects"][:2], strict=True):
-        style = _line(ORANGE, _strength(probability, limit), DASHES)
+        style = line_style(ORANGE, strength_of(probability, limit), DASHES)
         _arrow(axes, here, place(n), (outline, None), style)
         axes.plot(*place(n), "s", color=ORANGE, markersize=7, markeredgecolor="white", zorder=2)
     if own:
         others = np.array([place(n) for role in chosen.values() for n in role[0]])
-        style = _line(GREEN, _strength(matrix[node, node], limit))
+        style = line_style(GREEN, strength_of(matrix[node, node], limit))
         _loop(axes, here, _free_direction(here, others), (1.15, 0.55), 0.56, style)
     margin = 0.6  # room for a loop on the border
     axes.set(
@@ -281,7 +262,7 @@ def graph_arrows(
     """
     matrix, limit = as_graph(graph), check_threshold(threshold)
     n_nodes = len(matrix)
-    labels = check_names(names, n_nodes, "names")
+    labels = labels_of(names_of(graph, names), n_nodes, "names")
     is_set = as_marks(set_nodes, n_nodes, "set_nodes")
     if top_k < 1:
         raise ValueError(f"top_k must be at least 1, found {top_k}")
@@ -321,8 +302,8 @@ def graph_arrows(
     }
     for i, j in edges[::-1]:  # likeliest last, on top
         role = "missed" if not found[i, j] else "right" if known is None or known[i, j] else "extra"
-        strength = 0.5 if role == "missed" else _strength(matrix[i, j], limit)
-        style = _line(looks[role][0], strength, looks[role][1])
+        strength = 0.5 if role == "missed" else strength_of(matrix[i, j], limit)
+        style = line_style(looks[role][0], strength, looks[role][1])
         if i == j:
             _loop(axes, spots[i], spots[i], loop, 0.92 * radius, style)
         else:

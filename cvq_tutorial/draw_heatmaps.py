@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 from cvq_tutorial.picture import (
     INK,
@@ -18,24 +20,34 @@ from cvq_tutorial.picture import (
     as_marks,
     as_probabilities,
     check_grid,
-    check_names,
     check_threshold,
     edges_shown,
+    labels_of,
+    names_of,
     row_label,
     styled,
     tile,
 )
 
 ANNOTATE_UP_TO = 12  # nodes whose probabilities can still be read as numbers
+WHITE_TO_AMBER = LinearSegmentedColormap.from_list("set", ["#ffffff", "#f6d57a", "#8a5a00"])
 WHITE_TO_BLUE = LinearSegmentedColormap.from_list("share", ["#ffffff", "#9ecae1", "#08306b"])
 
 
-def _ramp(limit: float) -> LinearSegmentedColormap:
+def threshold_ramp(limit: float) -> LinearSegmentedColormap:
     """Greys under the threshold, blues from it on; the jump in lightness is what marks an edge."""
     stops = [(0.0, "#ffffff"), (limit, "#d0d0d0"), (limit, "#6aaed6"), (1.0, "#08306b")]
     if limit == 1.0:
         stops = [(0.0, "#ffffff"), (1.0, "#d0d0d0")]
     return LinearSegmentedColormap.from_list("edges", stops, N=512)
+
+
+def along_axes(axes: Axes, mask: NDArray[np.float64]) -> None:
+    """The mask as a strip above the matrix (effects) and one to its right (causes)."""
+    look: dict[str, Any] = {"vmin": 0, "vmax": 1, "cmap": WHITE_TO_AMBER, "aspect": "auto"}
+    for box, values in (((0, 1.012, 1, 0.03), mask[None, :]), ((1.012, 0, 0.03, 1), mask[:, None])):
+        strip = axes.inset_axes(box)
+        tile(strip, values, **look)
 
 
 @styled
@@ -46,21 +58,28 @@ def graph_matrix(
     *,
     names: Sequence[str] | None = None,
     set_nodes: Any = None,
+    mask: Any = None,
 ) -> Picture:
     """The graph as a matrix, row = cause, column = effect; grey under the threshold, blue above.
 
-    graph: (N, N) probabilities, or a DiGraph.
+    graph: (N, N) probabilities, a DiGraph, or a CausalGraph (then names and mask are known).
     threshold: in (0, 1], an edge is there from it on.
     names: N node names, the numbers 0..N-1 if None.
     set_nodes: booleans (N,), nodes that the action sets; the columns of the others, whose edges are
         never used, are hatched and not counted.
+    mask: (N,) probability that the action sets the node, drawn along both axes; without `set_nodes`
+        the nodes of at least 0.5 are the set ones.
     Up to 12 nodes the probabilities are written into the cells, edges in bold.
     """
     import seaborn  # here: it brings pandas and pyplot, two seconds that only this figure needs
 
     matrix, limit = as_graph(graph), check_threshold(threshold)
     n_nodes = len(matrix)
-    labels = check_names(names, n_nodes, "names")
+    labels = labels_of(names_of(graph, names), n_nodes, "names", longest=24)
+    mask = getattr(graph, "set_by", None) if mask is None else mask
+    chance = None if mask is None else as_probabilities(mask, "mask", (n_nodes,))
+    if set_nodes is None and chance is not None:
+        set_nodes = chance >= 0.5
     is_set = as_marks(set_nodes, n_nodes, "set_nodes")
     annotate = n_nodes <= ANNOTATE_UP_TO
 
@@ -72,7 +91,7 @@ def graph_matrix(
         mask=np.broadcast_to(~is_set, matrix.shape),
         vmin=0,
         vmax=1,
-        cmap=_ramp(limit),
+        cmap=threshold_ramp(limit),
         annot=annotate,
         fmt=".2f",
         annot_kws={"size": 9 if n_nodes <= 8 else 7.5},
@@ -100,11 +119,15 @@ def graph_matrix(
     for side in axes.spines.values():
         side.set(visible=True, color="#999999")
     axes.set(xlabel="effect j (column)", ylabel="cause i (row)")
+    if chance is not None:
+        along_axes(axes, chance)
     edges = (matrix >= limit) & is_set[None, :]
     figure.suptitle(title)
     note = edges_shown(int(edges.sum()), int(edges.sum()), limit)
     hatched = "; hatched: not set by the action" if not is_set.all() else ""
-    axes.set_title(f"{ORIENTATION}{hatched}\n{note}", fontsize=8)
+    amber = "amber, top and right: probability that the action sets the node\n"
+    head = f"{ORIENTATION}{hatched}\n{amber if chance is not None else ''}{note}"
+    axes.set_title(head, fontsize=8, pad=14 if chance is not None else 5)
     per_node = edges.sum() / max(1, is_set.sum())
     figure.summary = (
         f"{title}: graph of {n_nodes} nodes as a matrix ({ORIENTATION}); {note}; "
@@ -125,7 +148,7 @@ def effects_masks(
     """
     learned = as_probabilities(mask, "mask", (None, None))
     n_actions, n_nodes = learned.shape
-    names = check_names(action_names, n_actions, "action names")
+    names = labels_of(action_names, n_actions, "action names")
     shape = check_grid(grid, n_nodes)
     layers = [("learned", learned)]
     if true_change is not None:
@@ -182,7 +205,7 @@ def confusion(counts: Any, action_names: Sequence[str]) -> Picture:
     if table.dtype.kind not in "iu" or table.min() < 0:
         raise ValueError(f"counts must be integers of at least 0, found {table.dtype}")
     n_actions = len(table)
-    names = check_names(action_names, n_actions, "action names")
+    names = labels_of(action_names, n_actions, "action names")
     in_row = table.sum(axis=1)
     share = table / np.maximum(in_row, 1)[:, None]
 

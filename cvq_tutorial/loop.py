@@ -196,7 +196,7 @@ class Run:
         part.train()
         before = self.seconds.get(phase, 0.0)
         began = saved = time.perf_counter()
-        every = max(1, steps // 40)
+        every = max(1, steps // 40, min(10, steps // 10))  # short runs: their rows cost too
         bar = _Progress(phase, steps, self.step, self.show)
         with _stop_between_steps() as stop:
             while self.step < steps:

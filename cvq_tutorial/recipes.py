@@ -118,12 +118,14 @@ _NANO = Recipe(
     code_width=16,
     decoder_width=32,
     decoder_blocks=1,
-    autoencoder_steps=60,
-    autoencoder_batch=32,
-    transitions=600,
+    warmup_share=0.5,
+    autoencoder_steps=480,
+    autoencoder_batch=16,
+    autoencoder_lr=4e-3,
+    transitions=2000,
     width=32,
     reads=1,
-    transition_steps=40,
+    transition_steps=160,
     transition_batch=32,
     test_transitions=200,
     prune_transitions=4,
@@ -155,8 +157,8 @@ _FOR_WORLD: dict[tuple[str, str], dict] = {
     # Few nodes, each edge necessary or not: what cutting an edge costs tells them apart exactly. On
     # images many places say the same, and 32 transitions per action were too few to tell which of
     # them can go (test nll 109 -> 117 nats), so there it is off.
-    ("codes", "nano"): {"prune_tolerance": 0.02, "transition_steps": 150},
-    ("codes", "lesson"): {"prune_tolerance": 0.02, "edge_price": 0.005, "transition_steps": 2500},
+    ("codes", "nano"): {"prune_tolerance": 0.02, "transition_steps": 300},
+    ("codes", "lesson"): {"prune_tolerance": 0.02, "transition_steps": 2500},
     ("codes", "paper"): {"prune_tolerance": 0.02, "width": 128, "transition_steps": 10_000},
     # Nine factors, more pictures than can be seen: more of everything, at most 15 minutes.
     ("sprites", "lesson"): {

@@ -1,0 +1,77 @@
+# Every target sets up .venv by itself; a second call finds it ready and starts at once.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV ?= .venv
+WORLD ?= shapes3d
+RECIPE ?= lesson
+SEED ?= 0
+SET ?=
+
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.ready
+
+# An environment knows the folder it was made in: after a move or a copy it is made again.
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
+STAMP_AGAIN := again
+endif
+
+.PHONY: help setup reproduce test lint lab lessons figures bench test-gpu clean again
+
+help:  ## list the targets
+	@echo "usage: make TARGET  (each target does its own set-up)"; echo
+	@grep -E '^[a-z][a-z-]*:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## */\1\t/' \
+	  | while IFS=$$'\t' read -r name text; do printf '  %-10s %s\n' "$$name" "$$text"; done
+	@echo; echo "Python: PYTHON=$(PYTHON) (3.11 or newer), environment: VENV=$(VENV)"
+
+setup: $(STAMP)  ## make the environment from requirements.lock (again after it or pyproject.toml changed)
+	@echo "$(VENV) is ready"
+
+$(STAMP): requirements.lock pyproject.toml $(STAMP_AGAIN)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "make: error: Python 3.11 or newer is needed, found: $$($(PYTHON) --version 2>&1); give PYTHON=..." >&2; exit 1; }
+	@echo "setting up $(VENV) (once; a few minutes)"
+	@if [ -f $(STAMP) ] && [ "$$(cat $(STAMP))" != '$(CURDIR)' ]; then rm -rf $(VENV); fi
+	@rm -f $(STAMP)
+	@$(PY) -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV); \
+	  $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 \
+	  || { $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(PY) install --quiet pip; } \
+	  || { echo "make: error: no environment could be made; on Debian: apt install python3-venv python3-pip" >&2; exit 1; }; }
+	@$(PY) -m pip install -qq --disable-pip-version-check -r requirements.lock
+	@$(PY) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@printf '%s' '$(CURDIR)' > $(STAMP)
+
+reproduce: $(STAMP)  ## train, evaluate, draw: WORLD=shapes3d RECIPE=lesson SEED=0 [SET="name=value ..."] -> runs/
+	@$(PY) -m cvq_tutorial reproduce $(WORLD) --recipe $(RECIPE) --seed $(SEED) $(foreach s,$(SET),--set '$(s)')
+
+test: lint  ## lint, then unit tests, notebook gates and nbval
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2
+
+lint: $(STAMP)  ## ruff (check and format, notebooks too) and mypy
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+lab: $(STAMP)  ## open JupyterLab at the first notebook
+	@$(PY) -m jupyterlab $(firstword $(sort $(wildcard notebooks/*.ipynb)) $(wildcard notebooks/reproduce/*.ipynb))
+
+lessons: $(STAMP)  ## rebuild the notebooks from notebooks/src (executes them; NAMES="91 ..." for some)
+	@$(PY) tools/build_notebooks.py $(NAMES)
+
+figures: reproduce  ## regenerate the pictures in figures/ from the run of `make reproduce`
+	@$(PY) tools/build_figures.py runs/$(WORLD)-$(RECIPE)-s$(SEED)
+
+bench: $(STAMP)  ## time a training step and a retrieval -> figures/bench.json
+	@$(PY) -m cvq_tutorial bench --out figures/bench.json
+
+test-gpu: $(STAMP)  ## the tests marked gpu and the notebooks on CUDA
+	@$(PY) -c 'import sys, torch; sys.exit(0 if torch.cuda.is_available() else "make: error: no CUDA device")'
+	@$(PY) -m pytest -q -m gpu tests
+	@$(PY) -m pytest -q --nbval-lax notebooks
+
+clean:  ## remove .venv and caches (runs/ and figures/ stay)
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,8 @@
+"""`python -m cvq_tutorial` is the `cvq` command."""
+
+import sys
+
+from cvq_tutorial.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,308 @@
+"""The `cvq` command: the same steps as the notebooks, from a terminal.
+
+Every command is a few lines over the package and imports what it needs inside, so that
+`cvq --help` answers at once. Errors are one line on stderr. Exit codes: 0 done, 1 it failed, 2
+wrong usage or bad input, 130 stopped by Ctrl-C. `CVQ_TRACEBACK=1` shows where an error came from.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import click
+
+from cvq_tutorial import __version__
+
+EPILOGUE = """\b
+Examples:
+  cvq worlds
+  cvq reproduce                                  the whole method on the default world
+  cvq reproduce codes --recipe lesson --seed 1
+  cvq train shapes3d --recipe nano --set codebooks=2
+  cvq evaluate runs/shapes3d-nano-s0
+  cvq graph runs/shapes3d-nano-s0 --action floor_hue+ --format png --out graph.png
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return the exit code; whatever goes wrong is printed, not raised."""
+    try:
+        result = cli.main(args=arguments, prog_name="cvq", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.UsageError as error:
+        where = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
+        return _fail(error.format_message() + where, 2)
+    except click.ClickException as error:
+        return _fail(error.format_message(), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("stopped; the same command goes on where this one was", 130)
+    except BrokenPipeError:  # `cvq worlds | head`: nobody reads on, and that is no error
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - lives until the interpreter's last flush
+        return 0
+    except (ValueError, TypeError) as error:
+        return _fail(error, 2)
+    except Exception as error:
+        return _fail(error, 1)
+
+
+def _fail(error: object, code: int) -> int:
+    """Print the one line of an error and return the exit code."""
+    if os.environ.get("CVQ_TRACEBACK") and isinstance(error, BaseException):
+        traceback.print_exception(error)
+    text = " ".join(str(error).split())
+    if isinstance(error, BaseException) and not isinstance(
+        error, (ValueError, TypeError, OSError, RuntimeError)
+    ):
+        text = f"{type(error).__name__}: {text}"
+    print(f"cvq: error: {text or type(error).__name__}", file=sys.stderr)
+    return code
+
+
+def overrides_of(pairs: tuple[str, ...]) -> dict[str, object]:
+    """The `--set name=value` options as a dictionary; a value that is no Python literal is text.
+
+    >>> overrides_of(("steps=20", "rule=ema", "grid=(8, 8)"))
+    {'steps': 20, 'rule': 'ema', 'grid': (8, 8)}
+    """
+    found: dict[str, object] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        name = name.strip()
+        if not equals or not name.isidentifier():
+            raise ValueError(f"--set wants name=value, found {pair!r}")
+        if name in found:
+            raise ValueError(f"--set gives {name!r} twice")
+        try:
+            found[name] = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError):
+            found[name] = text.strip()
+    return found
+
+
+def _common(command):  # the four options that `train` and `reproduce` share
+    for option in (
+        click.option(
+            "--set",
+            "pairs",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Change one setting of the recipe; may be repeated.",
+        ),
+        click.option(
+            "--device",
+            default="auto",
+            show_default=True,
+            metavar="DEVICE",
+            help="auto, cpu, cuda, cuda:1, mps ...",
+        ),
+        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
+        click.option(
+            "--recipe",
+            default="lesson",
+            show_default=True,
+            metavar="NAME",
+            help="nano (seconds), lesson (2 cores, minutes), paper (a GPU).",
+        ),
+        click.option(
+            "--runs",
+            type=click.Path(path_type=Path),
+            default=Path("runs"),
+            show_default=True,
+            help="Folder that holds the run folders.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EPILOGUE,
+)
+@click.version_option(__version__, prog_name="cvq")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Causal graphs over the codes of a quantised autoencoder: train, evaluate, look.
+
+    A run lives in its folder runs/WORLD-RECIPE-sSEED: weights, log, metrics, figures, the executed
+    notebook. Stopped with Ctrl-C or killed, the same command goes on where it was.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@cli.command()
+def worlds() -> None:
+    """List the worlds and their factors."""
+    from cvq_tutorial.report import about_world
+    from cvq_tutorial.worlds import make_world, world_names
+
+    for name in world_names():
+        try:
+            world = make_world(name)
+        except OSError as error:  # its data are not on this machine
+            click.echo(f"{name}: its data are not here: {' '.join(str(error).split())}")
+            continue
+        click.echo(about_world(world))
+
+
+@cli.command()
+@click.argument("world")
+@_common
+@click.option(
+    "--run-dir",
+    type=click.Path(path_type=Path),
+    help="The run's folder itself, instead of RUNS/WORLD-RECIPE-sSEED.",
+)
+def train(world: str, recipe: str, seed: int, device: str, pairs, runs: Path, run_dir) -> None:
+    """Train a model on WORLD, or go on with it.
+
+    \b
+    Example:
+      cvq train shapes3d --recipe nano --seed 1
+    """
+    from cvq_tutorial import reproduce as steps
+    from cvq_tutorial.train import train as train_model
+
+    plan = steps.plan(world, recipe, seed, overrides_of(pairs), runs, run_dir)
+    train_model(plan.make_world(), plan.recipe, plan.seed, plan.folder, device=device)
+    click.echo(f"trained: {plan.folder / 'model.safetensors'}")
+
+
+@cli.command()
+@click.argument("run_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--device", default="auto", show_default=True, metavar="DEVICE")
+def evaluate(run_dir: Path, device: str) -> None:
+    """Evaluate a trained run again.
+
+    On the test split of its world; writes RUN_DIR/metrics.json.
+    """
+    from cvq_tutorial import report
+    from cvq_tutorial.reproduce import evaluate_run
+
+    metrics = evaluate_run(run_dir, device=device)
+    click.echo(report.table(metrics))
+    click.echo(f"written: {run_dir / 'metrics.json'}")
+
+
+@cli.command()
+@click.argument("world", default="shapes3d")
+@_common
+def reproduce(world: str, recipe: str, seed: int, device: str, pairs, runs: Path) -> None:
+    """Train, evaluate and draw, as a notebook.
+
+    The whole method on WORLD (default shapes3d).
+
+    Leaves RUNS/WORLD-RECIPE-sSEED with notebook.ipynb, metrics.json, model.safetensors, model.json,
+    log.csv and figures/.
+
+    \b
+    Examples:
+      cvq reproduce
+      cvq reproduce sprites --seed 2
+      cvq reproduce shapes3d --recipe nano --set codebooks=2
+    """
+    from cvq_tutorial import report
+    from cvq_tutorial import reproduce as steps
+
+    folder = steps.reproduce(
+        world, recipe, seed, overrides_of(pairs), runs, device=device, progress=sys.stderr
+    )
+    metrics = steps.read_metrics(folder)
+    click.echo(f"{report.table(metrics)}\n{report.times(metrics)}\nrun folder: {folder}")
+
+
+GRAPH_FORMS = ("csv", "dot", "graphml", "json", "npz", "png", "svg")
+BINARY = ("npz", "png", "svg")
+
+
+@cli.command()
+@click.argument("run_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--action", required=True, help="Name or number of an action, such as floor_hue+.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(GRAPH_FORMS),
+    help="Default: the ending of --out, else csv.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write; without it texts go to the terminal.",
+)
+@click.option(
+    "--n",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Test images (or code settings) whose graphs are averaged.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Only edges from this probability on.",
+)
+@click.option("--top-k", type=click.IntRange(min=1), help="At most so many edges, the likeliest.")
+@click.option("--used", is_flag=True, help="Only edges into nodes that the action sets.")
+@click.option(
+    "--view",
+    type=click.Choice(["matrix", "layers"]),
+    default="matrix",
+    show_default=True,
+    help="What a png or svg shows: all edges in a matrix, or the likeliest as arrows.",
+)
+@click.pass_context
+def graph(context, run_dir: Path, action: str, form, out: Path | None, n: int, **options) -> None:
+    """Export the causal graph of one action.
+
+    In RUN_DIR is a trained model. Row = cause, column = effect.
+
+    \b
+    csv      one line per edge, and one per node to itself
+    dot      for graphviz
+    graphml  for Gephi, yEd, Cytoscape ...
+    json     node-link, for networkx and D3
+    npz      the matrix, for numpy
+    png svg  a picture
+
+    \b
+    Examples:
+      cvq graph runs/shapes3d-lesson-s0 --action scale+ --format dot | dot -Tpdf > scale.pdf
+      cvq graph runs/shapes3d-lesson-s0 --action scale+ --used --top-k 40 --out scale.graphml
+      cvq graph runs/shapes3d-lesson-s0 --action scale+ --view layers --out scale.svg
+    """
+    ending = out.suffix.lower().lstrip(".") if out else ""
+    form = form or (ending if ending in GRAPH_FORMS else "csv")
+    if form in BINARY and out is None:
+        raise click.UsageError(f"--format {form} needs --out FILE", context)
+    from cvq_tutorial.reproduce import export_graph
+
+    content = export_graph(run_dir, action, form, n=n, **options)
+    if out is None:
+        click.echo(content.decode(), nl=False)
+    else:
+        from cvq_tutorial.paths import write_atomic
+
+        click.echo(f"written: {write_atomic(out, content)}", err=True)
+
+
+@cli.command()
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("figures/bench.json"),
+    show_default=True,
+)
+def bench(out: Path) -> None:
+    """Time one training step and one retrieval on this machine."""
+    from cvq_tutorial import bench as benchmark
+
+    benchmark.run(out)
+    click.echo(f"written: {out}")
