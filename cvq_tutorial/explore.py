@@ -1,13 +1,14 @@
-"""Explorers: what the lessons put under the reader's hands. Each is a box of ipywidgets, to be
-shown as a cell's value.
+"""Explorers: what the lessons put under the reader's hands.
+
+Each is a box of ipywidgets, to be shown as a cell's value:
 
 * `FactorExplorer(world, model)`: move a factor; the true image, the decoded one, and the codes
-follow.
+  follow.
 * `CodeEditor(model, image)`: set a code; the decoded image follows.
 * `ActionPad(model, world)`: do actions one after another.
 * `RetrievalGame(model, world)`: name the action between two images, against the model.
 * `GraphExplorer(model, image, action)`: causes and effects of a node as arrows over the image; hold
-a node at a code.
+  a node at a code.
 * `TrainingMonitor(world)`: watch `train.train(..., on_log=monitor)`.
 
 All of them: what is shown is readable as traits and as the line `.summary`; what a reader can set

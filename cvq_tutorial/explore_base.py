@@ -1,5 +1,4 @@
-"""What all explorers share: a picture, a line that says what it shows, a strip for errors, and an
-end.
+"""What all explorers share: a picture, a line of words, a strip for errors, and an end.
 
 An explorer is a thin shell. Its controls set traits of the explorer (checked, readable, settable
 from Python), a change of a trait calls a pure function of `draw_explore`, and the bytes go into one
@@ -10,8 +9,7 @@ from Python), a change of a trait calls a pure function of `draw_explore`, and t
   `.last_error`. What is set or called from Python raises as usual.
 * Jupyter never frees a widget by itself. `.close()` closes all that an explorer is made of.
 * The cell that shows an explorer also stores a picture of it, so that pages without a kernel show
-it;
-  `.snapshot()` is that picture.
+  it; `.snapshot()` is that picture.
 """
 
 from __future__ import annotations

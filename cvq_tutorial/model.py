@@ -1,9 +1,8 @@
 """CausalVQ: reconstruct an image, intervene on it, name the action between two, show the graph.
 
 This is the object that the lessons hold in their hands. It owns no training; it puts the
-autoencoder and the causal transition
-together, checks what it is given, and is deterministic: it always evaluates (whatever `training`
-    says), and never changes a codebook.
+autoencoder and the causal transition together, checks what it is given, and is deterministic: it
+always evaluates (whatever `training` says), and never changes a codebook.
 """
 
 from __future__ import annotations

@@ -8,12 +8,11 @@ image are `(N, C)` integers with `N = h w`, places in row-major order.
 Three things here are easy to get wrong, and each is held by a test:
 
 * the two losses are computed on the encoder's output, *before* the straight-through line; computed
-after it, the
-  codebook loss would have no gradient at all;
+  after it, the codebook loss would have no gradient at all;
 * encoding never changes the codebook. Only :meth:`Quantizer.update` does, and only the training
-loop calls it;
+  loop calls it;
 * distances are float32 whatever the precision around them: in half precision `|z|^2` overflows
-silently.
+  silently.
 
 Source: van den Oord et al. 2017 (nearest code, straight-through, two losses; the moving average in
 its appendix); several codebooks per place as in Gendron et al. 2023. `slices="overlap"` is the

@@ -5,7 +5,7 @@ autoencoder_steps=500)` overrides by name and refuses a name that does not exist
 error cannot pass for an experiment.
 
 * `nano`: seconds, for tests and for cells that train before the reader's eyes; it shows mechanisms,
-not quality;
+  not quality;
 * `lesson`: minutes on two cores; the numbers in the README are its;
 * `paper`: the same method with more of everything, for one GPU.
 """
@@ -164,7 +164,7 @@ _FOR_WORLD: dict[tuple[str, str], dict] = {
     ("sprites", "lesson"): {
         "autoencoder_steps": 5000,
         "transitions": 100_000,
-        "transition_steps": 12_000,
+        "transition_steps": 9000,
         "judge_steps": 600,
     },
 }

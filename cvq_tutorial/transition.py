@@ -1,21 +1,19 @@
-"""The causal transition: which codes an action sets, what causes them, and how they get their new
-value.
+"""The causal transition: which codes an action sets, what causes them, what they become.
 
 For one action `a` and the codes of an image, three things are said about each node `j` (a place of
 the code map):
 
 * **effects mask** `m[j, c]`: the probability that the action sets code c of node j. Where it does
-not, the code is copied.
+  not, the code is copied.
 * **graph** `g[i, j]`: the probability that node i is a *cause* of node j under this action. Row =
-cause, column = effect.
+  cause, column = effect.
   A node reads its own old code only through its own edge `j -> j`: there is no hidden path from j
   to itself, so cutting that edge really cuts it, which is what a hard `do()` needs.
 * **mechanism**: a distribution over the new code given the values of the causes.
 
 The likelihood of the new codes y given the old codes x and the action sums the mask out exactly:
 
-    p(y[j, c] | x, a) = (1 - m[j, c]) copy(y[j, c] | x[j, c]) + m[j, c] mechanism(y[j, c] | causes
-    of j, a)
+    p(y | x, a) = (1 - m) copy(y | x) + m mechanism(y | causes, a)        for each code [j, c]
 
 where `copy` keeps the old code up to a small noise. Nothing is sampled for the mask. Edges are
 sampled while training, hard, with a straight-through gradient that also reaches edges that are off;
