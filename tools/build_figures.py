@@ -55,6 +55,12 @@ class Run:
     def names(self) -> list[str]:
         return self.model.action_names
 
+    @property
+    def about(self) -> dict[str, Any]:
+        """Which run it is, for the index."""
+        told = {key: self.info[key] for key in ("seed", "sha256")}
+        return {"world": self.world.name, "recipe": self.info["recipe"]["name"], **told}
+
     def example(self, action: int) -> torch.Tensor:
         """(1, N, C) codes of the example of an action."""
         row = self.look.examples[action]
@@ -98,8 +104,7 @@ class Codes:
                 options = {"device": "cpu", "progress": False, "on_log": watch}
                 model = train(self.world, recipe, seed, folder, **options)
             self.seeds.append([CausalGraph.of(model, x, action) for action in actions])
-        last = self.watch.snapshots[-1][0]  # the watch saw the graph before it was pruned
-        self.snapshots = [*self.watch.snapshots, (last + 1, self.seeds[0][self.ACTION])]
+        self.about = {"world": "codes", "recipe": recipe.name, "seeds": [0, 1, 2]}
 
     @property
     def name(self) -> str:
@@ -258,15 +263,15 @@ ENTRIES = (
     ),
     Entry(
         "codes_training.png",
-        "a graph while it is learned, some steps, world codes",
+        "a graph while it is learned, before it is pruned, some steps, world codes",
         TRAINING,
-        lambda run: draw.training_strip(run.codes.snapshots),
+        lambda run: draw.training_strip(run.codes.watch.snapshots),
     ),
     Entry(
         "codes_training.gif",
         "the same as an animation",
         TRAINING,
-        lambda run: draw.training_animation(run.codes.snapshots),
+        lambda run: draw.training_animation(run.codes.watch.snapshots),
     ),
 )
 
@@ -278,8 +283,8 @@ def told(node: Any) -> str:
     """A syntax tree as text, without docstrings, positions and empty fields."""
     if isinstance(node, list):
         return "[" + ",".join(told(item) for item in node) + "]"
-    if not isinstance(node, ast.AST):
-        return repr(node)
+    if isinstance(node, ast.Constant) or not isinstance(node, ast.AST):
+        return repr(getattr(node, "value", node))
     parts = []
     for field, value in ast.iter_fields(node):
         if field == "body" and isinstance(value, list) and value:
@@ -334,8 +339,6 @@ def build(run: Run, names: list[str], folder: Path) -> None:
         if name not in known_names:
             raise ValueError(close_match("figure", name, known_names))
     index = {k: v for k, v in read_index(folder).items() if k in {e.file for e in ENTRIES}}
-    about = {key: run.info[key] for key in ("seed", "sha256")}
-    about |= {"world": run.info["world"]["name"], "recipe": run.info["recipe"]["name"]}
     for entry in ENTRIES:
         if names and entry.name not in names:
             continue
@@ -350,7 +353,7 @@ def build(run: Run, names: list[str], folder: Path) -> None:
             "command": entry.command,
             "modules": list(entry.modules),
             "source": source_hash(entry.modules),
-            "run": about,
+            "run": run.codes.about if entry.file.startswith("codes_") else run.about,
         }
         print(f"{entry.file}: {figure.summary}", flush=True)
         ordered = {entry.file: index[entry.file] for entry in ENTRIES if entry.file in index}
@@ -365,7 +368,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="pictures to draw; all without")
     parser.add_argument("--out", type=Path, default=FIGURES, help="folder (default: figures/)")
     parser.add_argument("--n", type=int, default=720, help="test transitions to look at")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     try:
         build(Run(options.run, options.n), options.names, options.out)
     except (ValueError, OSError) as error:
