@@ -241,10 +241,12 @@ def accuracy(
 # Cache -------------------------------------------------------------------------------------------
 
 
-def _identity(world: Any, seed: int, steps: int, batch: int) -> dict:
-    """All that the weights depend on; a sample of pixels stands for the renderer and its data."""
+def identity(world: Any, seed: int, steps: int, batch: int = 128) -> str:
+    """All that a judge's weights depend on, as JSON; a sample of pixels stands for the renderer and
+    its data.
+    """
     probe = world.render(sample_values(world.factors, 64, "train", 0))
-    return {
+    told = {
         "format": FORMAT,
         "world": world.name,
         "options": world.options,
@@ -255,6 +257,7 @@ def _identity(world: Any, seed: int, steps: int, batch: int) -> dict:
         "steps": steps,
         "batch": batch,
     }
+    return json.dumps(told, sort_keys=True)
 
 
 def _digest(state: dict[str, Tensor]) -> str:
@@ -265,8 +268,15 @@ def _digest(state: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _load(path: Path, identity: str, judge: Judge) -> bool:
-    """Fill `judge` from a cached file; False if it is missing, damaged, or of something else."""
+def keep(path: Path, state: dict[str, Tensor], identity: str) -> Path:
+    """Write a judge's weights with what they belong to; `fill` reads them back."""
+    return write_atomic(
+        path, tensors_to_bytes(state, {"identity": identity, "weights": _digest(state)})
+    )
+
+
+def fill(judge: Judge, path: Path, identity: str) -> bool:
+    """Fill `judge` from a file of `keep`; False if it is missing, damaged, or of something else."""
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
@@ -295,14 +305,13 @@ def load_or_train_judge(
     """
     if not world.has_images:
         raise ValueError(f"a judge reads images, found the world {world.name!r}, which has none")
-    identity = json.dumps(_identity(world, seed, steps, batch), sort_keys=True)
-    name = f"{world.name}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.safetensors"
+    about = identity(world, seed, steps, batch)
+    name = f"{world.name}-{hashlib.sha256(about.encode()).hexdigest()[:16]}.safetensors"
     path = cache_root() / "judges" / name
     judge = Judge(world.factors.sizes, world.image_shape).eval()
-    if not _load(path, identity, judge):
+    if not fill(judge, path, about):
         judge = train_judge(world, seed, steps, batch, progress, device)
         state = {key: value.cpu().contiguous() for key, value in judge.state_dict().items()}
-        about = {"identity": identity, "weights": _digest(state)}
         with contextlib.suppress(OSError):  # a read-only home must not stop an evaluation
-            write_atomic(path, tensors_to_bytes(state, about))
+            keep(path, state, about)
     return judge.to(device).eval()

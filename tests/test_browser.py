@@ -327,7 +327,7 @@ def move_sliders(desk: Desk) -> None:
 
 
 def act_and_hold(desk: Desk) -> None:
-    """An action changes the picture; a node held at another code has no causes; undo brings both back."""
+    """An action changes the picture; a held node has no causes; undo brings both back."""
     page, before = desk.page, desk.href("after")
     page.get_by_label("action", exact=True).select_option("wall_hue+")
     desk.until(action="wall_hue+")
@@ -391,7 +391,7 @@ def look_twice_as_large(desk: Desk) -> None:
 
 
 def save_and_reload(desk: Desk) -> None:
-    """The file holds pictures for readers without a kernel; with the kernel the explorer is back."""
+    """The file holds pictures; with its kernel, the explorer is back."""
     desk.command("docmanager:save")
 
     def stored() -> list[dict]:

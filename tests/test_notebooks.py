@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbval.plugin import get_sanitize_patterns
 from papermill import PapermillExecutionError
 
+from cvq_tutorial import check
 from cvq_tutorial import notebooks as layer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,8 +41,9 @@ def notebook(*cells: str, parameters: str | None = "lr = 0.1\nsteps = 3") -> nbf
     return book
 
 
-def written(path: Path, book: nbformat.NotebookNode) -> Path:
-    nbformat.write(book, path)
+def written(path: Path, book: nbformat.NotebookNode | str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(book if isinstance(book, str) else nbformat.writes(book))
     return path
 
 
@@ -262,7 +266,22 @@ print("\\r10%\\r20%", file=sys.stderr)
 """
 
 
-def project(tmp_path: Path, source: str = SOURCE, name: str = "01_try.py") -> Path:
+EXERCISE = (
+    SOURCE
+    + """
+# %% tags=["stub"]
+answer = None
+
+# %% tags=["solution"]
+answer = n * 21
+
+# %% tags=["nbval-check-output"]
+print(answer)
+"""
+)
+
+
+def project(tmp_path: Path, source: str = SOURCE, name: str = "95_try.py") -> Path:
     (tmp_path / "src").mkdir(exist_ok=True)
     path = tmp_path / "src" / name
     path.write_text(source)
@@ -272,8 +291,8 @@ def project(tmp_path: Path, source: str = SOURCE, name: str = "01_try.py") -> Pa
 def test_building_twice_gives_the_same_bytes_and_passes_its_own_check(tmp_path, monkeypatch):
     source = project(tmp_path)
     monkeypatch.setattr(builder, "sources", lambda names: [source])
-    target = builder.target_of(source)
-    assert target == tmp_path / "01_try.ipynb"
+    (target,) = builder.targets_of(source)
+    assert target == tmp_path / "reproduce" / "95_try.ipynb"
     assert builder.main([]) == 0
     first = target.read_bytes()
     assert builder.main([]) == 0
@@ -290,8 +309,8 @@ def test_a_source_that_fails_or_warns_leaves_the_built_notebook_alone(
 ):
     source = project(tmp_path)
     monkeypatch.setattr(builder, "sources", lambda names: [source])
-    target = builder.target_of(source)
-    target.write_text("old")
+    (target,) = builder.targets_of(source)
+    written(target, "old")
     for line, message in [
         ("1 / 0", "ZeroDivisionError"),
         ("import warnings; warnings.warn('hm')", "stderr"),
@@ -304,10 +323,11 @@ def test_a_source_that_fails_or_warns_leaves_the_built_notebook_alone(
 
 def test_check_notices_cells_that_were_not_run_in_order(tmp_path):
     source = project(tmp_path)
-    book = builder.read_source(source)
+    (target,) = builder.targets_of(source)
+    book = builder.read_source(source, target)
     for number, cell in enumerate([c for c in book.cells if c.cell_type == "code"]):
         cell.execution_count = number + 1
-    target = written(tmp_path / "01_try.ipynb", book)
+    written(target, book)
     assert builder.differences(source, target) == []
     book.cells[1].execution_count = None
     written(target, book)
@@ -316,23 +336,114 @@ def test_check_notices_cells_that_were_not_run_in_order(tmp_path):
 
 
 def test_numbers_from_90_on_are_reproductions_and_unknown_names_are_told(tmp_path):
-    assert builder.target_of(tmp_path / "src" / "91_x.py") == tmp_path / "reproduce" / "91_x.ipynb"
+    notebooks = builder.targets_of(tmp_path / "src" / "91_x.py")
+    assert notebooks == [tmp_path / "reproduce" / "91_x.ipynb"]
+    notebooks = builder.targets_of(tmp_path / "src" / "03_x.py")
+    assert notebooks == [tmp_path / "03_x.ipynb", tmp_path / "solutions" / "03_x.ipynb"]
     with pytest.raises(ValueError, match=r"no source notebooks/src/77\*"):
         builder.sources(["77"])
 
 
-def test_widget_models_get_names_that_do_not_change():
+def test_a_lesson_becomes_the_learners_notebook_and_the_solution(tmp_path, monkeypatch):
+    source = project(tmp_path, EXERCISE, "03_try.py")
+    monkeypatch.setattr(builder, "sources", lambda names: [source])
+    assert builder.main([]) == 0
+    learner, solution = (nbformat.read(t, as_version=4) for t in builder.targets_of(source))
+    assert text_of(learner) == "3\nNone\n"
+    assert text_of(solution) == "3\n42\n"
+    assert not any("solution" in c.metadata.get("tags", []) for c in learner.cells)
+    assert not any("stub" in c.metadata.get("tags", []) for c in solution.cells)
+    assert "solutions" in solution.cells[0].source
+    assert builder.main(["--check"]) == 0
+    source.write_text(EXERCISE.replace("21", "22"))  # only the solution is another one
+    first, second = builder.targets_of(source)
+    assert builder.differences(source, first) == []
+    assert builder.differences(source, second) != []
+
+
+def test_a_stub_and_its_solution_stand_side_by_side(tmp_path):
+    alone = EXERCISE.replace('tags=["solution"]', "")
+    source = project(tmp_path, alone, "03_try.py")
+    with pytest.raises(ValueError, match="a stub without a solution"):
+        builder.read_source(source, builder.targets_of(source)[0])
+    source.write_text(EXERCISE.replace('tags=["stub"]', ""))
+    with pytest.raises(ValueError, match="a solution without a stub"):
+        builder.read_source(source, builder.targets_of(source)[0])
+
+
+def test_only_marked_facts_of_a_lesson_are_compared_unless_it_is_a_strict_one(tmp_path):
+    for name, compared in (("03_try.py", 1), ("01_try.py", 4), ("95_try.py", 4)):
+        source = project(tmp_path, EXERCISE, name)
+        book = builder.read_source(source, builder.targets_of(source)[0])
+        codes = [c for c in book.cells if c.cell_type == "code"]
+        free = [c for c in codes if "nbval-ignore-output" not in c.metadata.get("tags", [])]
+        assert len(free) == compared
+
+
+def test_a_widget_is_stored_as_its_picture(tmp_path):
     book = notebook("x")
-    model = "0123456789abcdef0123456789abcdef"
-    book.cells[1].outputs = [
-        nbformat.v4.new_output(
-            "display_data", data={builder.WIDGET_VIEW: {"model_id": model, "version_major": 2}}
-        )
-    ]
-    book.metadata.widgets = {"application/vnd.jupyter.widget-state+json": {"state": {model: {}}}}
-    text = json.dumps(builder.tidy(book))
-    assert model not in text
-    assert text.count("0" * 32) == 2
+    data = {builder.WIDGET_VIEW: {"model_id": "a", "version_major": 2}, "text/plain": "what it is"}
+    with pytest.raises(ValueError, match="cell 1 shows a widget that stores no picture"):
+        book.cells[1].outputs = [nbformat.v4.new_output("display_data", data=data)]
+        builder.tidy(book)
+    data |= {builder.WIDGET_VIEW: {"model_id": "a"}, "image/png": "AAAA"}
+    book.cells[1].outputs = [nbformat.v4.new_output("display_data", data=data)]
+    book.metadata.widgets = {"application/vnd.jupyter.widget-state+json": {"state": {"a": {}}}}
+    kept = builder.tidy(book)
+    assert kept.cells[1].outputs[0].data == {"text/plain": "what it is", "image/png": "AAAA"}
+    assert "widgets" not in kept.metadata
+
+
+# What must make `make test` fail: a lesson is changed, its outputs are stripped, its widget breaks.
+
+WIDGET = """# %% [markdown]
+# # Look
+
+# %% tags=["nbval-check-output"]
+import ipywidgets
+from cvq_tutorial.explore_base import Explorer
+slider = ipywidgets.IntSlider(value=1, max=5)
+said = Explorer()
+said.on(slider, lambda value: said.tell(str(10 // (value - LIMIT))))
+slider.value = 3
+print(said.summary, said.last_error)
+"""
+
+
+def nbval(path: Path) -> int:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir"]
+    lane = ["-o", "addopts=", "--nbval", "--nbval-current-env", str(path)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        [*command, str(path.parent), *lane], env=environment, capture_output=True, text=True
+    )
+    assert run.returncode in (0, 1), run.stdout + run.stderr
+    return run.returncode
+
+
+def test_the_gate_sees_a_changed_number_stripped_outputs_and_a_broken_callback(
+    tmp_path, monkeypatch
+):
+    source = project(tmp_path, WIDGET.replace("LIMIT", "1"), "03_look.py")
+    monkeypatch.setattr(builder, "sources", lambda names: [source])
+    assert builder.main([]) == 0
+    target = builder.targets_of(source)[0]
+    good = target.read_text()
+    assert "5 None" in good
+    assert nbval(target) == 0
+    target.write_text(good.replace("5 None", "6 None"))
+    assert nbval(target) == 1
+    broken = good.replace("value - 1", "value - 3")
+    target.write_text(broken)  # the callback divides by zero: told in .last_error, not raised
+    assert nbval(target) == 1
+    assert builder.differences(source, target) != []
+    stripped = nbformat.reads(good, as_version=4)
+    for cell in stripped.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    written(target, stripped)  # nbval compares nothing here: another gate has to see it
+    assert nbval(target) == 0
+    assert "not run from top to bottom" in builder.differences(source, target)[0]
 
 
 # --- gates: every committed notebook ------------------------------------------------------------
@@ -342,10 +453,11 @@ def test_every_source_is_built_and_every_notebook_has_a_source():
     problems = [
         problem
         for source in builder.sources([])
-        for problem in builder.differences(source, builder.target_of(source))
+        for target in builder.targets_of(source)
+        for problem in builder.differences(source, target)
     ]
     assert problems == []
-    assert sorted(builder.target_of(source) for source in builder.sources([])) == BUILT
+    assert sorted(t for source in builder.sources([]) for t in builder.targets_of(source)) == BUILT
 
 
 @pytest.mark.parametrize("path", BUILT, ids=lambda p: p.stem)
@@ -393,6 +505,59 @@ class TestGates:
             if cell.get("outputs") and "nbval-ignore-output" not in cell.metadata.get("tags", [])
         ]
         assert len(compared) >= 2
+
+
+LESSONS = [path for path in BUILT if path.parent.name != "reproduce"]
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: f"{p.parent.name}/{p.stem}")
+class TestLessonGates:
+    def test_it_is_one_sitting_half_of_it_words(self, path):
+        cells = nbformat.read(path, as_version=4).cells
+        words = sum(cell.cell_type == "markdown" for cell in cells)
+        assert 25 <= len(cells) <= 45
+        assert 0.4 <= words / len(cells) <= 0.65
+
+    def test_it_has_parameters_and_five_facts(self, path):
+        book = nbformat.read(path, as_version=4)
+        tags = [tag for cell in book.cells for tag in cell.metadata.get("tags", [])]
+        assert tags.count("parameters") == 1
+        assert tags.count("nbval-check-output") >= 5
+        for cell in book.cells:
+            if "nbval-check-output" in cell.metadata.get("tags", []):
+                assert cell.outputs, "a fact that says nothing compares nothing"
+
+    def test_an_explorer_stores_its_picture(self, path):
+        book = nbformat.read(path, as_version=4)
+        cells = [c for c in book.cells if "explorer" in c.metadata.get("tags", [])]
+        assert cells
+        for cell in cells:
+            data = [output.get("data", {}) for output in cell.outputs]
+            assert any("image/png" in d and "text/plain" in d for d in data)
+
+    def test_its_exercises_are_checked_and_folded_answers_close(self, path):
+        book = nbformat.read(path, as_version=4)
+        text = "\n".join(c.source for c in book.cells if c.cell_type == "markdown")
+        code = "\n".join(c.source for c in book.cells if c.cell_type == "code")
+        checks = set(re.findall(r"check\.(\w+)\(", code))
+        assert len(checks) >= 3
+        assert checks <= set(check.EXERCISES)
+        said = text_of(book)
+        if path.parent.name == "solutions":
+            assert "not yet" not in said and "not attempted" not in said
+            assert said.count("right: ") >= 3
+        else:
+            assert said.count("not attempted yet") >= 3
+        assert text.count("<details>") == text.count("</details>") >= 3
+
+    def test_its_links_lead_somewhere(self, path):
+        book = nbformat.read(path, as_version=4)
+        for cell in book.cells:
+            if cell.cell_type != "markdown":
+                continue
+            for link in re.findall(r"\]\(([^)#\s]+)", cell.source):
+                if not link.startswith(("http://", "https://", "attachment:")):
+                    assert (path.parent / link).resolve().is_file(), link
 
 
 def layer_has_parameters(path: Path) -> bool:

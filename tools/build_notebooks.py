@@ -4,18 +4,26 @@
     python tools/build_notebooks.py 91 03      those whose name starts so
     python tools/build_notebooks.py --check    execute nothing, compare with the sources
 
-`notebooks/src/NN_verb_phrase.py` becomes `notebooks/NN_verb_phrase.ipynb`, from number 90 on
-`notebooks/reproduce/NN_verb_phrase.ipynb`. The same source and package give the same file: cell ids
-come from the text of the cells, there is no time, no path and no version of the interpreter in it.
-A cell with the tag `progress` keeps nothing that a progress bar leaves; any other cell that writes
-to stderr is an error, because a warning is no part of a lesson.
+`notebooks/src/NN_verb_phrase.py` becomes two notebooks: `notebooks/NN_verb_phrase.ipynb` for the
+learner and `notebooks/solutions/NN_verb_phrase.ipynb`. A cell with the tag `stub` stands only in
+the first, the cell with the tag `solution` right after it only in the second. From number 90 on
+there is one notebook, in `notebooks/reproduce`. The same source and package give the same file:
+cell ids come from the text of the cells, there is no time, no path and no version of the
+interpreter in it.
+
+* A cell with the tag `progress` keeps nothing that a progress bar leaves; any other cell that
+  writes to stderr is an error, because a warning is no part of a lesson.
+* What nbval compares: in the lessons of `STRICT` every output; in the others, whose numbers come
+  from trained weights, the marked facts (tag `nbval-check-output`) - the builder marks the rest as
+  not to be compared.
+* A widget is stored as the picture and the line that it shows, without its live view: that is what
+  a page without a kernel can show, and what JupyterLab shows until the cell is run.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import sys
 from pathlib import Path
 
@@ -30,6 +38,9 @@ from cvq_tutorial.paths import write_atomic
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 FIRST_REPRODUCTION = 90
+STRICT = ("01",)  # lessons of which every output is compared
+FACT, IGNORED = "nbval-check-output", "nbval-ignore-output"
+SOLVED = "\n\n*This copy has the solutions of the exercises filled in.*"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 METADATA = {
     "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
@@ -47,27 +58,50 @@ def sources(names: list[str], root: Path = NOTEBOOKS) -> list[Path]:
     return chosen
 
 
-def target_of(source: Path) -> Path:
-    """Where the notebook of a source is written."""
-    folder = source.parent.parent
+def targets_of(source: Path) -> list[Path]:
+    """Where the notebooks of a source are written: the learner's and the solution, or the one."""
+    folder, name = source.parent.parent, f"{source.stem}.ipynb"
     if int(source.name[:2]) >= FIRST_REPRODUCTION:
-        folder = folder / "reproduce"
-    return folder / f"{source.stem}.ipynb"
+        return [folder / "reproduce" / name]
+    return [folder / name, folder / "solutions" / name]
 
 
-def read_source(source: Path) -> NotebookNode:
-    """The notebook of a source, not executed: cells, their tags, ids made from their text."""
+def read_source(source: Path, target: Path) -> NotebookNode:
+    """The notebook that a source makes at a target, not executed: cells, tags, ids from their text.
+
+    Raises ValueError for a stub without a solution after it, or a solution without a stub.
+    """
     notebook = nbformat.from_dict(jupytext.reads(source.read_text("utf-8"), fmt="py:percent"))
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     notebook.metadata = nbformat.from_dict(METADATA)
+    lesson = int(source.name[:2]) < FIRST_REPRODUCTION
+    solved = target.parent.name == "solutions"
+    for cell in notebook.cells:
+        cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
+        if lesson and cell.cell_type == "code" and source.name[:2] not in STRICT:
+            tags = cell.metadata.get("tags", [])
+            if FACT not in tags and IGNORED not in tags:
+                cell.metadata["tags"] = [*tags, IGNORED]
+    _check_pairs(source, [cell.metadata.get("tags", []) for cell in notebook.cells])
+    dropped = "stub" if solved else "solution"
+    notebook.cells = [c for c in notebook.cells if dropped not in c.metadata.get("tags", [])]
+    if solved:
+        notebook.cells[0].source += SOLVED
     seen: dict[str, int] = {}
     for cell in notebook.cells:
         digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
         seen[digest] = seen.get(digest, 0) + 1
         cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
-        cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
     nbformat.validate(notebook)
     return notebook
+
+
+def _check_pairs(source: Path, tags: list[list[str]]) -> None:
+    for number, (here, after) in enumerate(zip(tags, [*tags[1:], []], strict=True)):
+        if "stub" in here and "solution" not in after:
+            raise ValueError(f"{source.name}: cell {number} is a stub without a solution after it")
+        if "solution" in after and "stub" not in here:
+            raise ValueError(f"{source.name}: cell {number + 1} is a solution without a stub")
 
 
 def execute(notebook: NotebookNode, folder: Path) -> None:
@@ -99,35 +133,19 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
             if output.get("name") == "stderr":
                 text = output.text.strip().splitlines()
                 raise ValueError(f"cell {number} writes to stderr: {text[-1] if text else ''}")
+            if output.get("data", {}).pop(WIDGET_VIEW, None) and "image/png" not in output.data:
+                raise ValueError(f"cell {number} shows a widget that stores no picture of itself")
         cell.outputs = outputs
-    shown = any(
-        WIDGET_VIEW in output.get("data", {})
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-    )
-    widgets = notebook.metadata.get("widgets")
     notebook.metadata = nbformat.from_dict(METADATA)
-    if shown and widgets:
-        notebook.metadata.widgets = widgets
-        notebook = _name_models(notebook)
     nbformat.validate(notebook)
     return notebook
-
-
-def _name_models(notebook: NotebookNode) -> NotebookNode:
-    """Widget models are named at random; name them by the order in which they were made."""
-    text = json.dumps(notebook)
-    for state in notebook.metadata.widgets.values():
-        for number, model in enumerate(state["state"]):
-            text = text.replace(model, f"{number:032x}")
-    return nbformat.from_dict(json.loads(text))
 
 
 def differences(source: Path, target: Path) -> list[str]:
     """What makes a built notebook another one than its source says; empty if nothing does."""
     if not target.is_file():
         return [f"{target.name} is not built"]
-    wanted, built = read_source(source), nbformat.read(target, as_version=4)
+    wanted, built = read_source(source, target), nbformat.read(target, as_version=4)
     if [cell.id for cell in wanted.cells] != [cell.id for cell in built.cells]:
         return [f"{target.name} has other cells than its source"]
     found = []
@@ -150,21 +168,21 @@ def main(arguments: list[str] | None = None) -> int:
         chosen = sources(options.names)
     except ValueError as error:
         parser.error(str(error))
-    for source in chosen:
-        target = target_of(source)
+    for source, target in [(path, built) for path in chosen for built in targets_of(path)]:
+        name = target.relative_to(source.parent.parent)
         if options.check:
             problems = differences(source, target)
         else:
-            print(f"building {target.name}", flush=True)
+            print(f"building {name}", flush=True)
             problems = []
             try:
-                notebook = read_source(source)
+                notebook = read_source(source, target)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 execute(notebook, target.parent)
                 text = nbformat.writes(tidy(notebook))
                 write_atomic(target, (text.rstrip("\n") + "\n").encode())
             except (CellExecutionError, TimeoutError, RuntimeError, ValueError) as error:
-                problems = [f"{target.name} was not written: {error}"]
+                problems = [f"{name} was not written: {error}"]
         for problem in problems:
             print(f"error: {problem}", file=sys.stderr)
         failed |= bool(problems)

@@ -1,0 +1,120 @@
+"""Trained models that come with the package, so that a lesson shows real pictures at once.
+
+`load_or_train()` looks for the model of a world, a recipe and a seed: first in the package, then
+among those trained before (`cache_root()/trained`); where there is none it trains it, after saying
+how long that takes. It always says which of the three it did. Shipped weights are rounded to half
+precision (under 2 MB a file); `model.json` beside them names the command that made them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from cvq_tutorial import checkpoints, judge, recipes
+from cvq_tutorial.checkpoints import CheckpointError
+from cvq_tutorial.judge import Judge, load_or_train_judge
+from cvq_tutorial.loop import pick_device
+from cvq_tutorial.model import CausalVQ
+from cvq_tutorial.paths import cache_root, write_atomic
+from cvq_tutorial.train import train
+from cvq_tutorial.worlds import make_world
+
+SHIPPED = Path(__file__).resolve().parent / "shipped"
+JUDGE_STEPS = 300
+_TAKES = {"nano": "under a minute", "lesson": "about 8 minutes on two cores", "paper": "hours"}
+
+
+def load_or_train(
+    world: str = "shapes3d",
+    recipe: str = "lesson",
+    seed: int = 0,
+    *,
+    device: str = "cpu",
+    say: Callable[[str], object] = print,
+) -> tuple[CausalVQ, Any, dict]:
+    """Model in evaluation mode, its world, and the contents of its `model.json`.
+
+    world, recipe: names, as for `make_world` and `recipes.get`.  say: is given one line that tells
+    what was done. Raises ValueError for unknown names, as they do.
+    """
+    name = f"{world}-{recipe}-s{seed}"
+    settings = recipes.get(recipe, world)  # raises for an unknown name before any work
+    place = make_world(world)
+    for folder, told in ((SHIPPED, "shipped with the package"), (_trained(), "trained before")):
+        if not (folder / name / "model.json").is_file():
+            continue
+        try:
+            info = checkpoints.read_info(folder / name)
+            model = checkpoints.load(folder / name, place, device=pick_device(device))
+        except CheckpointError as error:
+            say(f"{name}: the checkpoint {told} cannot be used: {_line(error)}")
+            continue
+        say(f"{name}: loaded the checkpoint {told}, SHA-256 {info['sha256'][:12]}")
+        return model, place, info
+    say(f"{name}: no checkpoint here, training it once; {_TAKES.get(recipe, 'this takes a while')}")
+    model = train(place, settings, seed, _trained() / name, device=device)
+    return model.eval(), place, checkpoints.read_info(_trained() / name)
+
+
+def load_or_train_a_judge(world: Any, *, say: Callable[[str], object] = print) -> Judge:
+    """A judge of the world's factors (see `judge`): the shipped one if there is one, or trained."""
+    path = SHIPPED / f"judge-{world.name}.safetensors"
+    reader = Judge(world.factors.sizes, world.image_shape).eval()
+    if path.is_file() and judge.fill(reader, path, judge.identity(world, 0, JUDGE_STEPS)):
+        say(f"judge of {world.name}: shipped with the package")
+        return reader
+    say(f"judge of {world.name}: training it once (or reading it back); under a minute")
+    return load_or_train_judge(world, 0, JUDGE_STEPS)
+
+
+def ship(run_dir: str | Path, command: str, folder: Path = SHIPPED) -> Path:
+    """Put the model of a run folder into `folder`, in half precision; returns its new folder.
+
+    command: what made the run, kept in `model.json`. Raises CheckpointError for a run without a
+    whole checkpoint, ValueError if the file would exceed 2 MB.
+    """
+    run_dir = Path(run_dir)
+    checkpoints.load_run(run_dir)  # whole and fitting, or CheckpointError
+    info = checkpoints.read_info(run_dir)
+    tensors = load_tensors((run_dir / "model.safetensors").read_bytes())
+    weights = save_tensors({k: _halved(v) for k, v in tensors.items()})
+    if len(weights) > 2_000_000:
+        raise ValueError(f"{run_dir}: expected at most 2 MB to ship, found {len(weights)} bytes")
+    info |= {"sha256": hashlib.sha256(weights).hexdigest(), "made_by": command}
+    info.pop("seconds", None)
+    name = f"{info['world']['name']}-{info['recipe']['name']}-s{info['seed']}"
+    write_atomic(folder / name / "model.safetensors", weights)
+    write_atomic(folder / name / "model.json", (json.dumps(info, indent=1) + "\n").encode())
+    return folder / name
+
+
+def ship_judge(world: Any, folder: Path = SHIPPED) -> Path:
+    """Put the world's judge into `folder`, in half precision."""
+    state = {
+        k: _halved(v) for k, v in load_or_train_judge(world, 0, JUDGE_STEPS).state_dict().items()
+    }
+    path = folder / f"judge-{world.name}.safetensors"
+    return judge.keep(path, state, judge.identity(world, 0, JUDGE_STEPS))
+
+
+def _halved(value: torch.Tensor) -> torch.Tensor:
+    """Half precision where it holds the values: counts of a codebook may be larger than that."""
+    fits = value.is_floating_point() and bool((value.abs() < 60_000).all())
+    return (value.half() if fits else value).contiguous()
+
+
+def _trained() -> Path:
+    return cache_root() / "trained"
+
+
+def _line(error: Exception) -> str:
+    """The reason without the folder: what a notebook prints must not name a machine's path."""
+    return str(error).split(": ", 1)[-1].splitlines()[0]

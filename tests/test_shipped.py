@@ -1,0 +1,99 @@
+"""Models that come with the package: whole, small, and replaced by training where they are not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from cvq_tutorial import checkpoints, shipped
+from cvq_tutorial.images import to_float
+from cvq_tutorial.transitions import sample_transitions
+from cvq_tutorial.worlds import make_world
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+def test_every_shipped_file_is_small_and_names_the_command_that_made_it():
+    folders = sorted(path.parent for path in shipped.SHIPPED.rglob("model.json"))
+    assert [folder.name for folder in folders] == ["codes-lesson-s0", "shapes3d-lesson-s0"]
+    for folder in folders:
+        info = checkpoints.read_info(folder)
+        assert info["made_by"].startswith("make reproduce WORLD=" + info["world"]["name"])
+        checkpoints.load_run(folder)  # hash, sizes and world fit
+    for path in shipped.SHIPPED.rglob("*"):
+        assert path.is_dir() or path.stat().st_size < 2_000_000
+
+
+def test_the_shipped_model_names_actions_and_the_shipped_judge_reads_what_it_drew(said):
+    model, world, info = shipped.load_or_train(say=said.append)
+    judge = shipped.load_or_train_a_judge(world, say=said.append)
+    assert "shapes3d-lesson-s0: loaded the checkpoint shipped" in said[0]
+    assert "shipped" in said[1]
+    pairs = sample_transitions(world.factors, 48, "test", 0)
+    x, y = to_float(world.render(pairs.x)), to_float(world.render(pairs.y))
+    actions = torch.from_numpy(pairs.actions)
+    assert (model.retrieve(x, y).actions == actions).float().mean() > 0.95
+    read = judge.read(model.intervene(x, actions).images)
+    assert (read == torch.from_numpy(pairs.y)).float().mean() > 0.95
+    assert info["seed"] == 0
+
+
+def test_the_shipped_codes_model_knows_its_graph(said):
+    model, world, _ = shipped.load_or_train("codes", say=said.append)
+    sample = world.sample(64, "test")
+    learned = model.graph(torch.from_numpy(sample.x), torch.from_numpy(sample.actions)) > 0.5
+    truth = torch.from_numpy(world.graph.copy())[torch.from_numpy(sample.actions)]
+    targets = torch.from_numpy(world.targets.copy())[torch.from_numpy(sample.actions)][:, None, :]
+    assert ((learned == truth) | ~targets).float().mean() > 0.99
+
+
+def test_without_a_usable_checkpoint_it_trains_once_and_says_how_long(tmp_path, monkeypatch, said):
+    monkeypatch.setenv("CVQ_CACHE", str(tmp_path / "cache"))
+    made = make_world("codes")
+    few = {"transition_steps": 3, "transitions": 64, "prune_tolerance": 0.0}
+    settings = shipped.recipes.get("nano", "codes", **few)
+    monkeypatch.setattr(shipped.recipes, "get", lambda *_: settings)
+    shipped.load_or_train("codes", "nano", say=said.append)
+    assert said == ["codes-nano-s0: no checkpoint here, training it once; under a minute"]
+    _, world, _ = shipped.load_or_train("codes", "nano", say=said.append)
+    assert "loaded the checkpoint trained before" in said[1]
+    assert world.options == made.options
+
+
+def test_a_damaged_checkpoint_is_told_without_a_path_and_replaced(tmp_path, monkeypatch, said):
+    monkeypatch.setenv("CVQ_CACHE", str(tmp_path / "cache"))
+    few = {"transition_steps": 3, "transitions": 64, "prune_tolerance": 0.0}
+    settings = shipped.recipes.get("nano", "codes", **few)
+    shutil.copytree(shipped.SHIPPED / "codes-lesson-s0", tmp_path / "codes-lesson-s0")
+    (tmp_path / "codes-lesson-s0" / "model.safetensors").write_bytes(b"nothing")
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path)
+    monkeypatch.setattr(shipped.recipes, "get", lambda *_: settings)
+    shipped.load_or_train("codes", say=said.append)
+    assert "cannot be used" in said[0] and "expected SHA-256" in said[0]
+    assert str(tmp_path) not in "".join(said)
+    assert "no checkpoint here" in said[1]
+
+
+def test_shipping_halves_the_weights_and_refuses_large_ones(tmp_path, monkeypatch):
+    source = shipped.SHIPPED / "codes-lesson-s0"
+    made = shipped.ship(source, "a command", tmp_path)
+    assert json.loads((made / "model.json").read_text())["made_by"] == "a command"
+    one, two = (checkpoints.load_run(folder)[0].state_dict() for folder in (source, made))
+    assert all(torch.equal(one[key], two[key]) for key in one)
+    monkeypatch.setattr(shipped, "save_tensors", lambda _: bytes(2_000_001))
+    with pytest.raises(ValueError, match="at most 2 MB to ship, found 2000001"):
+        shipped.ship(source, "a command", tmp_path)
+
+
+def test_unknown_names_are_refused_before_any_work(said):
+    with pytest.raises(ValueError, match="shapes3d"):
+        shipped.load_or_train("shapes3", say=said.append)
+    with pytest.raises(ValueError, match="lesson"):
+        shipped.load_or_train(recipe="leson", say=said.append)
+    assert said == []
