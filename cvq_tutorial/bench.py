@@ -1,4 +1,4 @@
-"""How long the pieces take here: a training step, a retrieval, an intervention, a picture.
+"""How long the pieces take here: a training step, a retrieval, an intervention, a click, a picture.
 
 Sizes are those of the recipe `lesson` on 64 x 64 images (64 nodes, 64 codes, 12 actions); the
 weights are random, which changes no time. All cases take turns within each round, so that a machine
@@ -8,6 +8,7 @@ smallest and largest say how much to trust it.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
@@ -23,6 +24,7 @@ import torch
 from torch import Tensor
 
 from cvq_tutorial.autoencoder import QuantizedAutoencoder
+from cvq_tutorial.explore_graph import GraphExplorer
 from cvq_tutorial.loop import half_precision, pick_device
 from cvq_tutorial.model import CausalVQ
 from cvq_tutorial.paths import write_atomic
@@ -140,6 +142,11 @@ def _cases(device: torch.device, pictures: int) -> dict[str, tuple[str, Callable
                 lambda model=model, x=x: model.intervene(x, 3),
                 0,
             )
+            cases[f"click_{books.replace(' ', '_')}"] = (
+                f"graph explorer, from a click on an action to the new picture, {books}",
+                _click(model),
+                0,
+            )
     for name in ("shapes3d", "sprites"):
         try:
             world: Any = make_world(name)
@@ -176,6 +183,20 @@ def _training_step(codebooks: int, actions: int, device: torch.device) -> Callab
         optimizer.step()
 
     return step
+
+
+def _click(model: CausalVQ) -> Callable[[], None]:
+    """Another action is chosen: model, pictures, and all that is sent to the page."""
+    explorer = GraphExplorer(model, torch.zeros(1, 3, 64, 64))
+    turn = itertools.cycle(model.action_names)
+
+    def click() -> None:
+        name = next(turn)
+        explorer.action_menu.value = next(turn) if name == explorer.action else name
+        if explorer.last_error:
+            raise RuntimeError(explorer.last_error)
+
+    return click
 
 
 def _model(codebooks: int, device: torch.device) -> CausalVQ:

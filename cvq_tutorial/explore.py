@@ -22,7 +22,7 @@ from __future__ import annotations
 from cvq_tutorial.explore_actions import ActionPad, RetrievalGame
 from cvq_tutorial.explore_base import Explorer, handled, start_image
 from cvq_tutorial.explore_codes import CodeEditor, FactorExplorer
-from cvq_tutorial.explore_graph import Frame, GraphExplorer, frame_time, make_frame
+from cvq_tutorial.explore_graph import Frame, GraphExplorer, make_frame
 from cvq_tutorial.explore_training import TrainingMonitor
 from cvq_tutorial.explore_widget import GraphWidget
 
@@ -36,7 +36,6 @@ __all__ = [
     "GraphWidget",
     "RetrievalGame",
     "TrainingMonitor",
-    "frame_time",
     "handled",
     "make_frame",
     "start_image",

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -339,22 +338,3 @@ class GraphExplorer(Explorer):
         over = np.pad(over, ((room // 2, room - room // 2), (0, 0), (0, 0)), constant_values=255)
         tiles = [Tile(self.board.heading, drawn), Tile(self.board.heading_after, over)]
         return pictures.sheet([tiles], [384], self.summary).png
-
-
-def frame_time(model: Any, image: Any, repeats: int = 12) -> float:
-    """Seconds from the press of an action to the new picture: the median over `repeats` presses.
-
-    Measured on a GraphExplorer without a browser: model, pictures, and everything that is sent.
-    model, image: as there.
-    """
-    explorer, seconds = GraphExplorer(model, image), []
-    try:
-        for turn in range(repeats):
-            began = time.perf_counter()
-            explorer.action_menu.value = model.action_names[(turn + 1) % model.n_actions]
-            seconds.append(time.perf_counter() - began)
-        if explorer.last_error:
-            raise RuntimeError(explorer.last_error)
-        return float(np.median(seconds))
-    finally:
-        explorer.close()

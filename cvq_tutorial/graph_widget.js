@@ -7,7 +7,7 @@
 // edges[i * N + j] is the probability that node i is a cause of node j: row = cause, column = effect.
 
 const NS = "http://www.w3.org/2000/svg"; // a name, not an address: nothing is loaded from there
-const CAUSE = "#0072B2", EFFECT = "#D55E00", OWN = "#009E73", MARK = "#E69F00", INK = "#222222";
+const CAUSE = "#005A8C", EFFECT = "#DD6B10", OWN = "#009E73", MARK = "#E69F00", INK = "#222222";
 const WIDTH = 400; // of the drawing; all lengths below are in its units
 const LISTED = 6; // neighbours named in the text
 

@@ -40,7 +40,8 @@ def test_every_case_has_its_times(result):
     wanted = {
         "step_1_codebook_12_actions", "step_4_codebooks_12_actions", "step_1_codebook_120_actions",
         "retrieval_1_codebook", "retrieval_4_codebooks",
-        "intervention_1_codebook", "intervention_4_codebooks", "render_shapes3d",
+        "intervention_1_codebook", "intervention_4_codebooks",
+        "click_1_codebook", "click_4_codebooks", "render_shapes3d",
     }  # fmt: skip
     assert wanted <= set(told["timings"]) <= wanted | {"render_sprites"}
     for name, timing in told["timings"].items():

@@ -492,12 +492,6 @@ def test_the_graph_of_a_world_of_codes_has_no_picture_but_codes(made):
     assert explorer.frame.after[0, 3, 0] == 1
 
 
-def test_frame_time_measures_and_leaves_nothing():
-    before = len(_instances)
-    assert 0 < explore.frame_time(MODEL, IMAGE, repeats=3) < 60
-    assert len(_instances) == before
-
-
 # --- training -------------------------------------------------------------------------------------
 
 
