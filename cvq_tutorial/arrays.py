@@ -1,4 +1,4 @@
-"""Checks of what is kept or drawn: images, probabilities, graphs, names. Numpy only.
+"""Checks of what is kept, drawn or measured: images, probabilities, graphs, names. Numpy only.
 
 Everything here takes arrays, lists or tensors, gives numpy arrays, and refuses what does not fit
 with one line that says what was expected and what was found.
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 
 def as_array(values: Any) -> NDArray:
@@ -21,6 +21,41 @@ def as_array(values: Any) -> NDArray:
         values = values.float() if values.is_floating_point() else values
         return values.numpy()
     return np.asarray(values)
+
+
+def checked(
+    name: str,
+    values: ArrayLike,
+    kind: str,
+    shape: tuple[int | None, ...],
+    high: int | None = None,
+) -> NDArray:
+    """`values` as an array, when it has the shape, the kind and the range that are asked for.
+
+    kind: integers, booleans, numbers (finite; given as float64) or probabilities (in [0, 1]).
+    shape: one length per dimension, None for any.  high: integers must lie in 0..high-1.
+    Raises TypeError for another kind, ValueError else, both naming `name`, expected and found.
+    """
+    array = as_array(values)
+    if array.ndim != len(shape):
+        raise ValueError(f"{name} must have {len(shape)} dimension(s), found shape {array.shape}")
+    if any(want not in (None, have) for want, have in zip(shape, array.shape, strict=True)):
+        want = tuple("any" if length is None else length for length in shape)
+        raise ValueError(f"{name} must have shape {want}, found {array.shape}".replace("'", ""))
+    if array.size == 0:
+        raise ValueError(f"{name} must not be empty, found shape {array.shape}")
+    if array.dtype.kind not in {"integers": "iu", "booleans": "b"}.get(kind, "biuf"):
+        raise TypeError(f"{name} must be {kind}, found {array.dtype}")
+    if kind in ("numbers", "probabilities"):
+        array = array.astype(np.float64)
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} must be finite, found NaN or infinity")
+    low, top = (array.min(), array.max()) if kind != "booleans" else (0, 0)
+    if kind == "probabilities" and (low < 0 or top > 1 + 1e-6):
+        raise ValueError(f"{name} must be probabilities in [0, 1], found {low:g}..{top:g}")
+    if high is not None and (low < 0 or top >= high):
+        raise ValueError(f"{name} must lie in 0..{high - 1}, found {low}..{top}")
+    return array
 
 
 def as_images(images: Any, name: str = "images") -> NDArray[np.float64]:

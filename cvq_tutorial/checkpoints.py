@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from cvq_tutorial.recipes import Recipe
 from cvq_tutorial.transition import CausalTransition
 
 FORMAT = 1
+# Settings of a recipe that the first checkpoints of this format did not have yet.
+YOUNGER = ("value_weights", "factor_weights", "correlations", "held_out", "resample")
 
 
 class CheckpointError(ValueError):
@@ -95,7 +98,10 @@ def save(
 
 
 def read_info(run_dir: str | Path) -> dict:
-    """The checked contents of `model.json`; CheckpointError names what is wrong."""
+    """The checked contents of `model.json`; CheckpointError names what is wrong.
+
+    Settings that recipes did not have when the checkpoint was made have their defaults.
+    """
     path = Path(run_dir) / "model.json"
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
@@ -115,7 +121,8 @@ def read_info(run_dir: str | Path) -> dict:
         if not isinstance(info.get(key), kind):
             told = f"expected a {kind.__name__}, found {info[key]!r}" if key in info else "missing"
             raise CheckpointError(f"{path} is damaged: {key}: {told}")
-    return info
+    younger = {f.name: f.default for f in fields(Recipe) if f.name in YOUNGER}
+    return info | {"recipe": younger | info["recipe"]}
 
 
 def load(run_dir: str | Path, world: Any, *, device: str | torch.device = "cpu") -> CausalVQ:

@@ -1,13 +1,15 @@
 """The `cvq` command: the same steps as the notebooks, from a terminal.
 
 Every command is a few lines over the package and imports what it needs inside, so that
-`cvq --help` answers at once. Errors are one line on stderr. Exit codes: 0 done, 1 it failed, 2
-wrong usage or bad input, 130 stopped by Ctrl-C. `CVQ_TRACEBACK=1` shows where an error came from.
+`cvq --help` answers at once. Errors are one line on stderr. Exit codes: 0 done, 1 it failed (or
+`worlds check` found a problem), 2 wrong usage or bad input, 130 stopped by Ctrl-C.
+`CVQ_TRACEBACK=1` shows where an error came from.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import os
 import sys
 import traceback
@@ -20,6 +22,7 @@ from cvq_tutorial import __version__
 EPILOGUE = """\b
 Examples:
   cvq worlds
+  cvq worlds check my_pictures                   what a file or folder is, and what is wrong
   cvq reproduce                                  the whole method on the default world
   cvq reproduce codes --recipe lesson --seed 1
   cvq train shapes3d --recipe nano --set codebooks=2
@@ -136,19 +139,57 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-@cli.command()
-def worlds() -> None:
-    """List the worlds and their factors."""
-    from cvq_tutorial.report import about_world
-    from cvq_tutorial.worlds import make_world, world_names
+@cli.group(invoke_without_command=True)
+@click.pass_context
+def worlds(context: click.Context) -> None:
+    """List the worlds and their factors, or check one.
+
+    \b
+    Examples:
+      cvq worlds
+      cvq worlds check my_pictures --figure card.png
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from cvq_tutorial.report import listed_world
+    from cvq_tutorial.worlds import world_names
 
     for name in world_names():
-        try:
-            world = make_world(name)
-        except OSError as error:  # its data are not on this machine
-            click.echo(f"{name}: its data are not here: {' '.join(str(error).split())}")
-            continue
-        click.echo(about_world(world))
+        click.echo(listed_world(name) + "\n")
+
+
+@worlds.command()
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--figure",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw it, too: a .png or .svg.",
+)
+@click.option(
+    "--look",
+    type=click.IntRange(min=1),
+    default=2000,
+    show_default=True,
+    help="How many pictures of a folder are decoded.",
+)
+@click.pass_context
+def check(context: click.Context, path: Path, figure: Path | None, look: int) -> None:
+    """Say what PATH is, and what is wrong with it.
+
+    Factors, sizes, missing combinations, edits that change no pixel, and a line for each problem.
+    The exit code is 1 where there is one.
+    """
+    from cvq_tutorial.worlds.check import check as look_at
+
+    report = look_at(path, look)
+    click.echo(str(report))
+    if figure is not None:
+        from cvq_tutorial.draw_worlds import world_card
+        from cvq_tutorial.picture import save
+
+        click.echo(f"written: {save(world_card(report), figure)}")
+    if not report.ok:
+        context.exit(1)
 
 
 @cli.command()
@@ -191,9 +232,65 @@ def evaluate(run_dir: Path, device: str) -> None:
 
 
 @cli.command()
+@click.argument("world")
+@click.option(
+    "--name",
+    required=True,
+    help="vae-difference, vae-classifier, beta-vae-difference, beta-vae-classifier, plain-vqvae or"
+    " image-pairs.",
+)
+@_common
+@click.option(
+    "--autoencoder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Finished run with the same autoencoder, which is taken over instead of trained again.",
+)
+def baseline(
+    world: str, name: str, recipe: str, seed: int, device: str, pairs, runs: Path, autoencoder
+) -> None:
+    """Train and evaluate what the method is compared with.
+
+    On the same data of WORLD and in as many steps. Leaves RUNS/WORLD-RECIPE-NAME-sSEED with
+    metrics.json, model.safetensors, model.json and log.csv.
+
+    \b
+    Example:
+      cvq baseline shapes3d --name beta-vae-difference
+    """
+    from cvq_tutorial import baselines, report
+    from cvq_tutorial import reproduce as steps
+    from cvq_tutorial.paths import write_atomic
+
+    name = baselines.full_name(name)
+    folder = runs / f"{world}-{recipe}-{name}-s{seed}"
+    plan = steps.plan(world, recipe, seed, overrides_of(pairs), runs, folder)
+    metrics = baselines.evaluate_baseline(
+        name, plan.make_world(), plan.recipe, seed, folder, device=device, autoencoder=autoencoder
+    )
+    text = json.dumps(metrics, indent=1, allow_nan=False) + "\n"
+    write_atomic(folder / "metrics.json", text.encode())
+    click.echo(f"baseline {name}\n{report.table(metrics)}\nrun folder: {folder}")
+
+
+@cli.command()
 @click.argument("world", default="shapes3d")
 @_common
-def reproduce(world: str, recipe: str, seed: int, device: str, pairs, runs: Path) -> None:
+@click.option(
+    "--grid",
+    help="Run a whole table instead: main, ablations, recovery or imbalance. Finished runs are"
+    " skipped, so the same command goes on where it was stopped.",
+)
+@click.option("--seeds", default="", help="With --grid: only these seeds, such as 0,1.")
+@click.option("--only", default="", help="With --grid: only runs whose label contains this.")
+@click.option(
+    "--expected",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --grid: fail if a number lies outside what this file holds.",
+)
+def reproduce(
+    world: str, recipe: str, seed: int, device: str, pairs, runs: Path,
+    grid: str | None, seeds: str, only: str, expected: Path | None,
+) -> None:  # fmt: skip
     """Train, evaluate and draw, as a notebook.
 
     The whole method on WORLD (default shapes3d).
@@ -206,7 +303,11 @@ def reproduce(world: str, recipe: str, seed: int, device: str, pairs, runs: Path
       cvq reproduce
       cvq reproduce sprites --seed 2
       cvq reproduce shapes3d --recipe nano --set codebooks=2
+      cvq reproduce --grid ablations --only codes --expected figures/expected.json
     """
+    if grid is not None:
+        _sweep(grid, runs, device, seeds, only, expected)
+        return
     from cvq_tutorial import report
     from cvq_tutorial import reproduce as steps
 
@@ -215,6 +316,28 @@ def reproduce(world: str, recipe: str, seed: int, device: str, pairs, runs: Path
     )
     metrics = steps.read_metrics(folder)
     click.echo(f"{report.table(metrics)}\n{report.times(metrics)}\nrun folder: {folder}")
+
+
+def _sweep(
+    grid: str, runs: Path, device: str, seeds: str, only: str, expected: Path | None
+) -> None:
+    from cvq_tutorial import sweeps
+
+    try:
+        chosen = [int(seed) for seed in seeds.split(",") if seed.strip()]
+    except ValueError:
+        raise click.BadParameter(f"expected numbers such as 0,1, found {seeds!r}") from None
+    made = sweeps.sweep(grid, runs, seeds=chosen, only=only, device=device, say=click.echo)
+    click.echo(sweeps.markdown(made))
+    click.echo(f"table: {runs / grid / 'table.json'}")
+    if expected is not None:
+        known = sweeps.read_expected(expected)
+        if grid not in known:
+            raise click.BadParameter(f"{expected} holds nothing of the grid {grid!r}")
+        outside = sweeps.differences(made, known[grid])
+        if outside:
+            raise RuntimeError("outside what is expected: " + "; ".join(outside))
+        click.echo("every number is within what is expected")
 
 
 GRAPH_FORMS = ("csv", "dot", "graphml", "json", "npz", "png", "svg")

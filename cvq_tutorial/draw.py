@@ -27,6 +27,7 @@ from cvq_tutorial.draw_effects import effects_over_images
 from cvq_tutorial.draw_graphs import graph_arrows, graph_over_image
 from cvq_tutorial.draw_heatmaps import confusion, effects_masks, graph_matrix
 from cvq_tutorial.draw_layers import graph_layers
+from cvq_tutorial.draw_sampling import sample_balance
 from cvq_tutorial.draw_training import training_animation, training_strip
 from cvq_tutorial.metrics import psnr
 from cvq_tutorial.picture import (
@@ -36,6 +37,8 @@ from cvq_tutorial.picture import (
     as_array,
     as_images,
     check_grid,
+    check_names,
+    label,
     labels_of,
     png,
     row_label,
@@ -60,6 +63,7 @@ __all__ = [
     "graph_stability",
     "png",
     "reconstructions",
+    "sample_balance",
     "save",
     "svg",
     "training_animation",
@@ -82,12 +86,20 @@ def _same_shape(a: NDArray, b: NDArray, name: str) -> None:
 
 
 @styled
-def reconstructions(images: Any, recons: Any, limit: int = 8) -> Picture:
+def reconstructions(
+    images: Any,
+    recons: Any,
+    limit: int = 8,
+    *,
+    rows: Sequence[str] = ("image", "decoded"),
+    title: str = "Reconstruction",
+) -> Picture:
     """Images, what the autoencoder makes of them, and where the two differ.
 
     images, recons: B images each, of one shape. The first `limit` are drawn; the numbers in the
-    title are over all B.
+    title are over all B.  rows: what the two are, where they are something else.
     """
+    top, bottom = check_names(rows, 2, "rows")
     true, made = as_images(images, "images"), as_images(recons, "recons")
     _same_shape(true, made, "recons")
     errors = ((true - made) ** 2).mean(axis=(1, 2, 3))
@@ -100,14 +112,14 @@ def reconstructions(images: Any, recons: Any, limit: int = 8) -> Picture:
         tile(axes[0, b], true[b], f"{psnr(errors[b]):.1f} dB")
         tile(axes[1, b], made[b])
         heat = tile(axes[2, b], difference[b], vmin=0, vmax=LARGEST_DIFFERENCE, cmap="magma")
-    for row, text in enumerate(("image", "decoded", "|difference|")):
+    for row, text in enumerate((label(top), label(bottom), "|difference|")):
         row_label(axes[row, 0], text)
     ends = [0, LARGEST_DIFFERENCE]
     figure.colorbar(heat, ax=axes, aspect=8, shrink=0.28, anchor=(0, 0), ticks=ends, extend="max")
     mean = psnr(errors.mean())
-    figure.suptitle(f"Reconstruction: PSNR {mean:.1f} dB")
+    figure.suptitle(f"{label(title)}: PSNR {mean:.1f} dB")
     figure.summary = (
-        f"{shown} of {len(true)} images, their reconstructions and the difference: PSNR "
+        f"{shown} of {len(true)} images in pairs, {top} and {bottom}, and the difference: PSNR "
         f"{mean:.1f} dB, from {psnr(errors.max()):.1f} to {psnr(errors.min()):.1f} per image."
     )
     return figure

@@ -13,8 +13,8 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from cvq_tutorial.arrays import whole_number
+from cvq_tutorial.graph_metrics import graph_recovery
 from cvq_tutorial.graphs import CausalGraph, GraphDifference, stability
-from cvq_tutorial.metrics import graph_recovery
 from cvq_tutorial.picture import (
     BLUE,
     GREY,

@@ -31,10 +31,12 @@ class Factor:
         ordered: neighbouring values are alike (sizes, angles); False for kinds (shapes, clothes).
         cyclic: the last value is a neighbour of the first (hues, full turns).
         values: text for each value, for labels; None prints the integers.
+        causes: factors that this one follows, as (name, steps): when that factor goes up by one,
+            this one goes up by `steps`, round its values and back to the first if need be.
 
     Raises:
         TypeError, ValueError: an argument of the wrong kind, size below 2, or not one text per
-        value.
+        value; a cause that is no (name, steps), or whose steps are a multiple of the size.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Factor:
     ordered: bool = True
     cyclic: bool = False
     values: tuple[str, ...] | None = None
+    causes: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.isidentifier():
@@ -60,6 +63,14 @@ class Factor:
                 f"factor {self.name!r}: expected {self.size} texts in values, "
                 f"found {len(self.values)}"
             )
+        for cause in self.causes:
+            fits = isinstance(cause, (tuple, list)) and [type(c) for c in cause] == [str, int]
+            if not fits or cause[1] % self.size == 0:
+                raise ValueError(
+                    f"factor {self.name!r}: a cause is a name and how many steps it moves this one "
+                    f"(no multiple of {self.size}), found {cause!r}"
+                )
+        object.__setattr__(self, "causes", tuple((name, steps) for name, steps in self.causes))
 
     def label(self, value: int) -> str:
         """Text of one value: its entry in `values`, or the integer itself."""
@@ -74,7 +85,8 @@ class FactorSpace:
         factors: at least one Factor, with distinct names.
 
     Raises:
-        ValueError: no factor, a name used twice, or more than 2**62 combinations.
+        ValueError: no factor, a name used twice, more than 2**62 combinations, a cause that is no
+            factor, or causes that run in a circle.
     """
 
     factors: tuple[Factor, ...]
@@ -90,6 +102,7 @@ class FactorSpace:
             )
         if self.size > 2**62:
             raise ValueError(f"at most 2**62 combinations of factors, found {self.size}")
+        _ = self._links  # raises for an unknown cause or a circle of causes
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -125,6 +138,47 @@ class FactorSpace:
     def _strides(self) -> np.ndarray:
         sizes = np.array((*self.sizes[1:], 1), dtype=np.int64)
         return np.cumprod(sizes[::-1])[::-1].copy()
+
+    @cached_property
+    def _links(self) -> tuple[tuple[int, int, int], ...]:
+        """(cause, effect, steps) of all causes, each factor's own before those of its effects."""
+        links: list[tuple[int, int, int]] = []
+        left = dict(enumerate(self.factors))
+        while left:
+            ready = [
+                i
+                for i, f in left.items()
+                if not {self.factor_id(n) for n, _ in f.causes} & set(left)
+            ]
+            if not ready:
+                circle = ", ".join(f.name for f in left.values())
+                raise ValueError(
+                    f"factors must not cause each other in a circle, found one among {circle}"
+                )
+            for i in ready:
+                links += [(self.factor_id(name), i, steps) for name, steps in left.pop(i).causes]
+        return tuple(links)
+
+    @property
+    def factor_graph(self) -> np.ndarray:
+        """Which factor is a direct cause of which: bool (F, F), row = cause, column = effect."""
+        graph = np.zeros((self.n_factors, self.n_factors), dtype=bool)
+        for cause, effect, _ in self._links:
+            graph[cause, effect] = True
+        return graph
+
+    def follow(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """`after`, where every effect has moved with its causes: int64 (B, F), a new array.
+
+        before: int64 (B, F).  after: the same images with some factors set, their effects not yet.
+        Factors without causes stay as they are in `after`.
+        """
+        after = after.copy()
+        for cause, effect, steps in self._links:
+            moved = after[:, cause] - before[:, cause]  # (B,)
+            followed = (after[:, effect] + steps * moved) % self.sizes[effect]
+            after[:, effect] = np.where(moved == 0, after[:, effect], followed)
+        return after
 
     def check(self, values: object) -> np.ndarray:
         """`values` as an int64 array (B, F) after checking it.
@@ -229,6 +283,7 @@ class FactorSpace:
         if wrap:
             cyclic = np.array([f.cyclic for f in self.factors])
             moved = np.where(cyclic, moved % sizes, moved)
+        moved = self.follow(values, moved)
         return moved, np.all((moved >= 0) & (moved < sizes), axis=1)
 
     def legal(self, values: object, actions: object, wrap: bool = False) -> np.ndarray:
@@ -236,7 +291,7 @@ class FactorSpace:
         return self._step(values, actions, wrap)[1]
 
     def apply(self, values: object, actions: object, wrap: bool = False) -> np.ndarray:
-        """Factor values after one action each.
+        """Factor values after one action each; the effects of the moved factor move with it.
 
         Args:
             values: integers (B, F).
@@ -273,6 +328,7 @@ class FactorSpace:
                 "cyclic": bool(f.cyclic),
                 "values": None if f.values is None else list(f.values),
             }
+            | ({"causes": [list(cause) for cause in f.causes]} if f.causes else {})
             for f in self.factors
         ]
 
@@ -281,12 +337,13 @@ class FactorSpace:
         """The space that `to_json` wrote.
 
         Raises:
-            ValueError: not a list of dicts with the keys name, size, ordered, cyclic, values.
+            ValueError: not a list of dicts with the keys name, size, ordered, cyclic, values (and
+                causes, where there are some).
             TypeError, ValueError: what Factor and FactorSpace refuse.
         """
         keys = {"name", "size", "ordered", "cyclic", "values"}
         if not isinstance(data, list) or not all(
-            isinstance(d, dict) and set(d) == keys for d in data
+            isinstance(d, dict) and set(d) | {"causes"} == keys | {"causes"} for d in data
         ):
             raise ValueError(
                 f"factors: expected a list of dicts with keys {sorted(keys)}, found {data!r:.80}"

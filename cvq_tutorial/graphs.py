@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvq_tutorial import graph_groups, graph_paths, metrics
+from cvq_tutorial import graph_groups, graph_metrics, graph_paths
 from cvq_tutorial.arrays import (
     as_graph,
     as_marks,
@@ -229,7 +229,7 @@ class CausalGraph:
 
     def scores(self, truth: Any, targets: Any = None) -> dict[str, float | int]:
         """How well this graph recovers a known one: edge_f1, edge_auroc, shd, see
-        `metrics.graph_recovery`.
+        `graph_metrics.graph_recovery`.
 
         truth: booleans (N, N), or a graph.  targets: booleans (N,), the nodes whose causes are
         judged; if None, those that have a cause in the truth.
@@ -244,7 +244,7 @@ class CausalGraph:
             if targets is None
             else as_marks(targets, self.n_nodes, "targets")
         )
-        return metrics.graph_recovery(self.edges[None], known[None], judged[None], self.limit)
+        return graph_metrics.graph_recovery(self.edges[None], known[None], judged[None], self.limit)
 
     # -- fewer nodes
 

@@ -31,14 +31,14 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from cvq_tutorial import checkpoints
-from cvq_tutorial.model import CausalVQ
 from cvq_tutorial.paths import write_atomic
 from cvq_tutorial.recipes import Recipe
 
 COLUMNS = (
-    "phase", "step", "seconds", "loss", "mse", "psnr", "commit", "perplexity", "used",
+    "phase", "step", "seconds", "loss", "mse", "psnr", "commit", "perplexity", "used", "kl",
     "nll", "mask_price", "edge_price", "set_codes", "edges_per_set_node", "action_accuracy",
 )  # fmt: skip
+PHASES = ("autoencoder", "transition", "classifier")  # in this order; a run has some of them
 SAVE_EVERY = 30.0  # seconds between saved states
 STATE = "state.safetensors"
 
@@ -80,11 +80,16 @@ class Run:
         run_dir: Path,
         device: torch.device,
         show: bool,
-        on_log: Callable[[dict, CausalVQ], None] | None = None,
+        on_log: Callable[[dict, Any], None] | None = None,
+        network: dict | None = None,
     ) -> None:
+        """network: what is trained, for `model.json`, where it is not the method but a baseline."""
         self.world, self.recipe, self.seed = world, recipe, seed
         self.dir, self.device, self.show, self.on_log = run_dir, device, show, on_log
-        told = {"world": checkpoints.describe(world), "recipe": recipe.to_json(), "seed": seed}
+        told = {
+            "world": checkpoints.describe(world), "recipe": recipe.to_json(), "seed": seed,
+            "network": network,
+        }  # fmt: skip
         self.identity = json.dumps(told, sort_keys=True)
         self.rows: list[dict] = []
         self.seconds: dict[str, float] = {}
@@ -117,7 +122,7 @@ class Run:
         self.say("already trained: loaded, nothing to do")
         return True
 
-    def resume(self, model: CausalVQ) -> None:
+    def resume(self, model: torch.nn.Module) -> None:
         """Take weights, optimiser and log from the state of a stopped run, if there is one."""
         path = self.dir / STATE
         if not path.exists():
@@ -149,7 +154,7 @@ class Run:
 
     def _same(self, found: dict, name: str) -> None:
         identity = json.loads(self.identity)
-        for key in ("world", "recipe", "seed"):
+        for key in ("world", "recipe", "seed", "network"):
             expected = identity[key]
             if json.loads(json.dumps(found.get(key))) != expected:
                 raise ValueError(
@@ -165,7 +170,7 @@ class Run:
         }  # fmt: skip
         return {"run": json.dumps(told)}
 
-    def save(self, model: CausalVQ, optimizer: torch.optim.Optimizer) -> None:
+    def save(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
         tensors = {f"model.{k}": v.cpu().contiguous() for k, v in model.state_dict().items()}
         for i, state in optimizer.state_dict()["state"].items():
             for k, v in state.items():
@@ -177,7 +182,7 @@ class Run:
     def loop(
         self,
         phase: str,
-        model: CausalVQ,
+        model: torch.nn.Module,
         part: torch.nn.Module,
         steps: int,
         rate: float,
@@ -185,8 +190,7 @@ class Run:
         show: tuple[str, ...],
     ) -> None:
         """Minimise over `steps` steps of AdamW, warm-up and cosine; log, save, stop when asked."""
-        order = ("autoencoder", "transition")
-        if self.phase and order.index(phase) < order.index(self.phase):
+        if self.phase and PHASES.index(phase) < PHASES.index(self.phase):
             return  # done before the run was stopped
         if self.phase != phase:
             self.phase, self.step, self.optimizer_state = phase, 0, {}
@@ -247,6 +251,13 @@ class Run:
         for r in self.rows:
             writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in r.items()})
         write_atomic(self.dir / "log.csv", text.getvalue().encode())
+
+    def take_rows(self, path: Path, phase: str) -> None:
+        """Put the rows of a phase from the log of another run before those of this one."""
+        if path.is_file():
+            with path.open(newline="", encoding="utf-8") as file:
+                found = [row for row in csv.DictReader(file) if row.get("phase") == phase]
+            self.rows = [{k: v for k, v in row.items() if v} for row in found] + self.rows
 
     def say(self, text: str) -> None:
         if self.show:

@@ -17,44 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cvq_tutorial.arrays import checked
+
 LEAST_MSE = 1e-10  # 100 dB: an exact copy must stay a finite number in metrics.json
-
-
-def _checked(
-    name: str,
-    values: ArrayLike,
-    kind: str,
-    shape: tuple[int | None, ...],
-    high: int | None = None,
-) -> NDArray:
-    """`values` as an array of one kind, shape (None: any length) and, for integers, range."""
-    array = np.asarray(values)
-    if array.ndim != len(shape):
-        raise ValueError(f"{name} must have {len(shape)} dimension(s), found shape {array.shape}")
-    if any(want not in (None, have) for want, have in zip(shape, array.shape, strict=True)):
-        want = tuple("any" if length is None else length for length in shape)
-        raise ValueError(f"{name} must have shape {want}, found {array.shape}".replace("'", ""))
-    if array.size == 0:
-        raise ValueError(f"{name} must not be empty, found shape {array.shape}")
-    if array.dtype.kind not in {"integers": "iu", "booleans": "b"}.get(kind, "biuf"):
-        raise TypeError(f"{name} must be {kind}, found {array.dtype}")
-    if kind in ("numbers", "probabilities"):
-        array = array.astype(np.float64)
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name} must be finite, found NaN or infinity")
-    low, top = (array.min(), array.max()) if kind != "booleans" else (0, 0)
-    if kind == "probabilities" and (low < 0 or top > 1 + 1e-6):
-        raise ValueError(f"{name} must be probabilities in [0, 1], found {low:g}..{top:g}")
-    if high is not None and (low < 0 or top >= high):
-        raise ValueError(f"{name} must lie in 0..{high - 1}, found {low}..{top}")
-    return array
-
-
-def _square(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    array = _checked(name, values, "probabilities", (None, None, None))
-    if array.shape[1] != array.shape[2]:
-        raise ValueError(f"{name} must have shape (any, N, N), found {array.shape}")
-    return array
 
 
 # Picture and codes -------------------------------------------------------------------------------
@@ -95,7 +60,7 @@ def codebook_use(codes: ArrayLike, size: int) -> dict[str, list]:
             "size": [size] * n_codebooks,
             "perplexity": [0.0] * n_codebooks,
         }
-    array = _checked("codes", array, "integers", (None, None, None), size)
+    array = checked("codes", array, "integers", (None, None, None), size)
     used, perplexity = [], []
     for codebook in range(n_codebooks):
         counts = np.bincount(array[:, :, codebook].ravel(), minlength=size)
@@ -137,8 +102,8 @@ def bootstrap(
 
 def confusion(true: ArrayLike, predicted: ArrayLike, n_actions: int) -> NDArray[np.int64]:
     """Counts (A, A): how often action `row` was named as action `column`. true, predicted: (B,)."""
-    rows = _checked("true", true, "integers", (None,), n_actions)
-    columns = _checked("predicted", predicted, "integers", rows.shape, n_actions)
+    rows = checked("true", true, "integers", (None,), n_actions)
+    columns = checked("predicted", predicted, "integers", rows.shape, n_actions)
     flat = np.bincount(rows * n_actions + columns, minlength=n_actions**2)
     return flat.reshape(n_actions, n_actions).astype(np.int64)
 
@@ -150,8 +115,8 @@ def expected_accuracy(scores: ArrayLike, true: ArrayLike) -> float:
     actions apart (all scores alike) gets exactly 1 / A, where `argmax` would always pick action 0
     and score how often that one occurs.
     """
-    array = _checked("scores", scores, "numbers", (None, None))
-    right = _checked("true", true, "integers", array.shape[:1], array.shape[1])
+    array = checked("scores", scores, "numbers", (None, None))
+    right = checked("true", true, "integers", array.shape[:1], array.shape[1])
     best = array == array.max(axis=1, keepdims=True)  # (B, A)
     share = best / best.sum(axis=1, keepdims=True)
     return float(share[np.arange(len(right)), right].mean())
@@ -191,9 +156,9 @@ def retrieval(
         raise ValueError("n_actions must be given where there are no factor names")
     if n_actions is not None and n_actions != total:
         raise ValueError(f"n_actions must be 2 x {len(names or ())} factors, found {n_actions}")
-    right = _checked("true", true, "integers", (None,), total)
-    guess = _checked("predicted", predicted, "integers", right.shape, total)
-    _checked("majority_action", [majority_action], "integers", (1,), total)
+    right = checked("true", true, "integers", (None,), total)
+    guess = checked("predicted", predicted, "integers", right.shape, total)
+    checked("majority_action", [majority_action], "integers", (1,), total)
 
     everything_ties = np.zeros((len(right), total))
     hit = right == guess
@@ -227,6 +192,33 @@ def retrieval(
     result["copy"]["factor"] = expected_accuracy(everything_ties[:, :n_factors], factor)
     result["interval"]["factor_accuracy"] = list(bootstrap(factor_hit, seed=seed))
     return result
+
+
+def per_value(
+    x: ArrayLike,
+    true: ArrayLike,
+    predicted: ArrayLike,
+    sizes: Sequence[int],
+    names: Sequence[str],
+) -> dict[str, dict[str, list]]:
+    """How often the action is named, by the value that its factor has before: are rare ones worse?
+
+    x: integers (B, F), factor values before; true, predicted: actions (B,), in 0..2F-1.
+    sizes, names: of the F factors.
+    Returns {factor name: {n: [...], action_accuracy: [...]}}, one entry per value, over the
+    transitions whose action moves the factor; the accuracy of a value without any is 0.
+    """
+    right = checked("true", true, "integers", (None,), 2 * len(names))
+    guess = checked("predicted", predicted, "integers", right.shape, 2 * len(names))
+    before = checked("x", x, "integers", (len(right), len(names)))
+    found = {}
+    for index, (name, size) in enumerate(zip(names, sizes, strict=True)):
+        rows = right % len(names) == index
+        n = np.bincount(before[rows, index], minlength=size)
+        hits = np.bincount(before[rows, index], right[rows] == guess[rows], minlength=size)
+        shares = hits / np.maximum(n, 1)
+        found[name] = {"n": n.tolist(), "action_accuracy": shares.tolist()}
+    return found
 
 
 # Interventions: draw y from x and an action ------------------------------------------------------
@@ -285,21 +277,21 @@ def interventions(
     edits of all others, how often this one stayed}: it tells which factor `others_kept` loses.
     """
     n_factors = len(names)
-    which = _checked("factor", factor, "integers", (None,), n_factors)
+    which = checked("factor", factor, "integers", (None,), n_factors)
     batch = which.shape
     errors = np.stack(
         [
-            _checked("mse", mse, "numbers", batch),
-            _checked("mse_ceiling", mse_ceiling, "numbers", batch),
-            _checked("mse_copy", mse_copy, "numbers", batch),
+            checked("mse", mse, "numbers", batch),
+            checked("mse_ceiling", mse_ceiling, "numbers", batch),
+            checked("mse_copy", mse_copy, "numbers", batch),
         ],
         axis=1,
     )  # (B, 3)
     table = (*batch, n_factors)
-    target = _checked("target_values", target_values, "integers", table)
-    reached, kept = _judged(_checked("judged", judged, "integers", table), target, which)
+    target = checked("target_values", target_values, "integers", table)
+    reached, kept = _judged(checked("judged", judged, "integers", table), target, which)
     reached_ceiling, kept_ceiling = _judged(
-        _checked("judged_ceiling", judged_ceiling, "integers", table), target, which
+        checked("judged_ceiling", judged_ceiling, "integers", table), target, which
     )
 
     def summary(rows: NDArray) -> dict[str, float]:
@@ -337,105 +329,4 @@ def interventions(
             "target_reached": list(bootstrap(reached, seed=seed)),
             "others_kept": list(bootstrap(kept, seed=seed)),
         },
-    }
-
-
-# Mask and graph ----------------------------------------------------------------------------------
-
-
-def _precision_recall(found: NDArray, truth: NDArray) -> tuple[float, float, float]:
-    """(precision, recall, F1); an empty side scores 1 if the other is empty too, else 0."""
-    both = float((found & truth).sum())
-    n_found, n_true = int(found.sum()), int(truth.sum())
-    precision = both / n_found if n_found else float(n_true == 0)
-    recall = both / n_true if n_true else float(n_found == 0)
-    f1 = 2 * both / (n_found + n_true) if n_found + n_true else 1.0
-    return precision, recall, f1
-
-
-def mask(mask_prob: ArrayLike, changed: ArrayLike, threshold: float = 0.5) -> dict[str, float]:
-    """Does the effects mask mark the codes that change?
-
-    mask_prob: (B, N, C), probability that the action sets a code.
-    changed: booleans (B, N, C), codes of x and y differ.
-    Returns precision, recall, f1 of `mask_prob >= threshold`, density (share of codes marked) and
-    changed (share that changed). Nothing marked and nothing changed is a perfect answer (1); one of
-    the two empty gives 0.
-    """
-    probability = _checked("mask_prob", mask_prob, "probabilities", (None, None, None))
-    truth = _checked("changed", changed, "booleans", probability.shape)
-    found = probability >= threshold
-    precision, recall, f1 = _precision_recall(found, truth)
-    return {
-        "precision": precision,
-        "recall": recall,
-        "f1": f1,
-        "density": float(found.mean()),
-        "changed": float(truth.mean()),
-    }
-
-
-def graph_density(
-    graph_prob: ArrayLike, set_node: ArrayLike, threshold: float = 0.5
-) -> dict[str, float]:
-    """How many causes the nodes that are set have.
-
-    graph_prob: (B, N, N), `[b, i, j]` is the probability that i is a cause of j.
-    set_node: booleans (B, N), the action sets node j. Edges into a node that is copied are never
-        used, so they do not count.
-    Returns edges_per_set_node (own edge included) and density (the same over N); both 0 if no node
-    is set.
-    """
-    probability = _square("graph_prob", graph_prob)
-    chosen = _checked("set_node", set_node, "booleans", probability.shape[:2])
-    causes = (probability >= threshold).sum(axis=1)[chosen]  # one count per set node
-    per_node = float(causes.mean()) if causes.size else 0.0
-    return {"edges_per_set_node": per_node, "density": per_node / probability.shape[1]}
-
-
-def auroc(scores: ArrayLike, truth: ArrayLike) -> float:
-    """Probability that a true entry scores higher than a false one; ties count one half.
-
-    scores: (M,); truth: booleans (M,). With one class nothing can be ranked: the answer is 0.5.
-    """
-    values = _checked("scores", scores, "numbers", (None,))
-    positive = _checked("truth", truth, "booleans", values.shape)
-    n_positive = int(positive.sum())
-    n_negative = len(values) - n_positive
-    if n_positive == 0 or n_negative == 0:
-        return 0.5
-    _, group, size = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(size)
-    rank = (last - (size - 1) / 2)[group]  # 1-based, tied scores share the middle of their ranks
-    above = rank[positive].sum() - n_positive * (n_positive + 1) / 2
-    return float(above / (n_positive * n_negative))
-
-
-def graph_recovery(
-    prob: ArrayLike, truth: ArrayLike, targets: ArrayLike, threshold: float = 0.5
-) -> dict[str, float | int]:
-    """The learned graph against a known one.
-
-    prob: (A, N, N) edge probabilities, `[a, i, j]` = i is a cause of j under action a.
-    truth: booleans (A, N, N).
-    targets: booleans (A, N), nodes that the action sets. Only entries into targets are judged: no
-        other edge has a meaning.
-    Returns edge_f1 of `prob >= threshold`, edge_auroc (needs no threshold; 0.5 where one class is
-    missing), and shd, the structural Hamming distance summed over actions: missing plus extra
-    edges, an edge found the wrong way round counted once.
-    """
-    probability = _square("prob", prob)
-    known = _checked("truth", truth, "booleans", probability.shape)
-    chosen = _checked("targets", targets, "booleans", probability.shape[:2])
-    if not chosen.any():
-        raise ValueError("targets must mark at least one node, found none")
-    judged = np.broadcast_to(chosen[:, None, :], probability.shape)
-    found = (probability >= threshold) & judged
-    known = known & judged
-    extra, missing = found & ~known, known & ~found
-    turned = int((extra & missing.transpose(0, 2, 1)).sum())
-    return {
-        "edge_f1": _precision_recall(found, known)[2],
-        "edge_auroc": auroc(probability[judged], known[judged]),
-        "shd": int(extra.sum()) + int(missing.sum()) - turned,
     }

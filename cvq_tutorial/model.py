@@ -1,5 +1,7 @@
 """CausalVQ: reconstruct an image, intervene on it, name the action between two, show the graph.
 
+And do several actions in a row, or find those that lead from one image to another.
+
 This is the object that the lessons hold in their hands. It owns no training; it puts the
 autoencoder and the causal transition together, checks what it is given, and is deterministic: it
 always evaluates (whatever `training` says), and never changes a codebook.
@@ -7,9 +9,10 @@ always evaluates (whatever `training` says), and never changes a codebook.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,10 +21,12 @@ from torch import Tensor, nn
 from cvq_tutorial.autoencoder import QuantizedAutoencoder
 from cvq_tutorial.images import check_images
 from cvq_tutorial.paths import close_match
+from cvq_tutorial.plan import Measure, Plan, search
 from cvq_tutorial.quantize import check_codes
 from cvq_tutorial.transition import CausalTransition, TransitionOutput
 
 LAYOUTS = ("places", "codebook_places")
+CARRIES = ("belief", "codes", "images")
 
 
 @dataclass(frozen=True)
@@ -156,20 +161,57 @@ class CausalVQ(nn.Module):
         code alone: where two codes are nearly as likely, their mean errs less than the wrong one of
             them.
         """
+        return self.compose(x, [actions])[0]
+
+    def compose(
+        self, x: Tensor, actions: Iterable[Any], *, carry: str = "belief"
+    ) -> list[Intervention]:
+        """Several actions in a row: one Intervention per step, from the codes that the last left.
+
+        x: images (B, 3, H, W) or codes (B, N, C).  actions: a sequence of steps, each as in
+            `intervene`.
+        carry: what the next step starts from. "belief": each code keeps the distribution that it
+            has, until an action sets it (ours). "codes": the likeliest codes, taken for certain, as
+            if `intervene` were called again and again. "images": the decoded picture, encoded anew.
+        """
+        if carry not in CARRIES:
+            raise ValueError(close_match("carry", carry, CARRIES))
+        if isinstance(actions, str):
+            raise TypeError(f"expected a sequence of actions, found the single {actions!r}")
         codes = self._codes(x)
-        action = self.check_actions(actions, len(codes))
-        new, masks, images = [], [], []
-        for c, a in zip(codes.split(self.BATCH), action.split(self.BATCH), strict=True):
-            out = self.distribution(c, a)
-            probs = out.log_probs()
-            new.append(self.from_nodes(probs.argmax(-1)))
-            masks.append(self.from_nodes(out.mask))
-            if self.autoencoder is not None:
-                with self._evaluating():
-                    images.append(self.autoencoder.decode_expected(self.from_nodes(probs.exp())))
-        return Intervention(
-            codes, torch.cat(new), torch.cat(masks), torch.cat(images) if images else None
-        )
+        if carry == "images":
+            self._images()
+        each = [self.check_actions(a, len(codes)).split(self.BATCH) for a in actions]
+        parts: list[list[Intervention]] = [[] for _ in each]
+        for part, now in enumerate(codes.split(self.BATCH)):
+            belief = None
+            for step, action in enumerate(each):
+                out, after = self._advance(now, belief, action[part])
+                new, images = after.argmax(-1), None
+                if self.autoencoder is not None:
+                    with self._evaluating():
+                        images = self.autoencoder.decode_expected(after.exp())
+                parts[step].append(Intervention(now, new, self.from_nodes(out.mask), images))
+                belief = after if carry == "belief" else None
+                now = self.encode(images) if carry == "images" and images is not None else new
+        return [_joined(step) for step in parts]
+
+    def plan(self, x: Tensor, y: Tensor, **options: Any) -> Plan:
+        """The shortest sequence of actions found that leads from x to y.
+
+        x, y: one image (1, 3, H, W) or its codes (1, N, C) each.
+        options: max_steps (8), beam (8), tolerance, gain; see `plan.search`.
+        """
+        before, after = self._codes(x), self._codes(y)
+        if len(before) != 1 or len(after) != 1:
+            raise ValueError(f"a plan leads from one x to one y, found {len(before)}, {len(after)}")
+        every = torch.arange(self.n_actions, device=self.device)
+
+        def advance(beliefs: Tensor) -> Tensor:
+            return self.advance(beliefs, every.expand(len(beliefs), -1))
+
+        belief, measure = self.belief(before)[0], self.measure(after)
+        return search(before[0], belief, measure, advance, self.action_names, **options)
 
     def retrieve(self, x: Tensor, y: Tensor) -> Retrieval:
         """Name the action between x and y, each images (B, 3, H, W) or codes (B, N, C).
@@ -210,6 +252,28 @@ class CausalVQ(nn.Module):
         """
         with self._evaluating():
             return self.transition(self.to_nodes(codes), actions, cut=cut)
+
+    def belief(self, codes: Tensor) -> Tensor:
+        """(B, N, C, K) log-probability of every code, before any action: what copying would give.
+
+        codes: (B, N, C), certain but for the noise of a copy.
+        """
+        nothing = torch.zeros(len(codes), dtype=torch.int64, device=self.device)
+        return self.from_nodes(self.distribution(codes, nothing).log_copy)  # of whatever action
+
+    def advance(self, belief: Tensor, actions: Tensor) -> Tensor:
+        """The belief after an action each: (B, N, C, K) of actions (B,), (B, Q, N, C, K) of (B, Q).
+
+        The action reads the likeliest codes; a code that it does not set keeps its distribution.
+        """
+        return self._advance(belief.argmax(-1), belief, actions)[1]
+
+    def measure(self, codes: Tensor) -> Measure:
+        """How far beliefs are from one image's codes (1, N, C): see `plan.Measure`."""
+        if self.autoencoder is not None:
+            return Measure(codes[0], self.autoencoder.quantizer.vectors)
+        equally = torch.eye(self.n_codes, device=self.device)  # far from each other
+        return Measure(codes[0], equally.expand(self.n_codebooks, -1, -1))
 
     # -- checks
 
@@ -260,6 +324,20 @@ class CausalVQ(nn.Module):
             raise ValueError(f"expected images (B, 3, H, W) or codes (B, N, C), found {found}")
         return self.check_codes(x)
 
+    @torch.no_grad()
+    def _advance(
+        self, codes: Tensor, belief: Tensor | None, actions: Tensor
+    ) -> tuple[TransitionOutput, Tensor]:
+        """What the transition says about the codes, and the belief after it; None: no doubt yet."""
+        out = self.distribution(codes, actions)
+        many = actions.ndim == 2  # Q actions of each: the axis after B
+        if belief is not None:
+            kept = self.to_nodes(belief)
+            out = replace(out, log_copy=kept[:, None] if many else kept)
+        after = out.log_probs()
+        flat = self.from_nodes(after.flatten(0, 1) if many else after)
+        return out, flat.unflatten(0, actions.shape) if many else flat
+
     def to_nodes(self, codes: Tensor) -> Tensor:
         if self.layout == "places":
             return codes
@@ -282,3 +360,14 @@ class CausalVQ(nn.Module):
         finally:
             for module, mode in modes:
                 module.training = mode
+
+
+def _joined(parts: list[Intervention]) -> Intervention:
+    """Interventions on parts of a batch as one on the whole."""
+    images = [part.images for part in parts if part.images is not None]
+    return Intervention(
+        torch.cat([part.codes_before for part in parts]),
+        torch.cat([part.codes for part in parts]),
+        torch.cat([part.mask for part in parts]),
+        torch.cat(images) if images else None,
+    )

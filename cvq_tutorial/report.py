@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cvq_tutorial.worlds import data_places, make_world, published_factors
+
 
 def about_world(world: Any) -> str:
     """A few lines about a world: its factors or variables, what an action is, whom to credit."""
@@ -15,13 +17,40 @@ def about_world(world: Any) -> str:
             " the graph is known"
         )
     height, width, _ = world.image_shape
-    space = world.factors
+    space, n_images = world.factors, getattr(world, "n_images", world.factors.size)
+    causes = [
+        f"{cause} causes {factor.name}" for factor in space.factors for cause, _ in factor.causes
+    ]
     factors = ", ".join(f"{f.name} {f.size}" for f in space.factors)
     return (
-        f"{world.name}: {space.size} images of {height} x {width} pixels\n"
+        f"{world.name}: {n_images} images of {height} x {width} pixels\n"
         f"{space.n_factors} factors and their sizes: {factors}\n"
         f"{space.n_actions} actions: each raises or lowers one factor by one step"
+        + (
+            f"\n{'; '.join(causes)}: an action moves the effects of its factor too"
+            if causes
+            else ""
+        )
     )
+
+
+def listed_world(name: str) -> str:
+    """A few lines about a world by name, for a list: `about_world`, and where its data are.
+
+    Where they are not there: where they were looked for, and the factors that they would have.
+    Nothing is rendered, trained or unpacked for this.
+    """
+    try:
+        text = about_world(make_world(name))
+    except (ValueError, OSError) as error:
+        what = "not here" if isinstance(error, FileNotFoundError) else "here, but cannot be used"
+        text = f"{name}: its data are {what}: {' '.join(str(error).split())}"
+        if space := published_factors(name):
+            sizes = ", ".join(f"{f.name} {f.size}" for f in space.factors)
+            text += f"\n{space.n_factors} factors and their sizes, as published: {sizes}"
+        return text
+    there = [place for place in data_places(name) if place.exists()]
+    return f"{text}\ndata: {there[0] if there else 'made here, no files needed'}"
 
 
 def table(metrics: Mapping[str, Any]) -> str:
@@ -43,8 +72,11 @@ def table(metrics: Mapping[str, Any]) -> str:
     for name, part in (
         ("retrieval", metrics.get("retrieval")),
         ("  visible edits", metrics.get("retrieval", {}).get("visible")),
+        ("  as trained", metrics.get("retrieval", {}).get("skewed")),
+        ("  seen", metrics.get("retrieval", {}).get("seen")),
+        ("  held out", metrics.get("retrieval", {}).get("unseen")),
     ):
-        if part:
+        if part and part["n"]:
             row(name, _retrieval(part))
     if "intervention" in metrics:
         did = metrics["intervention"]

@@ -30,7 +30,7 @@ from cvq_tutorial.graphs import CausalGraph
 from cvq_tutorial.loop import pick_device
 from cvq_tutorial.notebooks import run_notebook
 from cvq_tutorial.paths import PROJECT_ROOT, close_match, write_atomic
-from cvq_tutorial.train import encoded_transitions
+from cvq_tutorial.train import check_imbalance, encoded_transitions
 from cvq_tutorial.worlds import make_world, world_names
 
 NOTEBOOK = PROJECT_ROOT / "notebooks" / "reproduce" / "91_train_and_evaluate.ipynb"
@@ -129,8 +129,9 @@ def reproduce(
     if progress is not None:
         print(f"world {world}, recipe {recipe}, seed {seed} -> {run.folder}", file=progress)
     try:
-        run.make_world()  # says what is missing, or fills the cache, before a kernel starts
-    except OSError:
+        # says what is missing, or fills the cache, before a kernel starts
+        check_imbalance(run.make_world(), run.recipe)
+    except (OSError, ValueError):
         with contextlib.suppress(OSError):
             run.folder.rmdir()  # it is empty, if it is new
         raise

@@ -24,7 +24,9 @@ from cvq_tutorial.judge import Judge, load_or_train_judge
 from cvq_tutorial.loop import pick_device
 from cvq_tutorial.model import CausalVQ
 from cvq_tutorial.paths import cache_root, write_atomic
+from cvq_tutorial.recipes import Recipe
 from cvq_tutorial.train import train
+from cvq_tutorial.vae import VAE, load_vae, train_vae
 from cvq_tutorial.worlds import make_world
 
 SHIPPED = Path(__file__).resolve().parent / "shipped"
@@ -39,14 +41,16 @@ def load_or_train(
     *,
     device: str = "cpu",
     say: Callable[[str], object] = print,
+    **overrides: object,
 ) -> tuple[CausalVQ, Any, dict]:
     """Model in evaluation mode, its world, and the contents of its `model.json`.
 
-    world, recipe: names, as for `make_world` and `recipes.get`.  say: is given one line that tells
-    what was done. Raises ValueError for unknown names, as they do.
+    world, recipe: names, as for `make_world` and `recipes.get`; overrides: settings of the recipe.
+    say: is given one line that tells what was done. Raises ValueError for unknown names, as they
+    do.
     """
-    name = f"{world}-{recipe}-s{seed}"
-    settings = recipes.get(recipe, world)  # raises for an unknown name before any work
+    settings = recipes.get(recipe, world, **overrides)  # an unknown name raises before any work
+    name = name_of(world, settings, seed)
     place = make_world(world)
     for folder, told in ((SHIPPED, "shipped with the package"), (_trained(), "trained before")):
         if not (folder / name / "model.json").is_file():
@@ -64,6 +68,20 @@ def load_or_train(
     return model.eval(), place, checkpoints.read_info(_trained() / name)
 
 
+def name_of(world: str, settings: Recipe, seed: int) -> str:
+    """Name of a model's folder: world, recipe and seed, with a short hash of changed settings."""
+    changed = changed_settings(world, settings)
+    told = json.dumps(changed, sort_keys=True)
+    short = f"-{hashlib.sha256(told.encode()).hexdigest()[:8]}" if changed else ""
+    return f"{world}-{settings.name}-s{seed}{short}"
+
+
+def changed_settings(world: str, settings: Recipe) -> dict[str, object]:
+    """The settings that differ from those of the recipe of the same name."""
+    usual = recipes.get(settings.name, world).to_json()
+    return {k: v for k, v in settings.to_json().items() if v != usual[k]}
+
+
 def load_or_train_a_judge(world: Any, *, say: Callable[[str], object] = print) -> Judge:
     """A judge of the world's factors (see `judge`): the shipped one if there is one, or trained."""
     path = SHIPPED / f"judge-{world.name}.safetensors"
@@ -73,6 +91,31 @@ def load_or_train_a_judge(world: Any, *, say: Callable[[str], object] = print) -
         return reader
     say(f"judge of {world.name}: training it once (or reading it back); under a minute")
     return load_or_train_judge(world, 0, JUDGE_STEPS)
+
+
+def load_or_train_vae(
+    world: Any,
+    beta: float = 1.0,
+    seed: int = 0,
+    *,
+    device: str = "cpu",
+    say: Callable[[str], object] = print,
+) -> VAE:
+    """The VAE (or beta-VAE) of a world, trained by the recipe `lesson`: shipped, or trained once.
+
+    Raises ValueError for a world without images or a beta that is none.
+    """
+    name = f"{'vae' if beta == 1 else f'beta-vae-{beta:g}'}-{world.name}-s{seed}"
+    if (SHIPPED / name / "model.json").is_file():
+        try:
+            vae, info = load_vae(SHIPPED / name, world, device=pick_device(device))
+            say(f"{name}: loaded the checkpoint shipped with the package, {info['sha256'][:12]}")
+            return vae
+        except CheckpointError as error:
+            say(f"{name}: the checkpoint shipped with the package cannot be used: {_line(error)}")
+    say(f"{name}: training it once (or reading it back), about 4 minutes on two cores")
+    settings = recipes.get("lesson", world.name)
+    return train_vae(world, settings, seed, _trained() / name, beta=beta, device=device)
 
 
 def ship(run_dir: str | Path, command: str, folder: Path = SHIPPED) -> Path:
@@ -90,7 +133,7 @@ def ship(run_dir: str | Path, command: str, folder: Path = SHIPPED) -> Path:
         raise ValueError(f"{run_dir}: expected at most 2 MB to ship, found {len(weights)} bytes")
     info |= {"sha256": hashlib.sha256(weights).hexdigest(), "made_by": command}
     info.pop("seconds", None)
-    name = f"{info['world']['name']}-{info['recipe']['name']}-s{info['seed']}"
+    name = name_of(info["world"]["name"], Recipe(**info["recipe"]), info["seed"])
     write_atomic(folder / name / "model.safetensors", weights)
     write_atomic(folder / name / "model.json", (json.dumps(info, indent=1) + "\n").encode())
     return folder / name

@@ -11,22 +11,32 @@ import math
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from cvq_tutorial import checkpoints
+from cvq_tutorial.balance import balanced_chances
 from cvq_tutorial.images import to_float
 from cvq_tutorial.loop import STATE, Run, pick_device
 from cvq_tutorial.model import CausalVQ
 from cvq_tutorial.prune import prune
 from cvq_tutorial.recipes import Recipe
+from cvq_tutorial.sampling import Sampling
 from cvq_tutorial.transition import transition_loss
-from cvq_tutorial.transitions import sample_transitions, sample_values
+from cvq_tutorial.transitions import Transitions, sample_transitions, sample_values
 
-VALID = 240  # held-out transitions behind the action accuracy in the log
+# settings that the first phase depends on
+FIRST_PHASE = (
+    "codebooks", "codes", "code_width", "decoder_width", "decoder_blocks", "commitment",
+    "warmup_share", "autoencoder_steps", "autoencoder_batch", "autoencoder_lr", "rule", "slices",
+    "value_weights", "correlations", "held_out", "resample",
+)  # fmt: skip
+VALID = 240  # held-out transitions behind the action accuracy in the log, always balanced
 
 
 def train(
@@ -38,6 +48,7 @@ def train(
     device: str = "auto",
     progress: bool = True,
     on_log: Callable[[dict, CausalVQ], None] | None = None,
+    autoencoder: str | Path | None = None,
 ) -> CausalVQ:
     """Train the whole method on a world; go on with a stopped run; load a finished one.
 
@@ -46,11 +57,17 @@ def train(
     progress: a bar in a terminal or notebook; one line per tenth otherwise.
     on_log: called as on_log(row, model) after each row of the log, with the model as it is then, in
         evaluation mode; such as an `explore.TrainingMonitor`. What it raises stops the run.
+    autoencoder: folder of a finished run whose autoencoder this run would train again, bit for bit
+        (same world and seed, and a recipe that differs in the second phase only): it is taken over.
     Returns the trained model in evaluation mode.
-    Raises ValueError when run_dir holds a run with another world, recipe or seed;
+    A recipe with imbalance (see `sampling`) trains both phases on a data set of
+    `recipe.transitions` images and as many transitions, drawn once.
+    Raises ValueError when run_dir holds a run with another world, recipe or seed, or when the
+    recipe's imbalance does not fit the world's factors;
     FloatingPointError with phase and step when the loss is not finite; KeyboardInterrupt after
     Ctrl-C, when the state is saved: the same call resumes.
     """
+    check_imbalance(world, recipe)
     run = Run(world, recipe, seed, Path(run_dir), pick_device(device), progress, on_log)
     torch.set_flush_denormal(True)  # denormals make late steps several times slower
     if run.finished():
@@ -60,25 +77,64 @@ def train(
         torch.manual_seed(seed)
         model = checkpoints.build(world, recipe).to(run.device)
     run.resume(model)
-    if model.autoencoder is not None:
-        _train_autoencoder(run, model)
-    _train_transition(run, model)
+    fit(run, model, autoencoder)
     path = checkpoints.save(run.dir, model, world, recipe, seed, seconds=run.seconds)
     (run.dir / STATE).unlink(missing_ok=True)
     run.say(f"saved {path.name} and its weights")
     return model.eval()
 
 
+def fit(run: Run, model: CausalVQ, autoencoder: str | Path | None = None) -> None:
+    """Both phases on a model that has taken up what `run` was stopped with.
+
+    autoencoder: see `train`.
+    """
+    if model.autoencoder is not None:
+        if autoencoder is None or run.phase:
+            _train_autoencoder(run, model)
+        else:
+            _take_autoencoder(run, model, Path(autoencoder))
+    _train_transition(run, model)
+
+
+def check_imbalance(world: Any, recipe: Recipe) -> None:
+    """Raise ValueError unless the world has the factors that the recipe's imbalance is about."""
+    if recipe.sampling is None and not recipe.resample:
+        return
+    if not world.has_images:
+        raise ValueError(
+            f"the world {world.name!r} has no factors: expected a recipe without value_weights, "
+            "factor_weights, correlations, held_out and resample"
+        )
+    if recipe.sampling is not None:
+        recipe.sampling.check(world.factors)
+
+
+def image_batches(run: Run) -> Callable[[int, int], Tensor]:
+    """What the first phase learns from: (step, how many) -> images (B, 3, H, W) on the device."""
+    recipe, space, render = run.recipe, run.world.factors, run.world.render
+    pool = chances = None
+    if recipe.sampling is not None or recipe.resample:
+        pool = sample_values(space, recipe.transitions, "train", run.seed, recipe.sampling)
+        chances = _chances(recipe, space, pool)
+
+    def batch(step: int, size: int) -> Tensor:
+        rng = run.numbers(1, step, size)
+        if pool is None:
+            values = sample_values(space, size, "train", rng)
+        else:
+            values = pool[rng.choice(len(pool), size, p=chances)]
+        images = to_float(render(values)).to(run.device)
+        return images.contiguous(memory_format=torch.channels_last)
+
+    return batch
+
+
 def _train_autoencoder(run: Run, model: CausalVQ) -> None:
     recipe, auto = run.recipe, model.autoencoder
     assert auto is not None
     start = min(int(recipe.warmup_share * recipe.autoencoder_steps), recipe.autoencoder_steps - 1)
-    space, render = run.world.factors, run.world.render
-
-    def batch(step: int, size: int) -> Tensor:
-        values = sample_values(space, size, "train", run.numbers(1, step, size))
-        images = to_float(render(values)).to(run.device)
-        return images.contiguous(memory_format=torch.channels_last)
+    batch = image_batches(run)
 
     def step_loss(step: int) -> tuple[Tensor, Callable[[], dict]]:
         images = batch(step, recipe.autoencoder_batch)
@@ -125,10 +181,47 @@ def _train_autoencoder(run: Run, model: CausalVQ) -> None:
     )  # fmt: skip
 
 
+def same_autoencoder(folder: Path, info: dict, world: Any, recipe: Recipe, seed: int) -> None:
+    """Raise ValueError unless `info`, the model.json of a folder, tells of this first phase."""
+    wanted = {"world": checkpoints.describe(world), "seed": seed}
+    first_phase = {k: v for k, v in recipe.to_json().items() if k in FIRST_PHASE}
+    if recipe.sampling is not None or recipe.resample:
+        first_phase["transitions"] = recipe.transitions  # the autoencoder's images, too
+    for place, keys in ((info, wanted), (info["recipe"], first_phase)):
+        for key, value in keys.items():
+            if place.get(key) != value:
+                raise ValueError(
+                    f"{folder} trained another autoencoder: expected {key} {value!r}, "
+                    f"found {place.get(key)!r}"
+                )
+
+
+def _take_autoencoder(run: Run, model: CausalVQ, folder: Path) -> None:
+    """Weights, log and seconds of the first phase of a finished run.
+
+    Raises CheckpointError for no usable run, ValueError if its first phase was another one.
+    """
+    assert model.autoencoder is not None
+    info = checkpoints.read_info(folder)
+    same_autoencoder(folder, info, run.world, run.recipe, run.seed)
+    found = checkpoints.load(folder, run.world)
+    assert found.autoencoder is not None
+    model.autoencoder.load_state_dict(found.autoencoder.state_dict())
+    model.autoencoder.to(memory_format=torch.channels_last).eval()
+    run.take_rows(folder / "log.csv", "autoencoder")
+    run.seconds["autoencoder"] = float(info.get("seconds", {}).get("autoencoder", 0.0))
+    run.say(f"autoencoder taken over from {folder}")
+
+
 def _train_transition(run: Run, model: CausalVQ) -> None:
     recipe, transition = run.recipe, model.transition
     began = time.perf_counter()
-    x, actions, y = encoded_transitions(run.world, model, recipe.transitions, "train", run.seed)
+    x, actions, y = encoded_transitions(
+        run.world, model, recipe.transitions, "train", run.seed, recipe.sampling
+    )
+    chances = None
+    if recipe.resample:
+        _, chances = training_transitions(run.world, recipe, run.seed)
     valid = encoded_transitions(run.world, model, VALID, "valid", run.seed)
     run.seconds["encode"] = time.perf_counter() - began
     if model.autoencoder is not None and run.phase != "transition" and model.layout == "places":
@@ -136,7 +229,7 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
     rise = max(1, int(recipe.price_warmup * recipe.transition_steps))
 
     def step_loss(step: int) -> tuple[Tensor, Callable[[], dict]]:
-        pick = run.numbers(3, step).integers(0, len(x), recipe.transition_batch)
+        pick = run.numbers(3, step).choice(len(x), recipe.transition_batch, p=chances)
         pick = torch.from_numpy(pick)
         before, action, after = (t[pick].to(run.device, torch.int64) for t in (x, actions, y))
         before, after = model.to_nodes(before), model.to_nodes(after)
@@ -173,7 +266,10 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
     if recipe.prune_tolerance:
         began = time.perf_counter()
         held_out = 2 * recipe.prune_transitions * transition.actions
-        x, actions, y = encoded_transitions(run.world, model, held_out, "valid", run.seed + 1)
+        known = recipe.sampling and replace(recipe.sampling, factors="uniform")  # every action
+        x, actions, y = encoded_transitions(
+            run.world, model, held_out, "valid", run.seed + 1, known
+        )
         left = prune(
             transition,
             *(model.to_nodes(x.to(run.device, torch.int64)), actions.to(run.device)),
@@ -195,20 +291,63 @@ def _retrieval_loss(
     return torch.nn.functional.cross_entropy(likely.flatten(2).sum(-1), action)
 
 
+def _chances(recipe: Recipe, space: Any, values: Any, *others: Any) -> np.ndarray | None:
+    """Chances to draw the rows of a sample by, (n,) as `recipe.resample` says; None for equal ones.
+
+    Values of every factor, and of those that were made to go together in pairs, become even.
+    values: (n, F).  others: more columns that must be even, (n,) each.
+    """
+    if not recipe.resample:
+        return None
+    columns = [*others, *values[:, : space.n_factors].T]
+    for cause, effect, _ in recipe.sampling.correlations if recipe.sampling else ():
+        c, e = space.factor_id(cause), space.factor_id(effect)
+        columns.append(values[:, c] * space.sizes[e] + values[:, e])
+    return balanced_chances(columns, recipe.resample)
+
+
+def _drawn(world: Any, n: int, split: str, seed: int, sampling: Sampling | None) -> Transitions:
+    """n transitions as factor values; in the train split the second half is the first reversed."""
+    if split != "train":
+        return sample_transitions(world.factors, n, split, seed, sampling=sampling)
+    drawn = sample_transitions(world.factors, (n + 1) // 2, split, seed, sampling=sampling)
+    back = drawn.reversed(world.factors)
+    both = ((drawn.x, back.x), (drawn.y, back.y), (drawn.actions, back.actions))
+    x, y, actions = (np.concatenate(pair)[:n] for pair in both)
+    return Transitions(x, y, actions)
+
+
+def training_transitions(
+    world: Any, recipe: Recipe, seed: int
+) -> tuple[Transitions, np.ndarray | None]:
+    """What the second phase learns from, in a world with images, before it is encoded.
+
+    Returns the transitions, and the chances to draw each of them by, None for equal ones.
+    """
+    drawn = _drawn(world, recipe.transitions, "train", seed, recipe.sampling)
+    return drawn, _chances(recipe, world.factors, drawn.x, drawn.actions)
+
+
 def encoded_transitions(
-    world: Any, model: CausalVQ, n: int, split: str, seed: int
+    world: Any,
+    model: CausalVQ,
+    n: int,
+    split: str,
+    seed: int,
+    sampling: Sampling | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """n transitions of a split as codes, on the CPU: x, y (n, N, C) int16, actions (n,) int64.
 
     In the train split every drawn pair is used in both directions, the second half of the n being
-    the first half reversed.
+    the first half reversed.  sampling: how they are drawn; worlds without images have none.
     """
     if not world.has_images:
         found = world.sample(n, split, seed)
         x, actions, y = (torch.from_numpy(a) for a in (found.x, found.actions, found.y))
         return x.to(torch.int16), actions, y.to(torch.int16)
     twice = split == "train"
-    drawn = sample_transitions(world.factors, (n + 1) // 2 if twice else n, split, seed)
+    once = (n + 1) // 2 if twice else n  # the other half has the same images
+    drawn = _drawn(world, n, split, seed, sampling)
     ends = [
         torch.cat(
             [
@@ -216,14 +355,10 @@ def encoded_transitions(
                 for i in range(0, len(values), 512)
             ]
         )
-        for values in (drawn.x, drawn.y)
+        for values in (drawn.x[:once], drawn.y[:once])
     ]
-    actions = torch.from_numpy(drawn.actions)
-    if not twice:
-        return ends[0], actions, ends[1]
-    back = torch.from_numpy(drawn.reversed(world.factors).actions)
-    x, y = torch.cat(ends)[:n], torch.cat(ends[::-1])[:n]
-    return x, torch.cat([actions, back])[:n], y
+    x, y = (torch.cat(ends)[:n], torch.cat(ends[::-1])[:n]) if twice else ends
+    return x, torch.from_numpy(drawn.actions), y
 
 
 def _accuracy(model: CausalVQ, x: Tensor, actions: Tensor, y: Tensor) -> float:

@@ -1,5 +1,7 @@
 """Transitions (x, action, y): two images that differ in one factor by one step.
 
+Where factors cause each other (`Factor.causes`) the effects of that one have moved with it.
+
 Images are split, not transitions: a fixed hash of the image number says train, valid or test, and
 both ends of a transition lie in the same split, so a model is never tested on an image that it was
 trained on. Some steps change no pixel (another eye colour behind the hair). They are kept, counted
@@ -16,6 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from cvq_tutorial.factors import NO_ACTION, SPLITS, FactorSpace, split_id, split_of_keys
+from cvq_tutorial.sampling import Sampling, allowed, draw_values, factor_weights
 
 __all__ = [
     "SPLITS",
@@ -80,31 +83,53 @@ class Transitions:
 def split_of(space: FactorSpace, values: np.ndarray) -> np.ndarray:
     """Split of each image as a position in `SPLITS`: uint8 (B,), a fixed hash of its number.
 
-    70, 15 and 15 percent of the images are train, valid and test.
+    70, 15 and 15 percent of the images are train, valid and test. Settings that look alike
+    (`TurningFactors`) are one image; a table of pictures (`PictureSpace`) brings its own splits.
 
     Args:
         space: the factors of the world.
         values: integers (B, F).
     """
+    if hasattr(space, "split_of_rows"):
+        return space.split_of_rows(values)
+    if hasattr(space, "first_alike"):
+        values = space.first_alike(values)
     return split_of_keys(space.index(values).astype(np.uint64))
 
 
 def sample_values(
-    space: FactorSpace, n: int, split: str = "train", seed: int | np.random.Generator = 0
+    space: FactorSpace,
+    n: int,
+    split: str = "train",
+    seed: int | np.random.Generator = 0,
+    sampling: Sampling | None = None,
 ) -> np.ndarray:
-    """Factor values of `n` images drawn uniformly, with repeats, from one split: int64 (n, F).
+    """Factor values of `n` images, with repeats, from one split: int64 (n, F).
+
+    They are drawn uniformly, or as `sampling` says. Of a table of pictures they are the rows of
+    existing ones, int64 (n, F + 1), see `PictureSpace`.
 
     Raises:
-        ValueError: unknown split, negative n, or a world so small that the split is empty.
+        ValueError: unknown split, negative n, a sampling that does not fit the factors, or a split
+            without an image (of those that the sampling allows).
     """
     wanted, n = split_id(split), _count(n)
     rng = _generator(seed, wanted, 0)
+    if hasattr(space, "sample_rows"):
+        _attribute_weights(space, sampling)  # raises for a sampling that says how values come
+        return space.sample_rows(n, split, rng)
+    if sampling is not None:
+        sampling.check(space)
 
     def draw(m: int) -> np.ndarray:
-        values = rng.integers(0, space.sizes, size=(m, space.n_factors))
+        if sampling is None:
+            values = rng.integers(0, space.sizes, size=(m, space.n_factors))
+        else:
+            values = draw_values(space, sampling, m, rng)
+            values = values[allowed(space, sampling, values)]
         return values[split_of(space, values) == wanted]
 
-    return _until(n, draw, f"split {split!r} holds no image of this world")
+    return _until(n, draw, f"split {split!r} holds no image of this {_what(sampling)}")
 
 
 def sample_transitions(
@@ -113,12 +138,15 @@ def sample_transitions(
     split: str = "train",
     seed: int | np.random.Generator = 0,
     wrap: bool = False,
+    sampling: Sampling | None = None,
 ) -> Transitions:
     """Transitions with both ends in one split, every factor equally often.
 
     Each factor gets n / F transitions (the remainder goes to factors drawn at random); its step,
     the direction and all other factors are uniform over what the split holds. The order is
-    shuffled.
+    shuffled. With a `sampling`, each action gets its factor's weight of the n, and x is drawn as
+    the sampling says among the images that the action can start from; a balanced sampling has the
+    same chances as none.
 
     Args:
         space: the factors of the world.
@@ -126,12 +154,19 @@ def sample_transitions(
         split: "train", "valid" or "test".
         seed: a seed, or a generator that is advanced.
         wrap: cyclic factors also step between their last and first value.
+        sampling: how values and factors are drawn; None is uniform.
 
     Raises:
-        ValueError: unknown split, negative n, or a factor without a transition inside the split.
+        ValueError: unknown split, negative n, a factor without a transition inside the split (of
+            those that the sampling allows), or a sampling that does not fit the factors.
     """
     wanted, n = split_id(split), _count(n)
     rng = _generator(seed, wanted, 1)
+    if hasattr(space, "sample_pairs"):
+        pairs, actions = space.sample_pairs(n, split, rng, _attribute_weights(space, sampling))
+        return Transitions(pairs[:, 0], pairs[:, 1], actions)
+    if sampling is not None:
+        return _sample_transitions(space, n, split, rng, wrap, sampling)
     shares = np.full(space.n_factors, n // space.n_factors)
     shares[rng.permutation(space.n_factors)[: n % space.n_factors]] += 1
 
@@ -141,6 +176,7 @@ def sample_transitions(
         x[:, factor] = rng.integers(0, steps, size=m)
         y = x.copy()
         y[:, factor] = (x[:, factor] + 1) % space.sizes[factor]
+        y = space.follow(x, y)
         inside = (split_of(space, x) == wanted) & (split_of(space, y) == wanted)
         return np.stack([x, y], axis=1)[inside]  # (kept, 2, F)
 
@@ -155,6 +191,43 @@ def sample_transitions(
     actions = factor_of + space.n_factors * down
     order = rng.permutation(n)
     return Transitions(pair[order, 0], pair[order, 1], actions[order])
+
+
+def _sample_transitions(
+    space: FactorSpace,
+    n: int,
+    split: str,
+    rng: np.random.Generator,
+    wrap: bool,
+    sampling: Sampling,
+) -> Transitions:
+    """`sample_transitions` with a sampling: x by its weights, one action after the other."""
+    sampling.check(space)
+    wanted = split_id(split)
+    exact = n * np.tile(factor_weights(space, sampling) / 2, 2)  # (A,)
+    counts = np.floor(exact).astype(np.int64)
+    if left := n - int(counts.sum()):
+        rest = exact - counts
+        counts += rng.multinomial(left, rest / rest.sum())
+
+    def draw(action: int, m: int) -> np.ndarray:
+        x = draw_values(space, sampling, m, rng)
+        x = x[space.legal(x, np.full(m, action), wrap)]
+        y = space.apply(x, np.full(len(x), action), wrap)
+        kept = allowed(space, sampling, x, y)
+        kept &= (split_of(space, x) == wanted) & (split_of(space, y) == wanted)
+        return np.stack([x, y], axis=1)[kept]  # (kept, 2, F)
+
+    pairs = []
+    for action, count in enumerate(counts.tolist()):
+        empty = (
+            f"split {split!r} holds no transition of action {space.action_names[action]!r} in this "
+            f"{_what(sampling)}"
+        )
+        pairs.append(_until(count, partial(draw, action), empty))
+    order = rng.permutation(n)
+    pair = np.concatenate(pairs)[order]  # (n, 2, F)
+    return Transitions(pair[:, 0], pair[:, 1], np.repeat(np.arange(space.n_actions), counts)[order])
 
 
 def changed_pixels(
@@ -197,6 +270,25 @@ def _count(n: int) -> int:
     if n < 0:
         raise ValueError(f"n: expected 0 or more, found {n}")
     return int(n)
+
+
+def _what(sampling: Sampling | None) -> str:
+    return "world" if sampling is None else "world that the sampling allows"
+
+
+def _attribute_weights(space: FactorSpace, sampling: Sampling | None) -> np.ndarray | None:
+    """How often each attribute of a table of pictures is moved, (F,); None is equally often.
+
+    Raises ValueError for a sampling of values: which values go together is up to the table.
+    """
+    if sampling is None:
+        return None
+    if sampling != Sampling(factors=sampling.factors):
+        raise ValueError(
+            "pictures of a table have the values that they have: expected a sampling of factors "
+            "only, found one of values, correlations or held-out combinations"
+        )
+    return factor_weights(space, sampling)
 
 
 def _generator(seed: int | np.random.Generator, *tag: int) -> np.random.Generator:

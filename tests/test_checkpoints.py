@@ -84,6 +84,13 @@ def test_what_the_json_says(run_dir):
     assert all(isinstance(v, torch.Tensor) for v in load_tensors(data).values())
 
 
+def test_a_checkpoint_older_than_some_settings_has_their_defaults(run_dir):
+    old = {k: v for k, v in RECIPE.to_json().items() if k not in checkpoints.YOUNGER}
+    rewrite(run_dir, recipe=old)
+    assert checkpoints.read_info(run_dir)["recipe"] == RECIPE.to_json()
+    assert checkpoints.load(run_dir, WORLD).n_nodes == 4
+
+
 def test_an_image_world_is_remembered_with_its_factors():
     world = make_world("shapes3d")
     told = checkpoints.describe(world)

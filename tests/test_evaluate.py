@@ -326,6 +326,55 @@ def test_edits_that_change_no_pixel_are_counted_apart(lamps):
     assert retrieval["visible"]["action_accuracy"] > retrieval["action_accuracy"] + 0.03
 
 
+class KnowsFrequentLamps(KnowsLamps):
+    """Knows the world where there is little red, and takes red for nothing elsewhere."""
+
+    def retrieve(self, x: Tensor, y: Tensor) -> Retrieval:
+        told = super().retrieve(x, y)
+        return Retrieval(told.log_posterior, torch.where(x[:, 0, 0] < 8, told.actions, 2))
+
+    def intervene(self, x: Tensor, actions: Tensor) -> Intervention:
+        done = super().intervene(x, actions)
+        codes = torch.where((x[..., :1] < 8), done.codes, x)
+        return Intervention(x, codes, done.mask, self.decode(codes))
+
+
+def test_a_model_of_imbalanced_data_is_measured_on_both(lamps):
+    recipe = get("nano", test_transitions=300, value_weights="red=zipf:2")
+    found = evaluate(KnowsFrequentLamps(lamps), lamps, recipe)
+    check_numbers(found)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    for key in ("action_accuracy", "macro_action_accuracy"):
+        assert found["retrieval"][key] < 0.7 and found["retrieval"]["skewed"][key] > 0.9
+    assert found["intervention"]["target_reached"] < 0.7
+    assert found["intervention"]["skewed"]["target_reached"] > 0.9
+    red = found["retrieval"]["per_value"]["red"]
+    assert sum(red["n"]) == found["retrieval"]["per_factor"]["red"]["n"]
+    assert red["action_accuracy"] == [1.0] * 8 + [0.0] * 8
+    assert "unseen" not in found["retrieval"] and "seen" not in found["intervention"]
+    plain = evaluate(KnowsFrequentLamps(lamps), lamps, get("nano", test_transitions=300))
+    assert plain["retrieval"].keys() == found["retrieval"].keys() - {"skewed", "per_value"}
+    assert plain["intervention"].items() <= found["intervention"].items()
+
+
+def test_combinations_that_were_held_out_are_measured_apart(lamps):
+    held_out = ";".join(f"{n}={','.join(map(str, range(8, 16)))}" for n in ("red", "green"))
+    recipe = get("nano", test_transitions=300, held_out=held_out)
+    found = evaluate(KnowsFrequentLamps(lamps), lamps, recipe)
+    check_numbers(found)
+    for part, key in (("retrieval", "action_accuracy"), ("intervention", "target_reached")):
+        told = found[part]
+        assert told["unseen"]["n"] == 300 and 0 < told["seen"]["n"] < 300
+        assert told["unseen"][key] < 0.4 < told[key] < told["seen"][key]
+
+
+def test_where_the_test_split_holds_nothing_unseen_there_is_no_number(lamps):
+    recipe = get("nano", test_transitions=60, held_out="red=0;green=0;blue=0")
+    found = evaluate(KnowsLamps(lamps), lamps, recipe)
+    check_numbers(found)
+    assert found["retrieval"]["unseen"] == found["intervention"]["unseen"] == {"n": 0}
+
+
 def test_only_the_test_split_is_looked_at(lamps):
     evaluate(KnowsLamps(lamps), lamps, RECIPE)
     seen = np.concatenate(lamps.rendered)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from cvq_tutorial import checkpoints, gallery, graph_groups, graph_paths, metrics, recipes
+from cvq_tutorial import checkpoints, gallery, graph_groups, graph_metrics, graph_paths, recipes
 from cvq_tutorial.autoencoder import QuantizedAutoencoder
 from cvq_tutorial.graphs import CausalGraph, GraphDifference, masks_of, stability
 from cvq_tutorial.model import CausalVQ
@@ -344,7 +344,7 @@ def test_scores_are_those_of_the_metrics():
     truth = some(6, 1) > 0.7
     graph = CausalGraph(some(6))
     targets = np.array([True, True, False, True, False, True])
-    want = metrics.graph_recovery(some(6)[None], truth[None], targets[None], 0.5)
+    want = graph_metrics.graph_recovery(some(6)[None], truth[None], targets[None], 0.5)
     assert graph.scores(truth, targets) == want
     perfect = CausalGraph(truth * 1.0)
     assert perfect.scores(truth)["shd"] == 0 == perfect.scores(perfect)["shd"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import io
 import json
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import PIL.Image
 import pytest
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbval.plugin import get_sanitize_patterns
@@ -20,6 +22,7 @@ from papermill import PapermillExecutionError
 
 from cvq_tutorial import check
 from cvq_tutorial import notebooks as layer
+from cvq_tutorial.picture import Picture, png
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILT = sorted(
@@ -371,6 +374,21 @@ def test_a_stub_and_its_solution_stand_side_by_side(tmp_path):
         builder.read_source(source, builder.targets_of(source)[0])
 
 
+def test_new_words_keep_what_was_executed_and_new_code_does_not(tmp_path, monkeypatch, capsys):
+    source = project(tmp_path)
+    monkeypatch.setattr(builder, "sources", lambda names: [source])
+    assert builder.main([]) == 0
+    (target,) = builder.targets_of(source)
+    source.write_text(SOURCE.replace("Try a thing", "Try another thing"))
+    assert builder.main(["--text"]) == 0
+    book = nbformat.read(target, as_version=4)
+    assert book.cells[0].source == "# Try another thing" and text_of(book) == "3\n"
+    assert builder.main(["--check"]) == 0
+    source.write_text(SOURCE.replace("n + 1", "n + 2"))
+    assert builder.main(["--text"]) == 1
+    assert "has to be executed" in capsys.readouterr().err
+
+
 def test_only_marked_facts_of_a_lesson_are_compared_unless_it_is_a_strict_one(tmp_path):
     for name, compared in (("03_try.py", 1), ("01_try.py", 4), ("95_try.py", 4)):
         source = project(tmp_path, EXERCISE, name)
@@ -386,11 +404,15 @@ def test_a_widget_is_stored_as_its_picture(tmp_path):
     with pytest.raises(ValueError, match="cell 1 shows a widget that stores no picture"):
         book.cells[1].outputs = [nbformat.v4.new_output("display_data", data=data)]
         builder.tidy(book)
-    data |= {builder.WIDGET_VIEW: {"model_id": "a"}, "image/png": "AAAA"}
+    picture = base64.b64encode(png(Picture(1, 1))).decode()
+    data |= {builder.WIDGET_VIEW: {"model_id": "a"}, "image/png": picture}
     book.cells[1].outputs = [nbformat.v4.new_output("display_data", data=data)]
     book.metadata.widgets = {"application/vnd.jupyter.widget-state+json": {"state": {"a": {}}}}
     kept = builder.tidy(book)
-    assert kept.cells[1].outputs[0].data == {"text/plain": "what it is", "image/png": "AAAA"}
+    stored = kept.cells[1].outputs[0].data
+    assert set(stored) == {"text/plain", "image/png"}
+    assert len(stored["image/png"]) <= len(picture)
+    assert PIL.Image.open(io.BytesIO(base64.b64decode(stored["image/png"]))).size == (100, 100)
     assert "widgets" not in kept.metadata
 
 

@@ -7,8 +7,9 @@ import json
 
 import pytest
 
-from cvq_tutorial import recipes
+from cvq_tutorial import checkpoints, recipes
 from cvq_tutorial.recipes import RECIPES, Recipe, get
+from cvq_tutorial.sampling import Sampling
 from cvq_tutorial.transition import Variant
 
 
@@ -56,6 +57,24 @@ def test_published_switches_reach_the_transition():
     assert get("nano").variant == Variant()
 
 
+def test_imbalance_is_read_from_texts():
+    assert get("nano").sampling is None
+    assert get("nano", resample=0.5).sampling is None  # a cure alone does not make data uneven
+    recipe = get(
+        "nano", value_weights="zipf:1.5", factor_weights="shape=0.1", held_out="shape=3;scale=0,1",
+        correlations="wall_hue>floor_hue:0.9",
+    )  # fmt: skip
+    assert recipe.sampling == Sampling(
+        "zipf:1.5",
+        {"shape": 0.1},
+        ("wall_hue", "floor_hue", 0.9),
+        {"shape": 3, "scale": (0, 1)},
+    )
+    assert Recipe(**json.loads(json.dumps(recipe.to_json()))) == recipe
+    old = {k: v for k, v in get("lesson").to_json().items() if k not in checkpoints.YOUNGER}
+    assert Recipe(**old) == get("lesson")
+
+
 @pytest.mark.parametrize(
     "call, message",
     [
@@ -94,6 +113,12 @@ def test_unknown_names_get_the_nearest_known_one(call, message):
         ("rule", 3, TypeError, "rule: expected str, found 3"),
         ("slices", "cut", ValueError, "slices: one of .*found 'cut'"),
         ("layout", "rows", ValueError, "layout: one of .*found 'rows'"),
+        ("value_weights", "zip:1", ValueError, "values: expected uniform or zipf.*found 'zip:1'"),
+        ("value_weights", 2, TypeError, "value_weights: expected str, found 2"),
+        ("factor_weights", "shape", ValueError, "factors: expected uniform or zipf.*'shape'"),
+        ("correlations", "a>b", ValueError, "expected CAUSE>EFFECT:STRENGTH, found 'a>b'"),
+        ("held_out", "shape", ValueError, "held_out: expected FACTOR=..., found 'shape'"),
+        ("resample", 2.0, ValueError, r"resample: a share in \[0, 1\], found 2.0"),
         ("scores", "dot", ValueError, "scores must be one of .*found 'dot'"),
         ("action_node", "both", ValueError, "action_node must be one of .*found 'both'"),
     ],

@@ -208,7 +208,16 @@ def test_bad_input_is_one_line_that_names_expected_and_found(call, error, messag
 
 
 def test_world_names_are_those_that_can_be_made():
-    assert world_names() == ("shapes3d", "codes", "sprites")
+    assert world_names()[0] == "shapes3d"  # the default comes first
+    assert {"codes", "sprites", "causal_shapes3d"} < set(world_names())
+
+
+def test_a_world_says_what_it_is_without_a_single_buffer(monkeypatch):
+    monkeypatch.setattr(shapes3d, "_load_weights", lambda: 1 / 0)
+    world = make_world("shapes3d")
+    assert world.factors == SPACE and world.image_shape == (64, 64, 3) and world.options == {}
+    with pytest.raises(ZeroDivisionError):
+        world.render([[0] * 6])
 
 
 # The cache. Tracing is replaced by a copy of the buffers and counted: it takes seconds.
@@ -217,15 +226,12 @@ def test_world_names_are_those_that_can_be_made():
 @pytest.fixture
 def cache(monkeypatch, tmp_path):
     """Loads with a cache folder of its own and returns how often buffers were traced so far."""
-    traced = []
+    traced, weights = [], np.array(WORLD.weights)
     monkeypatch.setenv("CVQ_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(
-        shapes3d, "build_weights", lambda: traced.append(1) or np.array(WORLD.weights)
-    )
+    monkeypatch.setattr(shapes3d, "build_weights", lambda: traced.append(1) or weights)
 
     def load() -> int:
-        weights = shapes3d._load_weights.__wrapped__()
-        assert np.array_equal(weights, WORLD.weights)
+        assert np.array_equal(shapes3d._load_weights.__wrapped__(), weights)
         return len(traced)
 
     return load

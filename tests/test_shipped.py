@@ -21,13 +21,29 @@ def said():
 
 def test_every_shipped_file_is_small_and_names_the_command_that_made_it():
     folders = sorted(path.parent for path in shipped.SHIPPED.rglob("model.json"))
-    assert [folder.name for folder in folders] == ["codes-lesson-s0", "shapes3d-lesson-s0"]
+    assert {"codes-lesson-s0", "shapes3d-lesson-s0"} <= {folder.name for folder in folders}
     for folder in folders:
-        info = checkpoints.read_info(folder)
-        assert info["made_by"].startswith("make reproduce WORLD=" + info["world"]["name"])
-        checkpoints.load_run(folder)  # hash, sizes and world fit
+        info = json.loads((folder / "model.json").read_text())
+        assert info["made_by"].startswith(("make reproduce WORLD=", "cvq train ", "cvq baseline "))
+        assert info["world"]["name"] in info["made_by"]
+        if "vae" not in folder.name:
+            checkpoints.load_run(folder)  # hash, sizes and world fit
     for path in shipped.SHIPPED.rglob("*"):
         assert path.is_dir() or path.stat().st_size < 2_000_000
+
+
+def test_the_shipped_vaes_are_loaded_and_one_that_is_missing_is_trained(monkeypatch, said):
+    world = make_world("shapes3d")
+    vae = shipped.load_or_train_vae(world, say=said.append)
+    strong = shipped.load_or_train_vae(world, beta=4.0, say=said.append)
+    assert all("shipped with the package" in line for line in said)
+    images = to_float(world.render([[0, 3, 6, 2, 1, 7]]))
+    with torch.no_grad():
+        assert not torch.equal(vae.encode(images), strong.encode(images))
+    asked = []
+    monkeypatch.setattr(shipped, "train_vae", lambda *a, **k: asked.append(k["beta"]))
+    shipped.load_or_train_vae(world, beta=2.0, say=said.append)
+    assert asked == [2.0] and "training it once" in said[-1]
 
 
 def test_the_shipped_model_names_actions_and_the_shipped_judge_reads_what_it_drew(said):
@@ -69,7 +85,7 @@ def test_without_a_usable_checkpoint_it_trains_once_and_says_how_long(tmp_path, 
 def test_a_damaged_checkpoint_is_told_without_a_path_and_replaced(tmp_path, monkeypatch, said):
     monkeypatch.setenv("CVQ_CACHE", str(tmp_path / "cache"))
     few = {"transition_steps": 3, "transitions": 64, "prune_tolerance": 0.0}
-    settings = shipped.recipes.get("nano", "codes", **few)
+    settings = shipped.recipes.get("lesson", "codes", **few)
     shutil.copytree(shipped.SHIPPED / "codes-lesson-s0", tmp_path / "codes-lesson-s0")
     (tmp_path / "codes-lesson-s0" / "model.safetensors").write_bytes(b"nothing")
     monkeypatch.setattr(shipped, "SHIPPED", tmp_path)

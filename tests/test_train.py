@@ -22,7 +22,7 @@ from cvq_tutorial.images import to_float
 from cvq_tutorial.loop import COLUMNS, STATE, pick_device
 from cvq_tutorial.recipes import Recipe, get
 from cvq_tutorial.train import encoded_transitions, train
-from cvq_tutorial.transitions import split_of
+from cvq_tutorial.transitions import sample_values, split_of
 from cvq_tutorial.worlds import make_world
 from cvq_tutorial.worlds.codes import CodesWorld
 
@@ -225,6 +225,78 @@ def test_codes_are_those_of_the_images_of_the_split(whole, monkeypatch, split):
     assert torch.equal(x[:n].long(), model.encode(to_float(original(before))))
     assert np.array_equal(world.factors.apply(before, actions[:n].numpy()), after)
     assert torch.equal(y[:n].long(), model.encode(to_float(original(after))))
+
+
+# --- imbalance ------------------------------------------------------------------------------------
+
+UNEVEN = {
+    "value_weights": "zipf:1",
+    "held_out": "shape=3;object_hue=0,1,2",
+    "correlations": "wall_hue>floor_hue:0.8",
+    "resample": 0.5,
+    "transitions": 200,
+}
+
+
+def test_uneven_training_data_are_drawn_once_and_never_hold_what_is_held_out(tmp_path, monkeypatch):
+    world = make_world("shapes3d")
+    model = run("shapes3d", tmp_path / "run", **UNEVEN)
+    assert checkpoints.read_info(tmp_path / "run")["recipe"]["value_weights"] == "zipf:1"
+
+    seen = []
+    original = type(world).render
+    monkeypatch.setattr(type(world), "render", lambda self, v: seen.append(v) or original(self, v))
+    again = run("shapes3d", tmp_path / "again", **UNEVEN)
+    values = np.concatenate(seen)
+    values = values[split_of(world.factors, values) == 0]  # the log looks at balanced valid ones
+    assert len(values) > 200 and not ((values[:, 4] == 3) & (values[:, 2] < 3)).any()
+    assert len(np.unique(values, axis=0)) <= 400  # of 200 images and 100 pairs
+    told = (m.state_dict() for m in (model, again))
+    assert all(torch.equal(a, b) for a, b in zip(*(t.values() for t in told), strict=True))
+
+
+def test_an_uneven_run_goes_on_with_the_same_bits(tmp_path, monkeypatch):
+    run("shapes3d", tmp_path / "whole", **UNEVEN)
+    go = tmp_path / "run"
+    for n in (3, 6):  # in the first phase, and in the second
+        with monkeypatch.context() as patch:
+            in_step(patch, n, ctrl_c)
+            with pytest.raises(KeyboardInterrupt, match="state saved"):
+                run("shapes3d", go, **UNEVEN)
+    run("shapes3d", go, **UNEVEN)
+    assert weights(go) == weights(tmp_path / "whole")
+
+
+def test_resampling_draws_rare_values_more_often():
+    world = make_world("shapes3d")
+    recipe = replace(ON_IMAGES, value_weights="zipf:1", factor_weights="zipf:1")
+    drawn = training._drawn(world, 4000, "train", 0, recipe.sampling)
+    assert training._chances(recipe, world.factors, drawn.x, drawn.actions) is None
+    shares = []
+    for resample in (0.5, 1.0):
+        chances = training._chances(
+            replace(recipe, resample=resample), world.factors, drawn.x, drawn.actions
+        )
+        shares.append(np.bincount(drawn.x[:, 4], chances, minlength=4))
+    plain = np.bincount(drawn.x[:, 4], minlength=4) / 4000
+    assert plain[3] < shares[0][3] < shares[1][3] == pytest.approx(0.25, abs=0.01)
+
+
+def test_correlated_factors_are_resampled_as_a_pair():
+    world = make_world("shapes3d")
+    recipe = replace(ON_IMAGES, correlations="wall_hue>floor_hue:0.8", resample=1.0)
+    values = sample_values(world.factors, 4000, "train", 0, recipe.sampling)
+    chances = training._chances(recipe, world.factors, values)
+    assert chances[values[:, 0] == values[:, 1]].sum() == pytest.approx(0.1, abs=0.01)
+
+
+def test_imbalance_that_does_not_fit_the_world_is_refused_before_training(tmp_path):
+    for changes in ({"value_weights": "zipf:1"}, {"resample": 0.5}):
+        with pytest.raises(ValueError, match="the world 'codes' has no factors: expected a recipe"):
+            run("codes", tmp_path / "run", **changes)
+    with pytest.raises(ValueError, match="unknown factor 'shap'; did you mean 'shape'"):
+        run("shapes3d", tmp_path / "run", held_out="shap=3")
+    assert not (tmp_path / "run").exists()
 
 
 # --- stopping and going on ------------------------------------------------------------------------

@@ -2,25 +2,30 @@
 
     python tools/ship_checkpoints.py runs/shapes3d-lesson-s0 runs/codes-lesson-s0
 
-Each run folder is what `make reproduce WORLD=... RECIPE=... SEED=...` left. The judge of an image
-world is shipped with its model.
+Each run folder is what `make reproduce WORLD=... RECIPE=... SEED=...` left, or `cvq train ... --set
+name=value`; settings that differ from the recipe's are found by comparing. With `--judge` the judge
+of the runs' worlds is shipped too.
 """
 
 from __future__ import annotations
 
 import sys
 
-from cvq_tutorial import checkpoints, shipped
+from cvq_tutorial import checkpoints, recipes, shipped
 
 
-def main(folders: list[str]) -> int:
-    for folder in folders:
+def main(arguments: list[str]) -> int:
+    for folder in (argument for argument in arguments if argument != "--judge"):
         _, world, info = checkpoints.load_run(folder)
-        recipe, seed = info["recipe"]["name"], info["seed"]
-        command = f"make reproduce WORLD={world.name} RECIPE={recipe} SEED={seed}"
+        name, seed = info["recipe"]["name"], info["seed"]
+        changed = shipped.changed_settings(world.name, recipes.Recipe(**info["recipe"]))
+        settings = " ".join(f"--set {k}={v}" for k, v in changed.items())
+        command = f"make reproduce WORLD={world.name} RECIPE={name} SEED={seed}"
+        if changed:
+            command = f"cvq train {world.name} --recipe {name} --seed {seed} {settings}"
         made = shipped.ship(folder, command)
         print(f"{made.name}: {(made / 'model.safetensors').stat().st_size} bytes, by {command}")
-        if world.has_images:
+        if world.has_images and "--judge" in arguments:
             path = shipped.ship_judge(world)
             print(f"{path.name}: {path.stat().st_size} bytes")
     return 0

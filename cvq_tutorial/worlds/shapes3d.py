@@ -75,8 +75,6 @@ class Shapes3D:
             fastest).
         image_shape: (64, 64, 3).
         options: empty; the world has none.
-        weights: the buffers, uint8 (480, 4096, 4): floor, wall, object, white. Read from the cache
-            or traced.
     """
 
     name: str = field(default="shapes3d", init=False)
@@ -87,10 +85,14 @@ class Shapes3D:
         default="Scene after 3D Shapes (Burgess and Kim, 2018); pictures rendered by cvq_tutorial.",
         init=False,
     )
-    weights: np.ndarray = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "weights", _load_weights())
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """The buffers, uint8 (480, 4096, 4): floor, wall, object, white.
+
+        Read from the cache, or traced, when the first picture is asked for.
+        """
+        return _load_weights()
 
     @property
     def options(self) -> dict:

@@ -1,0 +1,135 @@
+"""Which runs make which table: a grid is a list of cells, a cell is one run.
+
+* `main`: the method beside what people would use instead, on equal data; three seeds.
+* `ablations`: the method with one published choice at a time, and with all of them; on `codes`,
+  where the true graph is known, and on `shapes3d`, where the runs share one autoencoder wherever
+  the choice does not touch it.
+* `recovery`: graph recovery on `codes` against the number of variables, parents, noise, and
+  transitions, beside a test of independence.
+* `imbalance`: trained on balanced, skewed and correlated pictures, always tested on balanced ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SEEDS = (0, 1, 2)
+
+PUBLISHED: dict[str, dict[str, object]] = {
+    "mean in retrieval": {"retrieval": "mean"},
+    "sampled edges": {"eval_edges": "sample"},
+    "re-predicted codes": {"unset": "repredict"},
+    "pair-MLP scores": {"scores": "pair_mlp"},
+    "isolated action node": {"action_node": "isolated"},
+}
+PUBLISHED_CODEBOOKS: dict[str, dict[str, object]] = {
+    "overlapping slices": {"slices": "overlap"},
+    "a node per codebook": {"layout": "codebook_places"},
+    "gradient codebooks": {"rule": "gradient"},
+}
+BASELINES = (
+    "vae-difference",
+    "vae-classifier",
+    "beta-vae-difference",
+    "plain-vqvae",
+    "image-pairs",
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a sweep.
+
+    label: what the run shows; runs that differ only in their seed share it.
+    world, recipe, seed: as for `reproduce`; world_options as for `make_world`.
+    overrides: settings of the recipe.
+    baseline: empty for the method, else a name of `baselines` or "independence".
+    autoencoder: label of an earlier cell of the same seed whose autoencoder this one would train
+        again, bit for bit; empty to train it.
+    """
+
+    label: str
+    world: str
+    recipe: str = "lesson"
+    seed: int = 0
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    world_options: Mapping[str, object] = field(default_factory=dict)
+    baseline: str = ""
+    autoencoder: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of its folder: letters, digits and dashes."""
+        words = "".join(c if c.isalnum() else " " for c in self.label.lower()).split()
+        return "-".join([*words, f"s{self.seed}"])
+
+
+def _main(seed: int) -> list[Cell]:
+    cells = []
+    for world in ("shapes3d", "sprites"):
+        cells.append(Cell(f"{world}: causal codes", world, seed=seed))
+        cells += [Cell(f"{world}: {b}", world, seed=seed, baseline=b) for b in BASELINES]
+    return cells
+
+
+def _ablations(seed: int) -> list[Cell]:
+    every = {k: v for switch in PUBLISHED.values() for k, v in switch.items()}
+    books = {k: v for switch in PUBLISHED_CODEBOOKS.values() for k, v in switch.items()}
+    cells = [Cell("codes: ours", "codes", seed=seed)]
+    cells += [Cell(f"codes: {n}", "codes", seed=seed, overrides=o) for n, o in PUBLISHED.items()]
+    cells.append(Cell("codes: all published", "codes", seed=seed, overrides=every))
+    ours = "shapes3d: ours"
+    cells.append(Cell(ours, "shapes3d", seed=seed))
+    for name, switch in {**PUBLISHED, **PUBLISHED_CODEBOOKS}.items():
+        shared = "" if "slices" in switch or "rule" in switch else ours
+        cells.append(
+            Cell(f"shapes3d: {name}", "shapes3d", "lesson", seed, switch, autoencoder=shared)
+        )
+    cells.append(Cell("shapes3d: all published", "shapes3d", "lesson", seed, every | books))
+    return cells
+
+
+def _recovery(seed: int) -> list[Cell]:
+    cells = []
+    # more variables have more edges to tell apart: see each of them as often as with twelve
+    for variables in (8, 12, 24, 48):
+        size = {"transitions": 50_000, "transition_steps": 2500 if variables <= 12 else 5000}
+        options: dict[str, object] = {"n_variables": variables, "seed": seed}
+        label = f"{variables} variables"
+        cells.append(Cell(label, "codes", "lesson", seed, size, options))
+        cells.append(
+            Cell(f"{label}: independence", "codes", "lesson", seed, size, options, "independence")
+        )
+    for parents in (1, 3):
+        options = {"max_parents": parents, "seed": seed}
+        cells.append(Cell(f"up to {parents} parents", "codes", "lesson", seed, {}, options))
+    for noise in (0.05, 0.2):
+        options = {"noise": noise, "seed": seed}
+        cells.append(Cell(f"noise {noise:g}", "codes", "lesson", seed, {}, options))
+    for transitions in (1000, 5000):
+        size = {"transitions": transitions}
+        options = {"seed": seed}
+        cells.append(Cell(f"{transitions} transitions", "codes", "lesson", seed, size, options))
+    return cells
+
+
+def _imbalance(seed: int) -> list[Cell]:
+    skews: dict[str, dict[str, object]] = {
+        "balanced": {},
+        "zipf values": {"value_weights": "zipf:1.5"},
+        "zipf values, resampled": {"value_weights": "zipf:1.5", "resample": 1.0},
+        "correlated": {"correlations": "object_hue>shape:0.9"},
+    }
+    return [Cell(n, "shapes3d", "lesson", seed, skew) for n, skew in skews.items()]
+
+
+GRIDS: dict[str, list[Cell]] = {
+    name: [cell for seed in SEEDS for cell in make(seed)]
+    for name, make in {
+        "main": _main,
+        "ablations": _ablations,
+        "recovery": _recovery,
+        "imbalance": _imbalance,
+    }.items()
+}

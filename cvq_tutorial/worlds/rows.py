@@ -1,0 +1,126 @@
+"""Pictures of large files by row number: any rows in any order, and never the whole file.
+
+A source of rows has `shape`, (N, H, W) or (N, H, W, 3), and `read(rows) -> uint8 (B, H, W[, 3])`.
+Memory is bounded by the batch, nothing is open before the first `read`, and a copy in another
+process opens the file for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from cvq_tutorial.worlds.pictures import area_weights
+
+
+class Rows(Protocol):
+    """Pictures by row number."""
+
+    shape: tuple[int, ...]
+
+    def read(self, rows: object) -> np.ndarray: ...
+
+
+def check_rows(rows: object, n: int) -> np.ndarray:
+    """Row numbers int64 (B,) in 0 .. n-1; negative ones count from the end, as numpy has it.
+
+    Raises:
+        TypeError: not integers. ValueError: not one-dimensional, or out of range.
+    """
+    array = np.asarray(rows)
+    if array.ndim != 1:
+        raise ValueError(f"rows: expected shape (B,), found {array.shape}")
+    if array.size and not np.issubdtype(array.dtype, np.integer):
+        raise TypeError(f"rows: expected integers, found {array.dtype}")
+    array = array.astype(np.int64)
+    bad = (array < -n) | (array >= n)
+    if bad.any():
+        raise ValueError(
+            f"rows: expected {-n}..{n - 1}, found {array[bad][0]} at {int(np.argmax(bad))}"
+        )
+    return np.where(array < 0, array + n, array)
+
+
+def check_pictures(where: str, shape: tuple[int, ...], dtype: np.dtype, wanted: tuple) -> None:
+    """Raise ValueError unless an array holds pictures.
+
+    Args:
+        where: names the file and the array, and starts the message.
+        shape, dtype: of the array.
+        wanted: the shape of one picture.
+    """
+    if dtype != np.uint8:
+        hint = "; pictures in 0..255 become uint8 by .astype(np.uint8)" if dtype.kind == "f" else ""
+        raise ValueError(f"{where}: expected pictures of uint8, found {dtype}{hint}")
+    if len(shape) > 1 and shape[0] == 0:
+        raise ValueError(f"{where}: expected pictures, found none (zero rows, shape {shape})")
+    if tuple(shape[1:]) != wanted:
+        first = len(wanted) == 3 and tuple(shape[1:]) == (wanted[2], *wanted[:2])
+        hint = "; channels come last here" if first else ""
+        text = ", ".join(("N", *map(str, wanted)))
+        raise ValueError(f"{where}: expected shape ({text}), found {tuple(shape)}{hint}")
+
+
+def check_labels(where: str, shape: tuple[int, ...], dtype: np.dtype, wanted: tuple) -> None:
+    """Raise ValueError unless an array holds labels: numbers, of the shape `wanted`."""
+    if dtype.kind not in "iuf":
+        raise ValueError(f"{where}: expected labels that are numbers, found {dtype}")
+    if shape != wanted:
+        raise ValueError(f"{where}: expected shape {wanted}, found {shape}")
+
+
+def shrink(pictures: np.ndarray, side: int | None) -> np.ndarray:
+    """Pictures at another size, each new pixel the mean of the area that it covers.
+
+    Args:
+        pictures: uint8 (B, H, W) or (B, H, W, C).
+        side: of the results, in pixels; None leaves them as they are.
+
+    Returns:
+        uint8 (B, side, side[, C]).
+    """
+    n, height, width = pictures.shape[:3]
+    if side is None or (height, width) == (side, side):
+        return pictures
+    flat = pictures.reshape(n, height, -1)
+    small = np.empty((n, side, side, flat.shape[2] // width), dtype=np.uint8)
+    for start in range(0, n, 32):  # 32 pictures of floats fit the processor's cache
+        part = flat[start : start + 32].astype(np.float32)  # (b, H, W * C)
+        lines = (area_weights(height, side) @ part).reshape(len(part), side, width, -1)
+        means = area_weights(width, side) @ lines  # (b, side, side, C)
+        small[start : start + 32] = np.rint(means).clip(0, 255)
+    return small.reshape(n, side, side, *pictures.shape[3:])
+
+
+class FlatRows:
+    """Pictures that lie one after the other in a file, uncompressed.
+
+    Args:
+        path: the file.  offset: of the first picture, in bytes.  shape: (N, H, W) or (N, H, W, 3).
+    """
+
+    def __init__(self, path: Path, offset: int, shape: tuple[int, ...]) -> None:
+        self.path, self.offset, self.shape = path, offset, shape
+
+    def read(self, rows: object) -> np.ndarray:
+        """Pictures uint8 (B, H, W[, 3]) of row numbers (B,), see `check_rows`.
+
+        Raises ValueError also where the file has become shorter.
+        """
+        rows = check_rows(rows, self.shape[0])
+        out = np.empty((len(rows), *self.shape[1:]), dtype=np.uint8)
+        size = int(np.prod(self.shape[1:]))
+        with open(self.path, "rb") as file:  # opened anew each time: nothing can be shared
+            for i, row in enumerate(rows.tolist()):
+                file.seek(self.offset + row * size)
+                if file.readinto(memoryview(out[i]).cast("B")) != size:
+                    raise ValueError(f"{self.path}: the file ends within row {row}")
+        return out
+
+    def blocks(self, n: int) -> Iterator[tuple[int, np.ndarray]]:
+        """All pictures in order, `n` at a time: (row of the first, uint8 (b, H, W[, 3]))."""
+        for start in range(0, self.shape[0], n):
+            yield start, self.read(np.arange(start, min(start + n, self.shape[0])))

@@ -1,0 +1,308 @@
+# %% [markdown]
+# # Start here
+#
+# *What will I be able to do?*
+#
+# | | |
+# | --- | --- |
+# | you will do | check your environment, see the whole method in one picture, do your first action by a click, and see where it fails to say no |
+# | you will be able to | say what a code, an action, an intervention and a retrieval are, and choose a lesson |
+# | you need | Python and a little PyTorch; nothing about causality |
+# | time | read 15 minutes, exercises 15 minutes; run a few seconds |
+# | it writes | nothing |
+# | papermill | `-p seed 1 -p pairs 240` looks at other and more images |
+#
+# First of all: is everything here? Run the next cell (Shift-Enter). If it says `No module named
+# 'cvq_tutorial'`, this notebook runs in the wrong kernel: start JupyterLab with `make lab` in the project's
+# folder.
+
+# %% tags=["progress", "nbval-ignore-output"]
+from cvq_tutorial.environment import check_environment, show_widgets
+
+print(check_environment())
+show_widgets()
+
+# %% [markdown]
+# The table is about *your* machine: versions, the device that will compute, and whether files of other
+# worlds were found (this lesson needs none, it draws its own images). The last line says that everything is
+# here, or arrows say what to install.
+#
+# A *widget* is a button, a slider, a picture that reacts. It has two halves that must fit together:
+# `ipywidgets` in the kernel that computes, and `jupyterlab_widgets` in the JupyterLab that draws the page.
+# Below the table you should now read **this page shows widgets** (a page without a kernel, as on a web
+# site, does not have that line). If you see *Error displaying widget*,
+# *Loading widget* or nothing at all, install `jupyterlab_widgets>=3,<4` where JupyterLab runs, restart it
+# and load the page again. Without widgets the lessons still run; their explorers are then still pictures.
+
+# %% tags=["parameters"]
+seed = 0  # draws the test images
+pairs = 120  # how many pairs of them
+device = "auto"  # auto, cpu, cuda, mps
+
+# %%
+import numpy as np
+import torch
+
+from cvq_tutorial import check, draw, explore
+from cvq_tutorial.check.lesson_00 import GOAL, START
+from cvq_tutorial.draw_overview import overview
+from cvq_tutorial.draw_quantize import image_rows
+from cvq_tutorial.images import to_float
+from cvq_tutorial.shipped import load_or_train
+from cvq_tutorial.transitions import sample_transitions
+
+model, world, _ = load_or_train(device=device)
+space, names = world.factors, model.action_names
+
+
+def images_of(values):
+    return to_float(world.render(np.array(values))).to(model.device)
+
+
+# %% [markdown]
+# ## The whole method in one picture
+#
+# The model that is loaded came with the package. It has seen pairs of images and, for each pair, the name
+# of the action between the two. Nobody told it what an object is, or a wall.
+
+# %%
+action = space.action_id("object_hue+")
+x = images_of([START])
+y = images_of(space.apply([START], [action]))  # the truth, from the world
+overview(model, x, "object_hue+", y)
+
+# %% [markdown]
+# Read the figure by its numbers.
+#
+# 1. **An image.** It comes from a *world*, here a renderer with six *factors*: the hues of floor, wall and
+#    object, the object's scale and shape, and the direction of the camera.
+# 2. **Its codes.** An autoencoder cuts the image into 8 x 8 places, the *nodes*, and writes an integer for
+#    each: a *code*. Equal colours and numbers are equal codes. A *codebook* is the list that a code counts
+#    in; this model has four, and the map of the first is shown.
+# 3. **do(object_hue+).** An *action* moves one factor by one step. The orange *mask* is the probability
+#    that the action sets the codes of a node; nodes above one half are outlined. It covers the object. What
+#    a node becomes is read off its *causes*: the arrows show some of them for one node. All such arrows
+#    together are the *causal graph*.
+# 4. **New codes.** The changed ones are framed. Outside of the mask every node keeps the codes that it had.
+# 5. **A new image,** decoded from the new codes. Panels 3 to 5 are an *intervention*.
+# 6. **The true image** after the action, for comparison. The model has not seen it.
+# 7. **And back.** Given the images 1 and 6, how likely is each of the twelve actions? That is *retrieval*.
+#    The dashed line is chance.
+
+# %% [markdown]
+# ## Does it hold for other images?
+#
+# **Predict.** Below are 120 pairs of images from the *test split*, which training never touches; one of the
+# twelve actions lies between the two. How many will the model name right? Guessing gets ten.
+
+# %% tags=["nbval-check-output"]
+test = sample_transitions(space, pairs, "test", seed)
+tx, ty, actions = images_of(test.x), images_of(test.y), torch.from_numpy(test.actions)
+named = model.retrieve(tx, ty).actions.cpu()
+right = (named == actions).float().mean().item()
+frequent = np.bincount(test.actions).max() / pairs
+print("actions:", model.n_actions, "- chance:", round(1 / model.n_actions, 3))
+print("control, always the most frequent action, below 0.2:", bool(frequent < 0.2))
+print("named right, at least 0.97:", right >= 0.97)
+
+# %% [markdown]
+# And forward: do the action on the codes of x, and compare with the true y. Two numbers frame the error.
+# Someone who does nothing and returns x has the error of a *copy*. Someone who knows y, but has to draw it
+# with this autoencoder, has the error of the *ceiling*.
+
+# %%
+made = model.intervene(tx, actions).images
+error = {
+    "x, do(action)": (made - ty).square().mean().item(),
+    "copy of x": (tx - ty).square().mean().item(),
+    "ceiling: y decoded from its own codes": (model.reconstruct(ty) - ty).square().mean().item(),
+}
+for name, value in error.items():
+    print(f"{name:38} squared error {value:.5f}")
+first = [int(np.flatnonzero(test.actions == a)[0]) for a in (1, 2, 3, 4, 5, 6)]
+draw.before_after(tx[first], made[first], ty[first], [names[test.actions[i]] for i in first])
+
+# %% tags=["nbval-check-output"]
+done, copy, ceiling = error.values()
+print("the error is at most a third of that of a copy:", done < copy / 3)
+print("it is at most one and a half times the ceiling:", done < 1.5 * ceiling)
+
+# %% [markdown]
+# One row per action: the image x, x after the action was done on its codes, the true y, and where the last
+# two differ; dark is good. The title compares with the copy once more, in decibels: *PSNR*, the peak
+# signal-to-noise ratio, is the squared error on a logarithmic scale, and 10 dB more are a tenth of the
+# error. What is left of it sits on edges and is mostly the autoencoder's: the ceiling has it too.
+
+# %% [markdown]
+# ## Your first do(), by a click
+#
+# Each button below is an action. **Try this:** press `object_hue+` three times, then `shape+`, then `scale-`
+# until the object is small. The large picture on the left is imagined: the model starts from the codes of
+# one image and never looks at another one. The picture beside it is true, drawn by the world. The third
+# outlines the nodes that the last action set. Which action sets most of them? `step back` takes the last
+# action back, `reset` all. A button is grey where its factor can go no further.
+
+# %% tags=["explorer"]
+pad = explore.ActionPad(model, world, START)
+pad.buttons["object_hue+"].click()
+pad.buttons["wall_hue-"].click()
+pad
+
+# %% tags=["nbval-check-output"]
+pad.do("shape+")
+print("done:", ", ".join(pad.actions))
+print("true factors now:", dict(zip(space.names, pad.values, strict=True)))
+pad.back_button.click()
+print("after a step back:", ", ".join(pad.actions))
+codes = pad.codes
+pad.buttons["floor_hue+"].click()
+changed = int((pad.codes != codes).any(-1).sum())
+print("floor_hue+ changes some nodes, not all, of 64:", 5 <= changed <= 45)
+print("error:", pad.last_error)
+
+# %% [markdown]
+# ## Break it on purpose: nothing happened
+#
+# A model that names actions should be able to say "none". **Predict.** We give it the same image twice, as
+# x and as y. Its posterior has twelve numbers that add up to one. What will they be: about 0.08 each?
+
+# %% tags=["nbval-check-output"]
+nothing = model.retrieve(tx, tx).log_posterior.exp()
+surest = nothing.amax(1)
+print("mean probability of the action that it names, over 0.8:", bool(surest.mean() > 0.8))
+print(
+    "images on which it is over 0.9 sure, at least half:", bool((surest > 0.9).float().mean() > 0.5)
+)
+
+# %% [markdown]
+# It is nearly sure, and it is wrong, for there is no right answer. It must choose one of twelve, and takes
+# one that would change little, most often a small turn of the camera. Being sure is not the same as being right, and a good score on good
+# questions says nothing about bad ones. This is why every lesson has a part where something is broken on
+# purpose, and why [lesson 09](09_know_when_it_fails.ipynb) does nothing else.
+
+# %% [markdown]
+# ## How a lesson works
+#
+# * **Predict** before you run a cell; being wrong is when you learn most.
+# * First by hand in a few lines, then with the package; a line prints that the two agree.
+# * An **explorer** is for playing. Its settings are suggestions.
+# * No claim without its control beside it: chance, a copy, a ceiling, a shuffle.
+# * Three **exercises**: `check.<name>(answer)` says *right*, or gives a hint for your mistake. Nothing later
+#   depends on them. Solved copies are in the folder `notebooks/solutions`.
+#
+# ## The lessons
+#
+# Minutes are for reading and for the exercises. Take them in order, or follow a question: each lesson says
+# on top which others it needs.
+#
+# | lesson | question | minutes |
+# | --- | --- | --- |
+# | [00 start here](00_start_here.ipynb) | What will I be able to do? | 15 + 15 |
+# | [01 make a world with causes](01_make_a_world_with_causes.ipynb) | What is a factor, a transition, an action? | 15 + 20 |
+# | [02 quantize images into codes](02_quantize_images_into_codes.ipynb) | How does an image become integers? | 30 + 20 |
+# | [03 use several codebooks](03_use_several_codebooks.ipynb) | What do more codebooks buy? | 20 + 20 |
+# | [04 learn a causal graph](04_learn_a_causal_graph.ipynb) | Can the graph be found, and when not? | 35 + 25 |
+# | [05 intervene on codes](05_intervene_on_codes.ipynb) | Does the action change one factor only? | 25 + 25 |
+# | [06 retrieve the action](06_retrieve_the_action.ipynb) | Which action was it? | 20 + 25 |
+# | [08 measure disentanglement](08_measure_disentanglement.ipynb) | Do scores agree with eyes? | 25 + 20 |
+# | [09 know when it fails](09_know_when_it_fails.ipynb) | How would I notice? | 25 + 25 |
+#
+# In a hurry: 05 and 06. Sceptical: 04 and 09. With data of your own: 01 and 10.
+
+# %% [markdown]
+# ## Exercises
+#
+# **1. Warm-up \*** (2 minutes). Another world, sprites, has nine factors. How many actions does it have?
+
+# %% tags=["stub"]
+actions_of_nine_factors = None  # your answer, an integer
+
+# %% tags=["solution"]
+actions_of_nine_factors = 2 * 9
+
+# %% tags=["nbval-check-output"]
+check.actions_of_nine_factors(actions_of_nine_factors)
+
+# %% [markdown]
+# **2. Core \*\*** (5 minutes). Actions are numbered: with F factors, action `a < F` raises factor `a`, and
+# action `a >= F` lowers factor `a - F`. Write `undoing(action, n_factors)`: the number of the action that
+# takes an action back. Check it on the pad: do both, and compare.
+
+
+# %% tags=["stub"]
+def undoing(action, n_factors):
+    return None  # your line
+
+
+# %% tags=["solution"]
+def undoing(action, n_factors):
+    return (action + n_factors) % (2 * n_factors)
+
+
+# %% tags=["nbval-check-output"]
+check.undoing_action(undoing)
+
+# %% [markdown]
+# **3. Stretch \*\*\*** (8 minutes). Which actions lead from the start to the goal in the figure below? Find
+# the shortest way with the pad above: press `reset`, then buttons, until the true image is the goal.
+# Answer with the list of the names.
+
+# %%
+ends = {"start": images_of([START]), "goal": images_of([GOAL])}
+image_rows(ends, title="A way to find", compare=False)
+
+# %% tags=["stub"]
+way_to_the_goal = None  # your answer, such as ["scale+", "scale+", "floor_hue-"]
+
+# %% tags=["solution"]
+way_to_the_goal = ["wall_hue-", "object_hue+", "object_hue+", "shape+"]
+
+# %% tags=["nbval-check-output"]
+check.way_to_the_goal(way_to_the_goal)
+
+# %% [markdown]
+# Above, the start, which is also where the pad starts, and below it the goal. [Lesson
+# 06](06_retrieve_the_action.ipynb) lets the model find such ways.
+#
+# ## Take away
+#
+# * An image becomes a map of codes; an action sets some of them, and the others are copied.
+# * Forward, from an image and an action to an image, is an intervention; backward is retrieval.
+# * A number means something beside its controls: chance for naming, copy and ceiling for drawing.
+# * A model that must answer will answer, also where there is nothing to say.
+#
+# **What this does not show.** One rendered world, one trained model, actions by one step. Whether the arrows
+# of the graph are *true* causes cannot be seen in any of these pictures; lesson 04 is about that.
+#
+# ## Questions
+#
+# <details><summary>Is a code the same as a factor?</summary>
+#
+# No. A factor is a property of the whole scene, such as the hue of the wall. It is written into many codes,
+# and one code is about a small place, whatever is there: a bit of wall, an edge, a shadow.
+#
+# </details>
+#
+# <details><summary>Did the model see the factors in training?</summary>
+#
+# No. It saw pairs of images and the name of the action between them. That is less than all factors of all
+# images, and more than nothing: somebody has to know which action was done.
+#
+# </details>
+#
+# <details><summary>Why "causal"? Is it not just prediction?</summary>
+#
+# It predicts what happens when something is *set*, which is another question than what goes together with
+# what. Where all data show red walls with large objects, a predictor may paint the object larger when the
+# wall turns red; an intervention on the wall must not.
+#
+# </details>
+#
+# ## References
+#
+# * Gendron, Witbrock, Dobbie: *Disentanglement of Latent Representations via Causal Interventions*, IJCAI
+#   2023, [arXiv 2302.00869](https://arxiv.org/abs/2302.00869): the method that these lessons take apart.
+# * Pearl, Glymour, Jewell: *Causal Inference in Statistics: A Primer*, Wiley 2016, chapter 3: what do()
+#   means.
+#
+# Next: [make a world with causes](01_make_a_world_with_causes.ipynb).

@@ -1,0 +1,392 @@
+# %% [markdown]
+# # Intervene on codes
+#
+# *If an action is done on the codes, does exactly one factor of the image change?*
+#
+# | | |
+# | --- | --- |
+# | you will do | every action from one image; open the mask, the mechanism and the copy; cut a node off from its causes; let a judge decide; do five actions in a row; catch a model that praises itself |
+# | you will be able to | tell an intervention that works from one that only looks so, and name the controls it needs |
+# | you need | [lesson 04](04_learn_a_causal_graph.ipynb): nodes, effects mask, edges |
+# | time | read 25 minutes, exercises 25 minutes; run half a minute on two cores |
+# | it writes | nothing |
+# | papermill | `-p seed 1 -p pairs 480` draws other and more test transitions |
+
+# %% tags=["parameters"]
+seed = 0  # draws the test transitions
+pairs = 240  # how many of them
+device = "auto"  # auto, cpu, cuda, mps
+
+# %%
+import numpy as np
+import torch
+
+from cvq_tutorial import check, draw, explore
+from cvq_tutorial.images import to_float
+from cvq_tutorial.shipped import load_or_train, load_or_train_a_judge
+from cvq_tutorial.transitions import sample_transitions, sample_values
+
+model, world, _ = load_or_train(device=device)
+judge = load_or_train_a_judge(world).to(model.device)
+space, names = world.factors, world.factors.names
+
+
+def images_of(values):
+    return to_float(world.render(values)).to(model.device)
+
+
+# %% [markdown]
+# ## Every action from one image
+#
+# To *intervene* is to set something from outside and let everything else follow. Here an action is
+# done on the **codes** of an image: the model says which codes the action sets, gives them new
+# values, copies the others, and the decoder paints what is left. It is written do(action). Nobody
+# tells the model what a wall is.
+#
+# **Predict.** Twelve actions, one image. Which of them will be hardest to get right: a colour, the
+# shape, or a turn of the camera?
+
+# %%
+start = np.array([[3, 5, 7, 4, 1, 7]])  # floor, wall, object hue, scale, shape, orientation
+before = np.repeat(start, model.n_actions, axis=0)
+after = space.apply(before, np.arange(model.n_actions))  # the truth, from the world
+x, y = images_of(before), images_of(after)
+done = model.intervene(x, torch.arange(model.n_actions))
+draw.before_after(x, done.images, y, model.action_names)
+
+# %% [markdown]
+# One row per action, in two blocks: the image x, x after do(action), the true image after the
+# action, and how far the last two differ. On the left the factors are raised, on the right lowered. A
+# good row is dark in its last column. What is left of error sits on edges, not on whole surfaces:
+# where a colour should have stayed, it stayed. The title gives the error of all twelve and, as a
+# control, what copying x would give.
+
+# %% [markdown]
+# ## What is inside: mask, mechanism, copy
+#
+# For every code the model gives three things. The *effects mask* m is the probability that this
+# action sets this code. The *copy* says that the code stays as it is. The *mechanism* says what the
+# code becomes if it is set, and it reads the codes of its causes to say so. They are put together as
+#
+# > p(new code) = (1 - m) copy + m mechanism
+#
+# **By hand**, and compared with the package:
+
+# %% tags=["nbval-check-output"]
+codes = model.encode(x)  # (A, N, C)
+out = model.distribution(codes, torch.arange(model.n_actions))
+m = torch.sigmoid(out.mask_logit)[..., None]  # (A, N, C, 1)
+p = (1 - m) * out.log_copy.exp() + m * out.log_mechanism.exp()  # (A, N, C, K)
+new = p.argmax(-1)
+
+print("adds up to one:", bool(((p.sum(-1) - 1).abs() < 1e-4).all()))
+print("the package chooses the same codes:", bool((new == done.codes).float().mean() > 0.999))
+untouched = done.mask < 0.5
+print("codes outside the mask that changed:", int((new != codes)[untouched].sum()))
+
+# %% [markdown]
+# The last line is the point of the copy. Where the mask says no, the code is not predicted well; it
+# is not predicted at all. It stays. A model that predicts every code again, as the published code
+# does, has to be right 256 times to leave a wall alone.
+#
+# **Predict.** How many of the 256 codes does `wall_hue+` set? And `orientation+`, which turns the
+# whole scene a little?
+
+# %%
+truly = model.encode(y) != codes
+for action, name in enumerate(model.action_names[: space.n_factors]):
+    sets = int((done.mask[action] >= 0.5).sum())
+    print(f"{name:14} sets {sets:3} codes, truly changed {int(truly[action].sum()):3}")
+
+# %%
+changed = truly.any(-1).float()  # any of the four codes of a node
+draw.effects_masks(done.mask.amax(-1), model.grid, model.action_names, changed)
+
+# %% [markdown]
+# Each panel is the 8 x 8 grid of nodes. In the rows "learned" it shows how sure the action is to set
+# a code of that node, in the rows "true" whether one of its codes truly changed. `floor_hue` lights up
+# the floor and spares what stands on it, `wall_hue` the walls, `object_hue` the object. Raising and
+# lowering a factor have nearly the same mask. The mask sets somewhat more codes than truly change:
+# setting a code to the value that it has costs little, missing one costs much.
+
+# %% tags=["nbval-check-output"]
+sets = (done.mask >= 0.5).flatten(1).sum(1)[: space.n_factors].tolist()
+by_name = dict(zip(names, sets, strict=True))
+print("the wall takes more codes than the object:", by_name["wall_hue"] > by_name["object_hue"])
+print("a small turn takes the fewest:", min(by_name, key=by_name.get))
+
+# %% [markdown]
+# ## A hard do(): cut a node off
+#
+# So far the action decided. We can also hold one node ourselves: give it a code and **cut all edges
+# into it**. That is what *do* means in causality: the held node no longer listens to its causes, but
+# whoever listens to it hears the new value. It works only if a node has no hidden way to itself. Here
+# a node reads even its own old code through an edge, so the cut is complete.
+#
+# **Predict.** Take the node that `object_hue+` sets most surely. We change the codes of all other
+# nodes to nonsense. Does its prediction move? And after the cut?
+
+# %% tags=["nbval-check-output"]
+action = model.check_actions("object_hue+", 1)
+one = codes[2:3]  # the same image x
+node = int(model.distribution(one, action).mask.amax(-1).argmax())
+cut = torch.zeros(model.n_nodes, model.n_nodes, dtype=torch.bool, device=model.device)
+cut[:, node] = True  # [i, j]: i no longer reaches j
+nonsense = torch.randint(
+    model.n_codes, one.shape, generator=torch.Generator().manual_seed(seed)
+).to(model.device)
+
+
+def mechanism(of, **how):
+    return model.distribution(of, action, **how).log_mechanism[0, node].exp()
+
+
+moved = (mechanism(one) - mechanism(nonsense)).abs().max().item()
+moved_cut = (mechanism(one, cut=cut) - mechanism(nonsense, cut=cut)).abs().max().item()
+causes = int((model.graph(one, action)[0, :, node] > 0.5).sum())
+print("causes of the node, at least two:", causes >= 2)
+print("with its edges, the prediction moves:", moved > 0.05)
+print("cut off, it moves by", round(moved_cut, 6))
+
+# %% [markdown]
+# ## Explore: hold a node yourself
+#
+# **Try this.** Choose the action `object_hue+`, click a node on the object, and look where its causes
+# (arrows in) sit. Then move `do(code)`: the node is held, its arrows in are gone, and the picture on
+# the right shows what the others make of it. `undo` lets it go. Try a node in the middle of the wall,
+# and the action `none`.
+
+# %% tags=["explorer"]
+graph = explore.GraphExplorer(model, x[:1].cpu(), "object_hue+")
+graph
+
+# %% tags=["nbval-check-output"]
+held = graph.node
+free = int((graph.frame.graph[:, held] >= 0.5).sum())
+graph.do(held, (int(graph.frame.before[0, held, 0]) + 1) % model.n_codes)
+cut_off = int((graph.frame.graph[:, held] >= 0.5).sum())
+graph.undo()
+print("it has causes:", free > 0, "- held, it has", cut_off)
+print("back after undo:", int((graph.frame.graph[:, held] >= 0.5).sum()) == free)
+print("error:", graph.last_error)
+
+# %% [markdown]
+# ## Who says that it worked?
+#
+# Not the model. And not the eye alone. We ask an *independent judge*: a small classifier that reads
+# all six factors off an image. It was trained on true images and has never seen a decoded one. Two
+# questions:
+#
+# * **target reached:** does it read the new value of the factor that the action moved?
+# * **others kept:** does it read *all five* others at their old values?
+#
+# Each answer needs its controls. *Copy* does nothing. The *ceiling* is the true image after the
+# action, encoded and decoded: what the decoder cannot draw, no intervention can. And the judge on
+# true images says how far to trust the judge.
+
+# %%
+test = sample_transitions(space, pairs, "test", seed)
+tx, ty = images_of(test.x), images_of(test.y)
+factor = test.actions % space.n_factors
+rows = np.arange(pairs)
+made = model.intervene(tx, torch.from_numpy(test.actions)).images
+
+
+def verdict(images):
+    """(share reached, share kept) by the judge."""
+    read = judge.read(images).cpu().numpy()
+    right = read == test.y
+    reached = right[rows, factor].mean()
+    right[rows, factor] = True  # the target is not one of the others
+    return reached, right.all(1).mean()
+
+
+verdicts = {
+    "do(action)": verdict(made),
+    "ceiling: y decoded": verdict(model.reconstruct(ty)),
+    "copy: x": verdict(tx),
+    "judge on true y": verdict(ty),
+}
+for name, (reached, kept) in verdicts.items():
+    print(f"{name:20} target reached {reached:.3f}   others kept {kept:.3f}")
+
+# %% tags=["nbval-check-output"]
+reached, kept = verdicts["do(action)"]
+print("the target is reached in at least 95 of 100:", bool(reached > 0.95))
+print("and all five others are kept in at least 93:", bool(kept > 0.93))
+print("copying reaches", int(100 * verdicts["copy: x"][0]), "and keeps",
+      int(100 * verdicts["copy: x"][1]))  # fmt: skip
+
+# %% [markdown]
+# Read the two columns together. Copying keeps everything and reaches nothing; a model that paints
+# some other random picture would do the opposite. Only both numbers high mean that one factor changed
+# and the others did not. The intervention is close to its ceiling, so what it loses is mostly what
+# the decoder loses.
+
+# %% [markdown]
+# ## Five in a row
+#
+# An intervention ends in codes, so the next one can start from them. Errors then add up: nobody looks
+# at a true image in between.
+#
+# **Predict.** After five actions, is the picture still nearer to the truth than a copy of the first?
+
+# %%
+rng = np.random.default_rng(seed)
+values = sample_values(space, 60, "test", seed)
+now, first = model.encode(images_of(values)), images_of(values)
+curve = {"do, do, ...": [], "ceiling": [], "copy of the first": []}
+for _ in range(5):
+    action = rng.integers(0, model.n_actions, len(values))
+    opposite = (action + space.n_factors) % model.n_actions
+    action = np.where(space.legal(values, action), action, opposite)  # stay in range
+    values = space.apply(values, action)
+    step = model.intervene(now, torch.from_numpy(action))
+    now, true = step.codes, images_of(values)
+    for name, images in zip(curve, (step.images, model.reconstruct(true), first), strict=True):
+        curve[name].append(-10 * np.log10((images - true).square().mean().item()))
+for name, decibels in curve.items():
+    print(f"{name:18}", "  ".join(f"{d:.1f}" for d in decibels), "dB")
+
+# %% tags=["nbval-check-output"]
+done_in_a_row, ceiling, copy = (np.array(c) for c in curve.values())
+print("far above a copy, after five steps too:", bool((done_in_a_row > copy + 5).all()))
+print("but it falls behind its ceiling:", bool((ceiling - done_in_a_row)[4] > 0.2))
+
+# %% [markdown]
+# From left to right one to five actions. The ceiling stays where it is. A copy of the first image gets
+# worse with each action, as it should. The chain of interventions loses a little at each step, because
+# a code that is wrong once is the cause of the next. [Lesson 06](06_retrieve_the_action.ipynb) uses
+# such chains to plan.
+
+# %% [markdown]
+# ## Break it on purpose: let the model judge itself
+#
+# The model can also *name* the action between two images (that is lesson 06). It is tempting to
+# measure interventions with it: do `scale+`, ask the model which action that was, count how often it
+# agrees with itself. Let us do that where the answer must be no: on images whose object **already has
+# the largest scale**. There is no larger one. Nothing can be reached.
+#
+# **Predict.** How often does the model say that its own picture shows `scale+`?
+
+# %% tags=["nbval-check-output"]
+largest = sample_values(space, 100, "test", seed)
+scale = space.factor_id("scale")
+largest[:, scale] = space.sizes[scale] - 1
+impossible = model.intervene(images_of(largest), "scale+")
+says = model.retrieve(impossible.codes_before, impossible.codes).actions.cpu().numpy()
+reads = judge.read(impossible.images).cpu().numpy()[:, scale]
+print(
+    "the model about itself, scale+ was done, of 100: at least 95:",
+    bool((says == scale).sum() >= 95),
+)
+print("the judge, the scale is what it was, of 100: at least 95:",
+      bool((reads == space.sizes[scale] - 1).sum() >= 95))  # fmt: skip
+
+# %% [markdown]
+# The model praises itself for something that did not happen. It changed a few codes in its own way and
+# recognises its own handwriting. That is why a model must not judge its own interventions, however
+# good the number looks. (It also cannot say "nothing happened": it must name one of twelve.)
+
+# %% [markdown]
+# ## Exercises
+#
+# **1. Warm-up \*** (3 minutes). A model ignores the action and returns x. What are its "target
+# reached" and "others kept", as shares in this order?
+
+# %% tags=["stub"]
+scores_of_a_copy = None  # your answer, such as [0.5, 0.5]
+
+# %% tags=["solution"]
+scores_of_a_copy = [0.0, 1.0]
+
+# %% tags=["nbval-check-output"]
+check.scores_of_a_copy(scores_of_a_copy)
+
+# %% [markdown]
+# **2. Core \*\*** (7 minutes). The error of an intervention says little alone. Write
+# `recovered(error, ceiling, copy)`, three mean squared errors: 0 if the intervention is as bad as
+# copying x, 1 if it is as good as its ceiling, linear in between.
+
+
+# %% tags=["stub"]
+def recovered(error, ceiling, copy):
+    return None  # your line
+
+
+# %% tags=["solution"]
+def recovered(error, ceiling, copy):
+    return (copy - error) / (copy - ceiling)
+
+
+# %% tags=["nbval-check-output"]
+check.recovered_share(recovered)
+
+# %% [markdown]
+# **3. Stretch \*\*\*** (12 minutes). Write `leaks(read, expected, factor)`: the share of edits after
+# which at least one factor *other than the target* is not what it should be. `read` and `expected`
+# are integer arrays (B, F), `factor` (B,) is the target of each edit. With it, find the factor that
+# leaks most.
+
+
+# %% tags=["stub"]
+def leaks(read, expected, factor):
+    return None  # your lines
+
+
+# %% tags=["solution"]
+def leaks(read, expected, factor):
+    wrong = read != expected
+    wrong[np.arange(len(factor)), factor] = False
+    return wrong.any(axis=1).mean()
+
+
+# %% tags=["nbval-check-output"]
+check.share_that_leaks(leaks)
+
+# %% [markdown]
+# ## Take away
+#
+# * do(action) sets the codes inside the mask and copies all others, exactly.
+# * A hard do() cuts the edges into a node; it is complete only if a node has no hidden way to itself.
+# * "Target reached" and "others kept" mean something only together, beside copy and ceiling.
+# * Errors add up over actions in a row.
+# * A model that judges itself can be sure of something that did not happen.
+#
+# **What this does not show.** One rendered world, one seed of the model. The judge reads factors that
+# somebody labelled; without labels nobody can tell whether "one factor" changed.
+# [Lesson 09](09_know_when_it_fails.ipynb) looks for failures on purpose.
+#
+# ## Questions
+#
+# <details><summary>Why is the new picture painted from mean vectors and not from the likeliest
+# codes?</summary>
+#
+# Where two codes are nearly as likely, the wrong one costs more than the mean of both. The codes that
+# `intervene` returns are the likeliest ones; only the picture is painted from the expected vectors.
+#
+# </details>
+#
+# <details><summary>The judge is right on every true image. Is it then right on decoded ones?</summary>
+#
+# Not necessarily: decoded images are softer than anything it has seen. That is why it was trained
+# with some blur and noise, and why the ceiling is judged too: what it loses there is the decoder's or
+# the judge's loss, not the intervention's.
+#
+# </details>
+#
+# <details><summary>What would "others kept" be for a model that moves an unrelated factor in one edit
+# of five and is perfect otherwise?</summary>
+#
+# 0.8: all five others have to be right, so a single leak spoils the edit.
+#
+# </details>
+#
+# ## References
+#
+# * Gendron, Witbrock, Dobbie, IJCAI 2023, [arXiv 2302.00869](https://arxiv.org/abs/2302.00869):
+#   interventions on quantised codes.
+# * Pearl: *Causality*, 2nd edition, Cambridge University Press 2009, chapter 3: do() cuts the edges
+#   into what is set.
+#
+# Next: [retrieve the action](06_retrieve_the_action.ipynb).

@@ -1,0 +1,378 @@
+# %% [markdown]
+# # Measure disentanglement
+#
+# *There are many scores for "one latent, one factor". Do they agree with what we see?*
+#
+# | | |
+# | --- | --- |
+# | you will do | measure how much each code and each latent knows about each factor, compare nine scores on codes and on two kinds of VAE, and fall into three traps on purpose |
+# | you will be able to | read a score beside its control, and say what it measures and what it does not |
+# | you need | [lesson 05](05_intervene_on_codes.ipynb): the judge, target reached, others kept |
+# | time | read 25 minutes, exercises 20 minutes; run half a minute on two cores |
+# | it writes | nothing |
+# | papermill | `-p seed 1 -p images 4000` draws other and more images |
+
+# %% tags=["parameters"]
+seed = 0  # draws the images
+images = 1500  # how many of them
+device = "auto"  # auto, cpu, cuda, mps
+
+# %%
+import numpy as np
+import torch
+
+from cvq_tutorial import check, disentangle, explore
+from cvq_tutorial.disentangle_data import code_columns
+from cvq_tutorial.draw_disentangle import information_maps, mutual_information, score_bars
+from cvq_tutorial.draw_traversals import traversals
+from cvq_tutorial.images import to_float
+from cvq_tutorial.shipped import load_or_train, load_or_train_vae
+from cvq_tutorial.transitions import sample_values
+
+model, world, _ = load_or_train(device=device)
+vae = load_or_train_vae(world, beta=1.0, device=device)
+beta_vae = load_or_train_vae(world, beta=4.0, device=device)
+space, names = world.factors, world.factors.names
+
+factors = sample_values(space, images, "test", seed)  # (B, F), the truth
+seen = to_float(world.render(factors)).to(model.device)
+codes = code_columns(model.encode(seen).cpu())  # (B, L) integers
+with torch.no_grad():
+    latents = {
+        "VAE": vae.encode(seen).cpu().numpy(),
+        "beta-VAE": beta_vae.encode(seen).cpu().numpy(),
+    }
+
+# %% [markdown]
+# Three *representations* of the same images. The codes: 256 integers, four at each of 64 places. A
+# **VAE** (variational autoencoder) turns an image into one vector of 10 numbers, called *latents*, and
+# is trained to keep each close to a standard normal distribution. A **beta-VAE** does so with more
+# force (here four times), which is said to make the latents independent of each other. All three were
+# trained on the same images for the same number of steps.
+#
+# A representation is called *disentangled* if each factor has a part of its own. There are many ways to
+# make this a number.
+#
+# ## Look first
+#
+# **Predict.** We take one image and turn one latent of the beta-VAE from low to high. Will one factor
+# change?
+
+
+# %%
+def turned(of, image, latent, steps=7):
+    """Images of one latent moved from -2 to 2 standard deviations, the others kept."""
+    with torch.no_grad():
+        z = of.encode(image).repeat(steps, 1)
+        everyone = of.encode(seen)
+        spread = everyone[:, latent].std()
+        z[:, latent] = everyone[:, latent].mean() + torch.linspace(-2, 2, steps).to(z) * spread
+        return of.decode(z).cpu()
+
+
+table = latents["beta-VAE"]
+busy = np.argsort(-table.std(0))[:4]  # the latents that move most
+rows = torch.stack([turned(beta_vae, seen[:1], int(k)) for k in busy])
+traversals(rows, [f"latent {k}" for k in busy], "beta-VAE: one latent at a time, -2 to 2 sd")
+
+# %% [markdown]
+# Each row is one latent, from low (left) to high (right), everything else kept. One row
+# comes close: mostly the wall changes, with a little of the object. In others the floor and the
+# object change together, colour and size at once. And turning a latent steadily walks through several
+# colours.
+#
+# For comparison the codes have no knob to turn. They have actions:
+
+# %%
+start = np.array([[3, 5, 5, 4, 1, 7]])
+shown = []
+for name in ("floor_hue+", "wall_hue+", "object_hue+", "scale+"):
+    now = model.encode(to_float(world.render(start)))
+    row = [model.decode(now)]
+    for _ in range(3):
+        done = model.intervene(now, name)
+        now = done.codes
+        row.append(done.images)
+    shown.append(torch.cat(row).cpu())
+traversals(
+    torch.stack(shown),
+    ["floor_hue+", "wall_hue+", "object_hue+", "scale+"],
+    "codes: the same action, none to three times",
+)
+
+# %% [markdown]
+# From left to right the same action done none, one, two, three times. One thing changes in each row.
+# Keep both figures in mind, and see whether the scores agree with your eyes.
+#
+# ## How much does a latent know about a factor?
+#
+# *Mutual information* counts, in nats, how much knowing one thing tells about another: nothing if they
+# are independent, all of its entropy if one determines the other.
+#
+# **By hand**, for codes, where nothing has to be estimated: count how often each code meets each value.
+
+
+# %% tags=["nbval-check-output"]
+def information(code, value):
+    """Mutual information of two integer columns, in nats."""
+    joint = np.zeros((code.max() + 1, value.max() + 1))
+    np.add.at(joint, (code, value), 1 / len(code))
+    alone = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
+    there = joint > 0
+    return (joint[there] * np.log(joint[there] / alone[there])).sum()
+
+
+package = disentangle.mutual_information(codes.codes, factors)  # (L, F)
+few = range(0, codes.codes.shape[1], 16)
+by_hand = np.array([[information(codes.codes[:, k], v) for v in factors.T] for k in few])
+print("factors:", package.shape[1], "- agrees with the package:",
+      bool(np.allclose(by_hand, package[list(few)], atol=1e-6)))  # fmt: skip
+
+# %%
+share = disentangle.mutual_information(codes.codes, factors, normalised=True)
+information_maps(codes.on_map(share), model.grid, names)
+
+# %% [markdown]
+# Each panel is one factor. It shows, on the 8 x 8 places of the image, how much the codes there know
+# about that factor: 1 would be everything. The floor's hue is written below, the wall's above, the
+# object's in the middle, and the turn of the camera wherever there is an edge. **Each factor has a
+# place of its own, but it is written in many codes at once.** Nobody asked for that; a local encoder
+# makes it so.
+
+# %%
+mutual_information(
+    disentangle.mutual_information(latents["beta-VAE"], factors, normalised=True), names
+)
+
+# %% [markdown]
+# The same for the ten latents of the beta-VAE: row = latent, column = factor. A disentangled
+# representation would have one dark cell in each column, and no row with two. The framed cells, the
+# best latent of each factor, say that the wall has a latent of its own, which still knows only a part
+# of it; floor, object and camera have theirs, weaker; scale and shape are hardly written anywhere.
+
+# %% tags=["nbval-check-output"]
+floor = codes.on_map(share)[:, :, names.index("floor_hue")].mean(1).reshape(model.grid)
+wall = codes.on_map(share)[:, :, names.index("wall_hue")].mean(1).reshape(model.grid)
+print("the floor is written below:", bool(floor[6:].mean() > 3 * floor[:2].mean()))
+print("the wall is written above:", bool(wall[:2].mean() > 3 * wall[6:].mean()))
+
+# %% [markdown]
+# ## Nine scores, each beside its control
+#
+# * **MIG** (mutual information gap): for each factor, how much more the best latent knows than the
+#   second best.
+# * **SAP** (separated attribute predictability): the same with how well a latent predicts.
+# * **FactorVAE**: one factor is held fixed; can one tell which, from the latent that varies least?
+# * **DCI**: trees predict the factors; does each latent serve one factor (*disentanglement*), each
+#   factor need one latent (*completeness*), and how good is the prediction (*informativeness*)?
+# * **InfoMEC**: the same three questions (*modularity, compactness, explicitness*), asked with mutual
+#   information and a linear predictor.
+#
+# The control is each score after the factors were **permuted** over the images: what it says when
+# there is nothing to know.
+#
+# **Predict.** By eye the codes were better. Which scores will say so, and which not?
+
+# %%
+scores = {"codes": disentangle.all_scores(codes.codes, factors, seed=seed)}
+for name, table in latents.items():
+    scores[name] = disentangle.all_scores(table, factors, seed=seed)
+score_bars(scores)
+
+# %% [markdown]
+# One panel per representation, one bar per score; the orange line in each bar is the control, and what
+# lies to its left is worth nothing. Compare the panels row by row.
+
+
+# %% tags=["nbval-check-output"]
+def value(who, score):
+    return scores[who][score].value
+
+
+print("FactorVAE score: codes above both VAEs:",
+      value("codes", "FactorVAE") > max(value(n, "FactorVAE") for n in latents))  # fmt: skip
+print("DCI disentanglement: codes above both VAEs:",
+      value("codes", "DCI disentanglement") > max(value(n, "DCI disentanglement") for n in latents))  # fmt: skip
+print("MIG of the codes, below 0.1:", value("codes", "MIG") < 0.1)
+print("informativeness of the codes, above 0.8:", value("codes", "DCI informativeness") > 0.8)
+print("every permuted informativeness, below 0.35:",
+      max(s["DCI informativeness"].permuted for s in scores.values()) < 0.35)  # fmt: skip
+
+# %% [markdown]
+# They disagree, and one can see why. **DCI disentanglement and FactorVAE** ask whether a code knows
+# about *one factor only*: codes do, because they sit at one place. **MIG, SAP, completeness and
+# compactness** ask whether a factor is in *one latent only*: the floor's hue is written in a hundred
+# codes, the best of which knows hardly more than the second, so the gap is nearly nothing.
+#
+# Neither is wrong. They measure different things under one name. And none of them measures what the
+# first figures showed: that an *action* changes one factor. For that one has to act, and ask a judge
+# ([lesson 05](05_intervene_on_codes.ipynb)).
+
+# %% [markdown]
+# ## Explore: where is a factor written?
+#
+# **Try this.** Move one slider by one step and look which codes change (framed). Then another. Find a
+# factor whose codes overlap with those of another one. Compare with the maps above.
+
+# %% tags=["explorer"]
+explorer = explore.FactorExplorer(world, model)
+explorer.values = (3, 5, 5, 4, 1, 7)
+explorer.values = (3, 6, 5, 4, 1, 7)
+explorer
+
+# %% tags=["nbval-check-output"]
+touched = {}
+for factor, name in enumerate(names):
+    explorer.values = (3, 5, 5, 4, 1, 7)
+    before = explorer.codes
+    explorer.values = tuple(v + (f == factor) for f, v in enumerate((3, 5, 5, 4, 1, 7)))
+    touched[name] = set((explorer.codes != before)[0].any(1).nonzero().flatten().tolist())
+print("places where floor and wall both change things, at most 12 of 64:",
+      len(touched["floor_hue"] & touched["wall_hue"]) <= 12)  # fmt: skip
+print("the wall changes more places than the object's hue:",
+      len(touched["wall_hue"]) > len(touched["object_hue"]))  # fmt: skip
+print("error:", explorer.last_error)
+
+# %% [markdown]
+# ## Break it on purpose: three traps
+#
+# **Trap 1: too few images.** 50 images, and a representation of five codes drawn at random. It knows
+# nothing.
+#
+# **Predict.** What is its mutual information with a factor of ten values, as a share of all there is to
+# know?
+
+# %% tags=["nbval-check-output"]
+rng = np.random.default_rng(seed)
+random_codes = rng.integers(0, 40, (5000, 5))
+truth = rng.integers(0, 10, (5000, 2))
+few = disentangle.mutual_information(random_codes[:50], truth[:50], normalised=True).mean()
+many = disentangle.mutual_information(random_codes, truth, normalised=True).mean()
+print(
+    "knows nothing, 50 images: above 0.6:",
+    bool(few > 0.6),
+    "- 5000 images: below 0.1:",
+    bool(many < 0.1),
+)
+small = disentangle.mig(random_codes[:50], truth[:50], seed=seed)
+print("the package says so:", len(small.notes) > 0)
+
+# %% [markdown]
+# With 50 images and 40 codes nearly every code is met once or twice, and then it "determines" the
+# factor. The permuted control is just as high, and that gives it away.
+#
+# **Trap 2: bins.** Continuous latents are cut into 20 bins for MIG. If a perfect latent has 40 values,
+# two of them fall into one bin. **Trap 3: a factor that never changes** has no information to share;
+# a careless mean over factors becomes nan.
+
+# %% tags=["nbval-check-output"]
+perfect = rng.integers(0, 40, (4000, 2))
+exact = disentangle.mig(perfect, perfect, seed=seed).value
+binned = disentangle.mig(perfect.astype(float), perfect, seed=seed).value
+print("perfect codes, counted exactly: at least 0.92:", exact >= 0.92)
+print("the same in 20 bins: below 0.85:", binned < 0.85)
+constant = np.column_stack([perfect, np.zeros(4000, dtype=int)])
+with_constant = disentangle.mig(perfect, constant, seed=seed)
+print("with a constant factor:", round(with_constant.value, 2), "-", with_constant.notes[0])
+
+# %% [markdown]
+# Even the exact count is not quite 1: to 4000 images, two unrelated columns of 40 values seem to share a
+# little. That is trap 1 again, in a milder form.
+#
+# ## Exercises
+#
+# **1. Warm-up \*** (3 minutes). A factor is written, completely, in *two* latents that are copies of
+# each other. What is its gap in MIG?
+
+# %% tags=["stub"]
+gap_of_two_copies = None  # your answer, a number
+
+# %% tags=["solution"]
+gap_of_two_copies = 0.0
+
+# %% tags=["nbval-check-output"]
+check.gap_of_two_copies(gap_of_two_copies)
+
+# %% [markdown]
+# **2. Core \*\*** (8 minutes). Write `mig_of(information, entropy)`: the mean over factors of the gap
+# between the best and the second best latent, each as a share of the factor's entropy. `information` is
+# (L, F) in nats, `entropy` (F,).
+
+
+# %% tags=["stub"]
+def mig_of(information, entropy):
+    return None  # your lines
+
+
+# %% tags=["solution"]
+def mig_of(information, entropy):
+    ranked = np.sort(information, axis=0)
+    return ((ranked[-1] - ranked[-2]) / entropy).mean()
+
+
+# %% tags=["nbval-check-output"]
+check.mig_by_hand(mig_of)
+
+# %% [markdown]
+# **3. Stretch \*\*\*** (10 minutes). Write `permuted(factors, rng)`: the control. The rows of `factors`
+# (B, F) are dealt out anew, so that they no longer belong to their images, while the factors of one row
+# stay together. Return a new array; `rng` is a numpy Generator.
+
+
+# %% tags=["stub"]
+def permuted(factors, rng):
+    return None  # your line
+
+
+# %% tags=["solution"]
+def permuted(factors, rng):
+    return factors[rng.permutation(len(factors))]
+
+
+# %% tags=["nbval-check-output"]
+check.permuted_rows(permuted)
+
+# %% [markdown]
+# ## Take away
+#
+# * "A code knows one factor" and "a factor is in one code" are two questions; scores mix them.
+# * A score without its permuted control is half a number.
+# * Few images, bins and constant factors make scores that mean nothing.
+# * None of these scores acts. To know what an action changes, act and judge.
+#
+# **What this does not show.** One seed of each model and one beta. A VAE with another beta, more latents
+# or more training may do better or worse; the comparison is on equal data and equal steps, no more.
+#
+# ## Questions
+#
+# <details><summary>Why is the MIG of the codes so low, although each code knows one factor?</summary>
+#
+# MIG looks at a factor and asks for one best latent. A hundred codes know the floor's hue nearly equally
+# well, so the best is hardly ahead of the second.
+#
+# </details>
+#
+# <details><summary>Could one make the MIG of the codes higher without changing the model?</summary>
+#
+# Yes: keep one code per factor and throw the others away. The score rises and the representation gets
+# worse. That is a reason not to optimise a score.
+#
+# </details>
+#
+# <details><summary>Why does the best latent for a hue know only a part of it?</summary>
+#
+# Hues lie on a circle: 0 and 9 are neighbours. A circle does not fit on a line without a jump, and a
+# smooth decoder avoids jumps, so a second latent has to help.
+#
+# </details>
+#
+# ## References
+#
+# * Kingma, Welling, ICLR 2014, [arXiv 1312.6114](https://arxiv.org/abs/1312.6114): VAE. Higgins et al.,
+#   ICLR 2017: beta-VAE.
+# * Chen et al., NeurIPS 2018, [arXiv 1802.04942](https://arxiv.org/abs/1802.04942): MIG. Kumar et al.,
+#   ICLR 2018, [arXiv 1711.00848](https://arxiv.org/abs/1711.00848): SAP. Kim, Mnih, ICML 2018,
+#   [arXiv 1802.05983](https://arxiv.org/abs/1802.05983): FactorVAE. Eastwood, Williams, ICLR 2018: DCI.
+#   Hsu et al., NeurIPS 2023, [arXiv 2305.18378](https://arxiv.org/abs/2305.18378): InfoMEC.
+#
+# Next: [know when it fails](09_know_when_it_fails.ipynb).

@@ -1,0 +1,216 @@
+"""Sweeps: finished runs are skipped, stopped ones resumed, what is doubtful refused first."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+
+import pytest
+import torch
+
+from cvq_tutorial import grids, recipes, sweeps
+from cvq_tutorial.checkpoints import CheckpointError
+from cvq_tutorial.cli import main
+from cvq_tutorial.grids import GRIDS, Cell
+from cvq_tutorial.train import train
+from cvq_tutorial.worlds import make_world
+
+QUICK = {"transition_steps": 4, "transitions": 64, "test_transitions": 40, "prune_tolerance": 0.0}
+CELLS = [
+    Cell("codes: ours", "codes", "nano", 0, QUICK),
+    Cell("codes: ours", "codes", "nano", 1, QUICK),
+    Cell("codes: sampled edges", "codes", "nano", 0, QUICK | {"eval_edges": "sample"}),
+    Cell("independence", "codes", "nano", 0, QUICK, baseline="independence"),
+]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    runs, said = tmp_path_factory.mktemp("runs"), []
+    return sweeps.sweep(CELLS, runs, say=said.append), runs, said
+
+
+def test_a_sweep_makes_a_table_with_mean_and_spread(done):
+    made, runs, said = done
+    assert list(made["rows"]) == ["codes: ours", "codes: sampled edges", "independence"]
+    assert made["missing"] == []
+    assert said[0] == "4 runs, 0 finished before" and len(said) == 5
+    row = made["rows"]["codes: ours"]
+    assert row["seeds"] == [0, 1]
+    values = [sweeps.metrics_of(cell, runs / "sweep")["retrieval"] for cell in CELLS[:2]]
+    first, second = (v["macro_action_accuracy"] for v in values)
+    told = row["numbers"]["action accuracy"]
+    assert told["mean"] == pytest.approx((first + second) / 2, abs=1e-4)
+    assert told["sd"] == pytest.approx(abs(first - second) / 2**0.5, abs=1e-4)
+    assert "action accuracy" not in made["rows"]["independence"]["numbers"]
+    assert json.loads((runs / "sweep" / "table.json").read_text()) == made
+    assert not (runs / "sweep" / ".sweep").exists()
+    text = sweeps.markdown(made, ["edge F1", "action accuracy"])
+    assert text.splitlines()[0] == "| run | edge F1 | action accuracy | seeds | minutes |"
+    assert len(text.splitlines()) == 5 and " ± " in text
+
+
+def test_what_is_finished_is_skipped_and_half_written_metrics_are_made_again(done, monkeypatch):
+    made, runs, _ = done
+    said = []
+    monkeypatch.setattr(sweeps, "train", lambda *a, **k: pytest.fail("trained again"))
+    assert sweeps.sweep(CELLS, runs, say=said.append)["rows"] == made["rows"]
+    assert said == ["4 runs, 4 finished before"]
+    path = runs / "sweep" / CELLS[3].name / "metrics.json"
+    whole = path.read_text()
+    path.write_text(whole[:40])
+    sweeps.sweep(CELLS, runs, say=said.append)
+    assert said[1] == "4 runs, 3 finished before"
+    wanted, found = json.loads(whole), json.loads(path.read_text())
+    assert found["graph"] == wanted["graph"]
+
+
+def test_an_interrupted_sweep_keeps_what_it_has_and_frees_the_folder(tmp_path, monkeypatch):
+    once = sweeps.train
+    calls = []
+
+    def stopped(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return once(*args, **kwargs)
+
+    monkeypatch.setattr(sweeps, "train", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        sweeps.sweep(CELLS[:3], tmp_path, say=lambda _: None)
+    table = json.loads((tmp_path / "sweep" / "table.json").read_text())
+    assert table["rows"]["codes: ours"]["seeds"] == [0]
+    assert len(table["missing"]) == 2
+    said = []
+    sweeps.sweep(CELLS[:3], tmp_path, say=said.append)
+    assert said[0] == "3 runs, 1 finished before"
+
+
+def test_a_folder_of_other_settings_or_another_version_is_refused_before_any_work(
+    done, monkeypatch
+):
+    _, runs, _ = done
+    monkeypatch.setattr(sweeps, "train", lambda *a, **k: pytest.fail("worked"))
+    other = replace(CELLS[0], overrides=QUICK | {"transition_steps": 5})
+    with pytest.raises(ValueError, match=r"holds another run: expected overrides .* found"):
+        sweeps.sweep([other], runs, say=lambda _: None)
+    path = runs / "sweep" / CELLS[0].name / "cell.json"
+    whole = path.read_text()
+    try:
+        path.write_text(whole.replace('"format": 1', '"format": 99'))
+        with pytest.raises(ValueError, match="expected format 1, found 99"):
+            sweeps.sweep(CELLS, runs, say=lambda _: None)
+        path.write_text("{")
+        with pytest.raises(ValueError, match="is damaged"):
+            sweeps.sweep(CELLS, runs, say=lambda _: None)
+    finally:
+        path.write_text(whole)
+
+
+def test_unknown_names_are_told_with_close_ones(tmp_path):
+    with pytest.raises(ValueError, match="ablations"):
+        sweeps.sweep("ablation", tmp_path)
+    with pytest.raises(ValueError, match="no cell"):
+        sweeps.cells_of("main", only="nothing like it")
+    with pytest.raises(ValueError, match="codes"):
+        sweeps.sweep([Cell("x", "code")], tmp_path)
+    with pytest.raises(ValueError, match="mask_price"):
+        sweeps.sweep([Cell("x", "codes", overrides={"mask_prise": 1.0})], tmp_path)
+    with pytest.raises(ValueError, match="edge F1"):
+        sweeps.markdown({"rows": {}}, ["edge f1"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_sweeps_in_one_folder_are_refused_unless_the_other_is_dead(tmp_path):
+    folder = tmp_path / "sweep"
+    folder.mkdir()
+    (folder / ".sweep").write_text(str(os.getpid()))
+    with pytest.raises(OSError, match=f"another sweep \\(process {os.getpid()}\\)"):
+        sweeps.sweep(CELLS[3:], tmp_path, say=lambda _: None)
+    (folder / ".sweep").write_text("999999999")
+    assert sweeps.sweep(CELLS[3:], tmp_path, say=lambda _: None)["missing"] == []
+
+
+def test_every_grid_is_whole(tmp_path):
+    for name, cells in GRIDS.items():
+        names = [cell.name for cell in cells]
+        assert len(set(names)) == len(names), name
+        for cell in cells:
+            sweeps.check(cell, tmp_path)
+            make_world_options = cell.world_options
+            if cell.world == "codes":
+                make_world("codes", **make_world_options)
+            if cell.autoencoder:
+                before = cells[: cells.index(cell)]
+                assert (cell.autoencoder, cell.seed) in [(c.label, c.seed) for c in before]
+    assert sweeps.cells_of("main", seeds=[1], only="sprites") == [
+        c for c in GRIDS["main"] if c.seed == 1 and c.world == "sprites"
+    ]
+
+
+def test_a_taken_over_autoencoder_gives_the_bits_of_one_trained_again(tmp_path):
+    world = make_world("shapes3d")
+    few = {"autoencoder_steps": 6, "transition_steps": 3, "transitions": 64}
+    first = recipes.get("nano", "shapes3d", **few)
+    second = recipes.get("nano", "shapes3d", edge_price=0.5, **few)
+    train(world, first, 3, tmp_path / "one", progress=False)
+    again = train(world, second, 3, tmp_path / "two", progress=False)
+    taken = train(
+        world, second, 3, tmp_path / "three", progress=False, autoencoder=tmp_path / "one"
+    )
+    for (key, a), b in zip(again.state_dict().items(), taken.state_dict().values(), strict=True):
+        assert torch.equal(a, b), key
+    logs = [(tmp_path / name / "log.csv").read_text() for name in ("two", "three")]
+    without_seconds = [
+        [line.split(",")[:2] + line.split(",")[3:] for line in log.splitlines()] for log in logs
+    ]
+    assert without_seconds[0] == without_seconds[1]
+
+
+def test_another_autoencoder_is_not_taken_over(tmp_path):
+    world = make_world("shapes3d")
+    few = {"autoencoder_steps": 4, "transition_steps": 2, "transitions": 64}
+    train(world, recipes.get("nano", "shapes3d", **few), 0, tmp_path / "one", progress=False)
+    other = recipes.get("nano", "shapes3d", slices="overlap", **few)
+    with pytest.raises(ValueError, match="expected slices 'overlap', found 'split'"):
+        train(world, other, 0, tmp_path / "two", progress=False, autoencoder=tmp_path / "one")
+    same = recipes.get("nano", "shapes3d", **few)
+    with pytest.raises(ValueError, match="expected seed 1, found 0"):
+        train(world, same, 1, tmp_path / "three", progress=False, autoencoder=tmp_path / "one")
+    with pytest.raises(CheckpointError, match="no trained model here"):
+        train(world, same, 0, tmp_path / "four", progress=False, autoencoder=tmp_path / "none")
+
+
+def test_a_number_outside_what_is_expected_is_told():
+    def made(mean, sd=0.01, name="edge F1"):
+        return {"rows": {"a": {"numbers": {name: {"mean": mean, "sd": sd}}}}}
+
+    assert sweeps.differences(made(0.95), made(0.96)) == []
+    assert sweeps.differences(made(0.90), made(0.96)) == [
+        "a: edge F1 0.9, expected 0.96 within 0.03"
+    ]
+    assert sweeps.differences(made(1.0, 0.0), made(0.995, 0.0)) == []
+    assert sweeps.differences(made(31.8, 0.0, "PSNR"), made(32.0, 0.0, "PSNR")) == []
+    assert sweeps.differences(made(0.5), {"rows": {}}) == []
+
+
+def test_the_command_runs_a_grid_and_compares(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(grids.GRIDS, "recovery", CELLS[2:])
+    expected = tmp_path / "expected.json"
+    runs = ["--runs", str(tmp_path / "runs")]
+    assert main(["reproduce", "--grid", "recovery", *runs]) == 0
+    out = capsys.readouterr().out
+    assert "| independence |" in out and "table:" in out
+    table = json.loads((tmp_path / "runs" / "recovery" / "table.json").read_text())
+    expected.write_text(json.dumps({"recovery": table}))
+    again = ["reproduce", "--grid", "recovery", *runs, "--expected", str(expected)]
+    assert main(again) == 0
+    assert "within what is expected" in capsys.readouterr().out
+    table["rows"]["independence"]["numbers"]["edge F1"]["mean"] += 0.5
+    expected.write_text(json.dumps({"recovery": table}))
+    assert main(again) == 1
+    assert "independence: edge F1" in capsys.readouterr().err
+    assert main(["reproduce", "--grid", "main", "--seeds", "x"]) == 2
+    expected.write_text("{")
+    assert main(again) == 2
