@@ -83,8 +83,9 @@ class PlanExplorer(Explorer):
         self.children = [self.beside(column), self.caption, self.strip]
         start = self._checked("x", middle_values(world) if x is None else x)
         step = 1 if start[0] + 1 < world.factors.sizes[0] else -1
+        goal = (start[0] + step, *start[1:]) if y is None else self._checked("y", y)
         with self.hold_trait_notifications():  # a picture needs both
-            self.x, self.y = start, (start[0] + step, *start[1:]) if y is None else tuple(y)
+            self.x, self.y = start, goal
 
     def find(self) -> None:
         """Search for a plan from x to y, and show it."""

@@ -53,7 +53,7 @@ def outcomes(world: Any, values: Values) -> tuple[Values, NDArray[np.bool_]]:
         exists = np.ones(len(actions), dtype=bool)
         after = world.apply(before[:, :, None], actions)[:, :, 0]
     shape = (len(values), count)
-    return after.reshape(*shape, -1), exists.reshape(shape)
+    return after.reshape(*shape, values.shape[1]), exists.reshape(shape)
 
 
 def at_distance(world: Any, values: Sequence[int] | Values, distance: int) -> list[Values]:

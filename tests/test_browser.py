@@ -49,6 +49,7 @@ with torch.no_grad():  # untrained: half of the nodes set, edges of all strength
 GRAPH = """\
 graph = explore.GraphExplorer(model, explore.start_image(world, (1, 4, 7, 5, 1, 3)), "scale+")
 graph"""
+FIRST, GRAPHS = "00_start_here.ipynb", "04_learn_a_causal_graph.ipynb"
 PAD = """\
 pad = explore.ActionPad(model, world)
 pad"""
@@ -93,6 +94,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     private = {
         f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")
     }
+    for lesson in (FIRST, GRAPHS):
+        shutil.copy(ROOT / "notebooks" / lesson, folder / lesson)
     lab_dirs = {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
     environment = os.environ | private | {k: str(folder / v) for k, v in lab_dirs.items()}
     environment |= {"PYTHONPATH": str(ROOT), "IPYTHONDIR": str(folder / "ipython")}
@@ -155,8 +158,10 @@ def browser() -> Iterator[Any]:
 class Desk:
     """One page on the notebook, and what went wrong on it."""
 
-    def __init__(self, browser: Any, address: str, folder: Path) -> None:
-        self.folder, self.errors, self.outside = folder, [], []
+    def __init__(
+        self, browser: Any, address: str, folder: Path, notebook: str = "explorers.ipynb"
+    ) -> None:
+        self.folder, self.errors, self.outside, self.notebook = folder, [], [], notebook
         self.context = browser.new_context(
             viewport={"width": 1280, "height": 1000}, accept_downloads=True
         )
@@ -164,7 +169,7 @@ class Desk:
         self.page = self.context.new_page()
         self.page.set_default_timeout(60_000)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.goto(f"{address}/lab/tree/explorers.ipynb?reset")
+        self.page.goto(f"{address}/lab/tree/{notebook}?reset")
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
 
     def _only_here(self, route: Any) -> None:
@@ -182,13 +187,13 @@ class Desk:
         self.wait(self.kernel_idle, "a kernel")
         run = "window.jupyterapp.commands.execute('notebook:run-all-cells')"
         self.page.evaluate(f"void {run}.then((done) => {{ window.cellsDone = done; }})")
-        self.wait(lambda: self.page.evaluate("window.cellsDone !== undefined"), "the cells to run")
+        done = "window.cellsDone !== undefined"
+        self.wait(lambda: self.page.evaluate(done), "the cells to run", 180)
         if not self.page.evaluate("window.cellsDone"):
             self.command("docmanager:save")
             self.page.wait_for_timeout(2000)
             told = [cell["outputs"] for cell in self.cells() if cell.get("outputs")]
             pytest.fail(f"a cell failed: {told}"[-3000:])
-        self.wait((self.folder / "state.json").exists, "the state of the explorers")
 
     def wait(self, ready: Callable[[], Any], what: str, seconds: float = 60) -> Any:
         """Wait while the page lives on: its requests pass through our process."""
@@ -200,7 +205,7 @@ class Desk:
 
     def cells(self) -> list[dict]:
         """The cells of the saved notebook."""
-        return json.loads((self.folder / "explorers.ipynb").read_text())["cells"]
+        return json.loads((self.folder / self.notebook).read_text())["cells"]
 
     def height(self) -> float:
         """Of the first explorer, all its controls included."""
@@ -412,6 +417,7 @@ def save_and_reload(desk: Desk) -> None:
 def test_explorers_in_jupyterlab(browser: Any, lab: tuple[str, Path]):
     desk = Desk(browser, *lab)
     desk.run_all()
+    desk.wait((desk.folder / "state.json").exists, "the state of the explorers")
     desk.show(".cvq .board.before .cell")
     pin_and_point(desk)
     go_by_keyboard(desk)
@@ -423,7 +429,44 @@ def test_explorers_in_jupyterlab(browser: Any, lab: tuple[str, Path]):
     look_twice_as_large(desk)
     save_and_reload(desk)
     desk.until(errors=[None, None])
+    ends_well(desk)
+
+
+def ends_well(desk: Desk) -> None:
+    """Nothing went wrong on the page, and nothing was asked of the world outside."""
     assert desk.page.get_by_text("Error displaying widget").count() == 0
     assert desk.errors == []
     assert desk.outside == []
     desk.context.close()
+
+
+def test_a_first_action_by_a_click_in_lesson_00(browser: Any, lab: tuple[str, Path]):
+    desk = Desk(browser, *lab, FIRST)
+    desk.run_all()
+    desk.show("button[title='do(shape+)']")
+    image = desk.page.locator("img.widget-image").last
+    source = image.get_attribute("src")
+    desk.page.locator("button[title='do(object_hue+)']").last.click()
+    desk.wait(lambda: image.get_attribute("src") != source, "the image after the action")
+    desk.shot("7-lesson-00")
+    ends_well(desk)
+
+
+def test_a_node_of_the_graph_in_lesson_04(browser: Any, lab: tuple[str, Path]):
+    desk = Desk(browser, *lab, GRAPHS)
+    desk.run_all()
+    desk.show(".cvq .board.before .cell")
+    cells = desk.page.locator(".cvq .board.before .cell")
+    assert cells.count() == 64
+    desk.page.mouse.move(5, 5)
+    desk.wait(lambda: desk.arrows("cause") > 1, "arrows of the pinned node")
+    desk.slider("at most").press("Home")
+    desk.wait(lambda: desk.arrows("cause") == 1, "one cause drawn")
+    cells.nth(9).click()
+    desk.page.mouse.move(5, 5)
+    desk.page.get_by_text("node 9 (row 1, column 1)").first.wait_for()
+    before = desk.href("after")
+    desk.page.get_by_label("action", exact=True).first.select_option("floor_hue+")
+    desk.wait(lambda: desk.href("after") != before, "another picture")
+    desk.shot("8-lesson-04")
+    ends_well(desk)

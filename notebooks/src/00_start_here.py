@@ -207,7 +207,7 @@ print(
 # | [08 measure disentanglement](08_measure_disentanglement.ipynb) | Do scores agree with eyes? | 25 + 20 |
 # | [09 know when it fails](09_know_when_it_fails.ipynb) | How would I notice? | 25 + 25 |
 #
-# In a hurry: 05 and 06. Sceptical: 04 and 09. With data of your own: 01 and 10.
+# In a hurry: 05 and 06. Sceptical: 04 and 09.
 
 # %% [markdown]
 # ## Exercises
