@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import MaxNLocator
 
 from cvq_tutorial.metrics import psnr
@@ -35,6 +36,7 @@ LINES: dict[str, tuple[str, str, Any, str]] = {
     "copy": ("copy: image before the first action", GREY, "-", "x"),
 }
 MOST = 12  # actions in a strip
+ROOM = 67  # points for a title over an image
 
 
 def _lines(axes: Axes, table: Mapping[str, Sequence[float]]) -> None:
@@ -143,7 +145,9 @@ def plan_strip(
     figure = Picture(max(3.6, 0.95 + 1.02 * columns), 0.7 + 1.06 * rows)
     axes = figure.subplots(rows, columns, squeeze=False)
     titles = ["x", *(f"{i}: {name}" for i, name in enumerate(names, 1))]
-    size = 8.5 if max(map(len, titles)) <= 12 else 7
+    size = 8.5 * min(
+        1.0, ROOM / max(TextPath((0, 0), t, size=8.5).get_extents().x1 for t in titles)
+    )
     nothing = np.ones_like(below[0])
     errors: list[float] = []
     for column, image in enumerate(below):

@@ -114,7 +114,9 @@ def test_what_cannot_be_reached_is_not_and_the_nearest_is_given():
         def wrong(other, state=state):
             return sum(a != b for a, b in zip(other, state, strict=True))
 
-        assert wrong(after(start, plan.actions)) == min(wrong(other) for other in distances)
+        least = min(wrong(other) for other in distances)
+        assert wrong(after(start, plan.actions)) == least
+        assert len(plan) == min(d for other, d in distances.items() if wrong(other) == least)
         assert plan.distance == pytest.approx(wrong(after(start, plan.actions)), abs=0.1)
         assert plan.log_likelihood < -5
 
@@ -145,6 +147,9 @@ def test_how_many_states_are_tried():
         plan = model.plan(codes_of((0, 0)), codes_of((1, 1)), beam=beam)
         assert plan.reached and len(plan) == 2 and set(plan.names) == {"a+", "b+"}
         assert plan.expanded == sum(tried) <= 1 + 2 * beam
+    # From (0, 0), two actions lead out of the range and two ways to (1, 1): no state is kept twice.
+    # Tried are x, the 3 states one action off, the 6 of two actions, and y.
+    assert model.plan(codes_of((0, 0)), codes_of((1, 2)), beam=99).expanded == 1 + 3 + 6 + 1
 
 
 def test_the_same_question_has_the_same_answer():
@@ -277,6 +282,23 @@ def test_a_belief_remembers_a_doubt_that_likeliest_codes_forget():
     certain = model.compose(x, [0], carry="codes")[0].codes
     forgot = model.advance(model.belief(certain), torch.tensor([1]))
     assert model.measure(y).log_likelihood(forgot).item() < -7
+
+
+def test_the_search_goes_on_while_another_action_comes_clearly_nearer():
+    """After the first action y is no surprise, and yet the second is what makes it y."""
+
+    def advance(belief: Tensor) -> Tensor:
+        doubt = torch.tensor([1e-9, 0.6, 0.4]).log().expand_as(belief)
+        settled = torch.tensor([1e-9, 1e-9, 1.0]).log().expand_as(belief)
+        on = (belief.argmax(-1) == 1)[..., None]  # the second does nothing without the first
+        return torch.stack([doubt, torch.where(on, settled, belief)], 1)
+
+    x, y = torch.zeros(4, 1, dtype=torch.int64), torch.full((4, 1), 2)
+    belief = torch.tensor([1.0, 1e-9, 1e-9]).log().expand(4, 1, 3)
+    measure = Measure(y, torch.eye(3)[None])
+    assert measure.surprise(advance(belief[None])[0, 0]) < 0.5 * 4
+    plan = search(x, belief, measure, advance, ["doubt", "settle"])
+    assert plan.reached and plan.names == ("doubt", "settle")
 
 
 @pytest.mark.parametrize("layout", ["places", "codebook_places"])
