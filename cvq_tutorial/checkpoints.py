@@ -82,7 +82,6 @@ def save(
     seconds: dict[str, float] | None = None,
 ) -> Path:
     """Write `model.safetensors` and `model.json` into run_dir; returns the path of the JSON."""
-    run_dir = Path(run_dir)
     weights = save_tensors({k: v.cpu().contiguous() for k, v in model.state_dict().items()})
     info = {
         "format": FORMAT,
@@ -91,10 +90,8 @@ def save(
         "seed": seed,
         "action_names": model.action_names,
         "seconds": {k: round(v, 2) for k, v in (seconds or {}).items()},
-        "sha256": hashlib.sha256(weights).hexdigest(),
     }
-    write_atomic(run_dir / "model.safetensors", weights)
-    return write_atomic(run_dir / "model.json", (json.dumps(info, indent=1) + "\n").encode())
+    return write(run_dir, weights, info)
 
 
 def read_info(run_dir: str | Path) -> dict:
@@ -131,8 +128,20 @@ def load(run_dir: str | Path, world: Any, *, device: str | torch.device = "cpu")
     Raises CheckpointError when the checkpoint is missing, damaged, of a newer format, or of another
     world; the message names expected and found, and the world's weights are then untouched.
     """
-    run_dir = Path(run_dir)
     info = read_info(run_dir)
+    check_world(run_dir, info, world)
+    try:
+        recipe = Recipe(**info["recipe"])
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{run_dir} cannot be read: {error}") from None
+    with torch.random.fork_rng():  # its weights are replaced: nobody's random stream moves on
+        model = build(world, recipe)
+    fill(model, run_dir)
+    return model.to(device).eval()
+
+
+def check_world(run_dir: str | Path, info: dict, world: Any) -> None:
+    """Raise CheckpointError, with expected and found, unless `info` is of a model of this world."""
     expected, found = describe(world), info["world"]
     for key in expected:
         if found.get(key) != expected[key]:
@@ -140,32 +149,44 @@ def load(run_dir: str | Path, world: Any, *, device: str | torch.device = "cpu")
                 f"{run_dir} holds a model of another world: expected {key} {expected[key]}, "
                 f"found {found.get(key)}"
             )
-    path = run_dir / "model.safetensors"
+
+
+def fill(network: torch.nn.Module, run_dir: str | Path) -> None:
+    """Put the weights of a run folder into a network.
+
+    Raises CheckpointError, with the network untouched, if they are missing, damaged, or of another
+    shape; the message names expected and found.
+    """
+    path = Path(run_dir) / "model.safetensors"
+    wanted = read_info(run_dir)["sha256"]
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing beside model.json") from None
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != info["sha256"]:
+    found = hashlib.sha256(data).hexdigest()
+    if found != wanted:
         raise CheckpointError(
-            f"{path} is damaged: expected SHA-256 {info['sha256'][:12]}..., found {digest[:12]}..."
+            f"{path} is damaged: expected SHA-256 {wanted[:12]}..., found {found[:12]}..."
         )
     try:
-        recipe = Recipe(**info["recipe"])
         tensors = load_tensors(data)
-    except (TypeError, ValueError, SafetensorError) as error:
-        raise CheckpointError(f"{run_dir} cannot be read: {error}") from None
-    with torch.random.fork_rng():  # its weights are replaced: nobody's random stream moves on
-        model = build(world, recipe)
-    want = {k: tuple(v.shape) for k, v in model.state_dict().items()}
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from None
+    want = {k: tuple(v.shape) for k, v in network.state_dict().items()}
     have = {k: tuple(v.shape) for k, v in tensors.items()}
     for key in sorted(want.keys() | have.keys()):
         if want.get(key) != have.get(key):
             raise CheckpointError(
                 f"{path}: weight {key}: expected shape {want.get(key)}, found {have.get(key)}"
             )
-    model.load_state_dict(tensors)
-    return model.to(device).eval()
+    network.load_state_dict(tensors)
+
+
+def write(run_dir: str | Path, weights: bytes, info: dict) -> Path:
+    """Write weights, then the JSON that belongs to them; returns its path."""
+    info = info | {"sha256": hashlib.sha256(weights).hexdigest()}
+    write_atomic(Path(run_dir) / "model.safetensors", weights)
+    return write_atomic(Path(run_dir) / "model.json", (json.dumps(info, indent=1) + "\n").encode())
 
 
 def load_run(

@@ -18,6 +18,7 @@ from pathlib import Path
 import click
 
 from cvq_tutorial import __version__
+from cvq_tutorial.cli_graph import graph
 
 EPILOGUE = """\b
 Examples:
@@ -327,93 +328,15 @@ def _sweep(
         chosen = [int(seed) for seed in seeds.split(",") if seed.strip()]
     except ValueError:
         raise click.BadParameter(f"expected numbers such as 0,1, found {seeds!r}") from None
+    known = sweeps.expected_of(grid, expected) if expected is not None else None
     made = sweeps.sweep(grid, runs, seeds=chosen, only=only, device=device, say=click.echo)
-    click.echo(sweeps.markdown(made))
-    click.echo(f"table: {runs / grid / 'table.json'}")
-    if expected is not None:
-        known = sweeps.read_expected(expected)
-        if grid not in known:
-            raise click.BadParameter(f"{expected} holds nothing of the grid {grid!r}")
-        outside = sweeps.differences(made, known[grid])
-        if outside:
-            raise RuntimeError("outside what is expected: " + "; ".join(outside))
+    click.echo(f"{sweeps.markdown(made)}\ntable: {runs / grid / 'table.json'}")
+    if known is not None:
+        sweeps.demand(made, known)
         click.echo("every number is within what is expected")
 
 
-GRAPH_FORMS = ("csv", "dot", "graphml", "json", "npz", "png", "svg")
-BINARY = ("npz", "png", "svg")
-
-
-@cli.command()
-@click.argument("run_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--action", required=True, help="Name or number of an action, such as floor_hue+.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(GRAPH_FORMS),
-    help="Default: the ending of --out, else csv.",
-)
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write; without it texts go to the terminal.",
-)
-@click.option(
-    "--n",
-    type=click.IntRange(min=1),
-    default=64,
-    show_default=True,
-    help="Test images (or code settings) whose graphs are averaged.",
-)
-@click.option(
-    "--threshold",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=0.5,
-    show_default=True,
-    help="Only edges from this probability on.",
-)
-@click.option("--top-k", type=click.IntRange(min=1), help="At most so many edges, the likeliest.")
-@click.option("--used", is_flag=True, help="Only edges into nodes that the action sets.")
-@click.option(
-    "--view",
-    type=click.Choice(["matrix", "layers"]),
-    default="matrix",
-    show_default=True,
-    help="What a png or svg shows: all edges in a matrix, or the likeliest as arrows.",
-)
-@click.pass_context
-def graph(context, run_dir: Path, action: str, form, out: Path | None, n: int, **options) -> None:
-    """Export the causal graph of one action.
-
-    In RUN_DIR is a trained model. Row = cause, column = effect.
-
-    \b
-    csv      one line per edge, and one per node to itself
-    dot      for graphviz
-    graphml  for Gephi, yEd, Cytoscape ...
-    json     node-link, for networkx and D3
-    npz      the matrix, for numpy
-    png svg  a picture
-
-    \b
-    Examples:
-      cvq graph runs/shapes3d-lesson-s0 --action scale+ --format dot | dot -Tpdf > scale.pdf
-      cvq graph runs/shapes3d-lesson-s0 --action scale+ --used --top-k 40 --out scale.graphml
-      cvq graph runs/shapes3d-lesson-s0 --action scale+ --view layers --out scale.svg
-    """
-    ending = out.suffix.lower().lstrip(".") if out else ""
-    form = form or (ending if ending in GRAPH_FORMS else "csv")
-    if form in BINARY and out is None:
-        raise click.UsageError(f"--format {form} needs --out FILE", context)
-    from cvq_tutorial.reproduce import export_graph
-
-    content = export_graph(run_dir, action, form, n=n, **options)
-    if out is None:
-        click.echo(content.decode(), nl=False)
-    else:
-        from cvq_tutorial.paths import write_atomic
-
-        click.echo(f"written: {write_atomic(out, content)}", err=True)
+cli.add_command(graph)
 
 
 @cli.command()

@@ -6,6 +6,7 @@ Each is a box of ipywidgets, to be shown as a cell's value:
   follow.
 * `CodeEditor(model, image)`: set a code; the decoded image follows.
 * `ActionPad(model, world)`: do actions one after another.
+* `PlanExplorer(model, world)`: choose two images; the model finds the actions between them.
 * `RetrievalGame(model, world)`: name the action between two images, against the model.
 * `GraphExplorer(model, image, action)`: causes and effects of a node as arrows over the image; hold
   a node at a code.
@@ -23,6 +24,7 @@ from cvq_tutorial.explore_actions import ActionPad, RetrievalGame
 from cvq_tutorial.explore_base import Explorer, handled, start_image
 from cvq_tutorial.explore_codes import CodeEditor, FactorExplorer
 from cvq_tutorial.explore_graph import Frame, GraphExplorer, make_frame
+from cvq_tutorial.explore_plan import PlanExplorer
 from cvq_tutorial.explore_training import TrainingMonitor
 from cvq_tutorial.explore_widget import GraphWidget
 
@@ -34,6 +36,7 @@ __all__ = [
     "Frame",
     "GraphExplorer",
     "GraphWidget",
+    "PlanExplorer",
     "RetrievalGame",
     "TrainingMonitor",
     "handled",

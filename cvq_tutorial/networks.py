@@ -6,7 +6,6 @@ A baseline is trained through the same `loop.Run` as the method and leaves the s
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -14,16 +13,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import nn
 
-from cvq_tutorial.checkpoints import FORMAT, CheckpointError, describe, read_info
+from cvq_tutorial.checkpoints import (
+    FORMAT,
+    CheckpointError,
+    check_world,
+    fill,
+    read_info,
+    write,
+)
 from cvq_tutorial.loop import STATE, Run
-from cvq_tutorial.paths import write_atomic
-
-MOST_SHIPPED = 2_000_000  # bytes
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -59,14 +60,8 @@ def _save(run: Run, network: nn.Module) -> Path:
         **json.loads(run.identity),
         "action_names": list(run.world.factors.action_names),
         "seconds": {k: round(v, 2) for k, v in run.seconds.items()},
-        "sha256": hashlib.sha256(weights).hexdigest(),
     }
-    return _write(run.dir, weights, info)
-
-
-def _write(folder: Path, weights: bytes, info: dict) -> Path:
-    write_atomic(folder / "model.safetensors", weights)
-    return write_atomic(folder / "model.json", (json.dumps(info, indent=1) + "\n").encode())
+    return write(run.dir, weights, info)
 
 
 def read(run_dir: str | Path, kind: str, world: Any | None = None) -> dict:
@@ -80,62 +75,6 @@ def read(run_dir: str | Path, kind: str, world: Any | None = None) -> dict:
     found = network.get("kind") if isinstance(network, dict) else "causal codes"
     if found != kind:
         raise CheckpointError(f"{run_dir} holds another model: expected {kind!r}, found {found!r}")
-    if world is not None and (expected := describe(world)) != info["world"]:
-        key = next((k for k in expected if info["world"].get(k) != expected[k]), "options")
-        raise CheckpointError(
-            f"{run_dir} holds a model of another world: expected {key} {expected.get(key)}, "
-            f"found {info['world'].get(key)}"
-        )
+    if world is not None:
+        check_world(run_dir, info, world)
     return info
-
-
-def fill(network: nn.Module, run_dir: str | Path) -> None:
-    """Put the weights of a run folder into a network.
-
-    Raises CheckpointError, with the network untouched, if they are missing, damaged, or of another
-    shape; the message names expected and found.
-    """
-    path = Path(run_dir) / "model.safetensors"
-    wanted = read_info(run_dir)["sha256"]
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing beside model.json") from None
-    found = hashlib.sha256(data).hexdigest()
-    if found != wanted:
-        raise CheckpointError(
-            f"{path} is damaged: expected SHA-256 {wanted[:12]}..., found {found[:12]}..."
-        )
-    try:
-        tensors = load_tensors(data)
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} cannot be read: {error}") from None
-    want = {k: tuple(v.shape) for k, v in network.state_dict().items()}
-    have = {k: tuple(v.shape) for k, v in tensors.items()}
-    for key in sorted(want.keys() | have.keys()):
-        if want.get(key) != have.get(key):
-            raise CheckpointError(
-                f"{path}: weight {key}: expected shape {want.get(key)}, found {have.get(key)}"
-            )
-    network.load_state_dict(tensors)
-
-
-def ship(run_dir: str | Path, folder: str | Path, command: str) -> Path:
-    """Copy a finished network into `folder` in half precision, as the package ships models.
-
-    command: what made it, kept in `model.json` as `made_by`.  Returns the path of the new JSON.
-    Raises CheckpointError without a whole checkpoint, ValueError for more than 2 MB of weights.
-    """
-    run_dir, info = Path(run_dir), read_info(run_dir)
-    tensors = load_tensors((run_dir / "model.safetensors").read_bytes())
-    for name, value in tensors.items():
-        if not torch.isfinite(value.half()).all():
-            raise ValueError(f"{run_dir}: weight {name} does not fit half precision")
-    weights = save_tensors({name: value.half() for name, value in tensors.items()})
-    if len(weights) > MOST_SHIPPED:
-        raise ValueError(
-            f"{run_dir}: expected at most {MOST_SHIPPED} bytes to ship, found {len(weights)}"
-        )
-    info |= {"sha256": hashlib.sha256(weights).hexdigest(), "made_by": command}
-    info.pop("seconds", None)
-    return _write(Path(folder), weights, info)

@@ -23,7 +23,7 @@ from cvq_tutorial.checkpoints import CheckpointError
 from cvq_tutorial.judge import Judge, load_or_train_judge
 from cvq_tutorial.loop import pick_device
 from cvq_tutorial.model import CausalVQ
-from cvq_tutorial.paths import cache_root, write_atomic
+from cvq_tutorial.paths import cache_root
 from cvq_tutorial.recipes import Recipe
 from cvq_tutorial.train import train
 from cvq_tutorial.vae import VAE, load_vae, train_vae
@@ -31,6 +31,7 @@ from cvq_tutorial.worlds import make_world
 
 SHIPPED = Path(__file__).resolve().parent / "shipped"
 JUDGE_STEPS = 300
+MOST = 2_000_000  # bytes of shipped weights
 _TAKES = {"nano": "under a minute", "lesson": "about 8 minutes on two cores", "paper": "hours"}
 
 
@@ -76,6 +77,11 @@ def name_of(world: str, settings: Recipe, seed: int) -> str:
     return f"{world}-{settings.name}-s{seed}{short}"
 
 
+def vae_name(world: str, beta: float, seed: int) -> str:
+    """Name of the folder of a VAE, or of a beta-VAE."""
+    return f"{'vae' if beta == 1 else f'beta-vae-{beta:g}'}-{world}-s{seed}"
+
+
 def changed_settings(world: str, settings: Recipe) -> dict[str, object]:
     """The settings that differ from those of the recipe of the same name."""
     usual = recipes.get(settings.name, world).to_json()
@@ -105,7 +111,7 @@ def load_or_train_vae(
 
     Raises ValueError for a world without images or a beta that is none.
     """
-    name = f"{'vae' if beta == 1 else f'beta-vae-{beta:g}'}-{world.name}-s{seed}"
+    name = vae_name(world.name, beta, seed)
     if (SHIPPED / name / "model.json").is_file():
         try:
             vae, info = load_vae(SHIPPED / name, world, device=pick_device(device))
@@ -119,24 +125,26 @@ def load_or_train_vae(
 
 
 def ship(run_dir: str | Path, command: str, folder: Path = SHIPPED) -> Path:
-    """Put the model of a run folder into `folder`, in half precision; returns its new folder.
+    """Put the model of a run folder, or a baseline's network, into `folder`, in half precision.
 
-    command: what made the run, kept in `model.json`. Raises CheckpointError for a run without a
-    whole checkpoint, ValueError if the file would exceed 2 MB.
+    command: what made the run, kept in `model.json` as `made_by`.  Returns its new folder.
+    Raises CheckpointError for a run without a whole checkpoint, ValueError if the weights would
+    exceed 2 MB.
     """
-    run_dir = Path(run_dir)
-    checkpoints.load_run(run_dir)  # whole and fitting, or CheckpointError
-    info = checkpoints.read_info(run_dir)
+    run_dir, info = Path(run_dir), checkpoints.read_info(run_dir)
+    world, network = info["world"]["name"], info.get("network")
+    if network is None:
+        checkpoints.load_run(run_dir)  # whole and fitting, or CheckpointError
+        target = folder / name_of(world, Recipe(**info["recipe"]), info["seed"])
+    else:
+        load_vae(run_dir, make_world(world, **info["world"]["options"]))
+        target = folder / vae_name(world, network["beta"], info["seed"])
     tensors = load_tensors((run_dir / "model.safetensors").read_bytes())
     weights = save_tensors({k: _halved(v) for k, v in tensors.items()})
-    if len(weights) > 2_000_000:
-        raise ValueError(f"{run_dir}: expected at most 2 MB to ship, found {len(weights)} bytes")
-    info |= {"sha256": hashlib.sha256(weights).hexdigest(), "made_by": command}
+    if len(weights) > MOST:
+        raise ValueError(f"{run_dir}: expected at most {MOST} bytes to ship, found {len(weights)}")
     info.pop("seconds", None)
-    name = name_of(info["world"]["name"], Recipe(**info["recipe"]), info["seed"])
-    write_atomic(folder / name / "model.safetensors", weights)
-    write_atomic(folder / name / "model.json", (json.dumps(info, indent=1) + "\n").encode())
-    return folder / name
+    return checkpoints.write(target, weights, info | {"made_by": command}).parent
 
 
 def ship_judge(world: Any, folder: Path = SHIPPED) -> Path:

@@ -312,3 +312,18 @@ def read_expected(path: str | Path) -> dict:
         except ValueError as error:
             raise ValueError(f"{path} is damaged: {error}") from None
     return {}
+
+
+def expected_of(grid: str, path: str | Path) -> dict:
+    """What `expected.json` holds of a grid. Raises ValueError if that is nothing."""
+    known = read_expected(path)
+    if grid not in known:
+        raise ValueError(f"{path} holds nothing of the grid {grid!r}, only {', '.join(known)}")
+    return known[grid]
+
+
+def demand(made: dict, expected: dict) -> None:
+    """Raise RuntimeError, with every difference, if a table lies outside what is expected."""
+    outside = differences(made, expected)
+    if outside:
+        raise RuntimeError("outside what is expected: " + "; ".join(outside))

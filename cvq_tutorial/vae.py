@@ -35,6 +35,7 @@ from cvq_tutorial.train import check_imbalance, image_batches
 KIND = "vae"
 DEPTH = 16  # channels of the map between convolutions and vector
 HIDDEN = 128  # width of the layer between map and vector
+START = -6.0  # log variance of the latents before training
 SIGMA = 0.5  # of p(x | z); a squared error then weighs 2, like a Bernoulli's at middle grey
 BATCH = 256  # images at a time; bounds memory
 
@@ -73,19 +74,23 @@ class VAE(nn.Module):
         )  # its codebooks are left out
         self.image_shape, self.latent = parts.image_shape, latent
         numbers = DEPTH * parts.grid[0] * parts.grid[1]
+        posterior = nn.Linear(HIDDEN, 2 * latent)  # means, then log variances
+        nn.init.constant_(posterior.bias[latent:], START)
+        # Without the two norms the latents come too faint through so many layers: at first they
+        # are noise to the decoder, and training stays long at the mean image.
         self.encoder = nn.Sequential(
             parts.encoder,  # (B, DEPTH, h, w)
-            nn.GELU(),
             nn.Flatten(),
+            nn.LayerNorm(numbers),
             nn.Linear(numbers, HIDDEN),
             nn.GELU(),
-            nn.Linear(HIDDEN, 2 * latent),
+            posterior,
         )
         self.decoder = nn.Sequential(
             nn.Linear(latent, HIDDEN),
             nn.GELU(),
             nn.Linear(HIDDEN, numbers),
-            nn.GELU(),
+            nn.LayerNorm(numbers),
             nn.Unflatten(1, (DEPTH, *parts.grid)),
             parts.decoder,
         )

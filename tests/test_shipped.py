@@ -103,7 +103,7 @@ def test_shipping_halves_the_weights_and_refuses_large_ones(tmp_path, monkeypatc
     one, two = (checkpoints.load_run(folder)[0].state_dict() for folder in (source, made))
     assert all(torch.equal(one[key], two[key]) for key in one)
     monkeypatch.setattr(shipped, "save_tensors", lambda _: bytes(2_000_001))
-    with pytest.raises(ValueError, match="at most 2 MB to ship, found 2000001"):
+    with pytest.raises(ValueError, match="at most 2000000 bytes to ship, found 2000001"):
         shipped.ship(source, "a command", tmp_path)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from cvq_tutorial import grids, recipes, sweeps
+from cvq_tutorial import baselines, grids, recipes, sweeps
 from cvq_tutorial.checkpoints import CheckpointError
 from cvq_tutorial.cli import main
 from cvq_tutorial.grids import GRIDS, Cell
@@ -130,6 +130,17 @@ def test_two_sweeps_in_one_folder_are_refused_unless_the_other_is_dead(tmp_path)
         sweeps.sweep(CELLS[3:], tmp_path, say=lambda _: None)
     (folder / ".sweep").write_text("999999999")
     assert sweeps.sweep(CELLS[3:], tmp_path, say=lambda _: None)["missing"] == []
+
+
+def test_a_baseline_is_a_cell_like_any_other(tmp_path, monkeypatch):
+    quick = QUICK | {"autoencoder_steps": 4, "judge_steps": 2}
+    cell = Cell("vae", "shapes3d", "nano", 0, quick, baseline="vae-difference")
+    made = sweeps.sweep([cell], tmp_path, say=lambda _: None)
+    numbers = made["rows"]["vae"]["numbers"]
+    assert {"action accuracy", "PSNR", "recovered", "chance"} <= set(numbers)
+    assert "edge F1" not in numbers
+    monkeypatch.setattr(baselines, "evaluate_baseline", lambda *a, **k: pytest.fail("again"))
+    assert sweeps.sweep([cell], tmp_path, say=lambda _: None)["rows"] == made["rows"]
 
 
 def test_every_grid_is_whole(tmp_path):

@@ -26,6 +26,19 @@ ABOUT = {
 }
 
 
+def written(expected: dict) -> str:
+    """`tables.md` of the contents of `expected.json`."""
+    text = "# Tables\n\nMean and sample standard deviation over seeds, on the test split; "
+    text += "minutes are of all seeds.\n"
+    for grid, made in expected.items():
+        about = made["machine"]
+        text += (
+            f"\n## {grid}\n\n{ABOUT[grid]}\n`cvq reproduce --grid {grid}`, {about['processor']}, "
+        )
+        text += f"{about['device']}, one or two threads.\n\n{sweeps.markdown(made)}"
+    return text
+
+
 def main(folders: list[str]) -> int:
     expected = sweeps.read_expected(OUT / "expected.json")
     for runs in folders:
@@ -37,14 +50,7 @@ def main(folders: list[str]) -> int:
                 del made["missing"]
                 expected[grid] = made
     write_atomic(OUT / "expected.json", (json.dumps(expected, indent=1) + "\n").encode())
-    text = "# Tables\n\nMean and sample standard deviation over seeds, on the test split; "
-    text += "minutes are of all seeds.\n"
-    for grid, made in expected.items():
-        about = made["machine"]
-        text += (
-            f"\n## {grid}\n\n{ABOUT[grid]}\n`cvq reproduce --grid {grid}`, {about['processor']}, "
-        )
-        text += f"{about['device']}, one thread.\n\n{sweeps.markdown(made)}"
+    text = written(expected)
     write_atomic(OUT / "tables.md", text.encode())
     print(text)
     return 0

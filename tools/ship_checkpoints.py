@@ -12,17 +12,22 @@ from __future__ import annotations
 import sys
 
 from cvq_tutorial import checkpoints, recipes, shipped
+from cvq_tutorial.worlds import make_world
 
 
 def main(arguments: list[str]) -> int:
     for folder in (argument for argument in arguments if argument != "--judge"):
-        _, world, info = checkpoints.load_run(folder)
+        info = checkpoints.read_info(folder)
+        world = make_world(info["world"]["name"], **info["world"]["options"])
         name, seed = info["recipe"]["name"], info["seed"]
         changed = shipped.changed_settings(world.name, recipes.Recipe(**info["recipe"]))
         settings = " ".join(f"--set {k}={v}" for k, v in changed.items())
         command = f"make reproduce WORLD={world.name} RECIPE={name} SEED={seed}"
         if changed:
             command = f"cvq train {world.name} --recipe {name} --seed {seed} {settings}"
+        if "network" in info:
+            kind = "vae-difference" if info["network"]["beta"] == 1 else "beta-vae-difference"
+            command = f"cvq baseline {world.name} --name {kind} --recipe {name} --seed {seed}"
         made = shipped.ship(folder, command)
         print(f"{made.name}: {(made / 'model.safetensors').stat().st_size} bytes, by {command}")
         if world.has_images and "--judge" in arguments:

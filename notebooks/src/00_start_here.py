@@ -198,14 +198,16 @@ print(
 # | lesson | question | minutes |
 # | --- | --- | --- |
 # | [00 start here](00_start_here.ipynb) | What will I be able to do? | 15 + 15 |
-# | [01 make a world with causes](01_make_a_world_with_causes.ipynb) | What is a factor, a transition, an action? | 15 + 20 |
+# | [01 make a world with causes](01_make_a_world_with_causes.ipynb) | What is a factor, a transition, an action? | 25 + 25 |
 # | [02 quantize images into codes](02_quantize_images_into_codes.ipynb) | How does an image become integers? | 30 + 20 |
 # | [03 use several codebooks](03_use_several_codebooks.ipynb) | What do more codebooks buy? | 20 + 20 |
 # | [04 learn a causal graph](04_learn_a_causal_graph.ipynb) | Can the graph be found, and when not? | 35 + 25 |
 # | [05 intervene on codes](05_intervene_on_codes.ipynb) | Does the action change one factor only? | 25 + 25 |
 # | [06 retrieve the action](06_retrieve_the_action.ipynb) | Which action was it? | 20 + 25 |
+# | [07 train on imbalanced data](07_train_on_imbalanced_data.ipynb) | Does it hold when some values are rare? | 20 + 25 |
 # | [08 measure disentanglement](08_measure_disentanglement.ipynb) | Do scores agree with eyes? | 25 + 20 |
 # | [09 know when it fails](09_know_when_it_fails.ipynb) | How would I notice? | 25 + 25 |
+# | [10 bring your own images](10_bring_your_own_images.ipynb) | How do I use my data? | 20 + 25 |
 #
 # In a hurry: 05 and 06. Sceptical: 04 and 09.
 

@@ -5,12 +5,12 @@
 #
 # | | |
 # | --- | --- |
-# | you will do | move the factors of a rendered world, count its images and actions, draw pairs of images, find edits that change nothing, skew the data on purpose, and let one factor cause another |
-# | you will be able to | say exactly what data the method learns from, and what in them would mislead it |
-# | you need | [lesson 00](00_start_here.ipynb) |
-# | time | read 15 minutes, exercises 20 minutes; run a few seconds |
+# | you will do | move the factors of a rendered world, put an image together by hand, draw pairs of images, count edits that change nothing, skew data on purpose, let one factor cause another and cut that cause |
+# | you will be able to | say exactly what data the method learns from, what in them would mislead it, and why actions tell what images cannot |
+# | you need | numpy; [lesson 00](00_start_here.ipynb) for an overview |
+# | time | read 25 minutes, exercises 25 minutes; run a few seconds |
 # | it writes | nothing that stays |
-# | papermill | `-p seed 1` draws other images; `-p world dsprites` looks at another world |
+# | papermill | `-p seed 1` draws other images; `-p world dsprites` looks at another world (the words are about `shapes3d`) |
 
 # %% tags=["parameters"]
 seed = 0  # draws images and pairs
@@ -21,9 +21,7 @@ import tempfile
 
 import numpy as np
 
-from cvq_tutorial import check, draw, explore
-from cvq_tutorial.draw_sampling import sample_balance
-from cvq_tutorial.draw_traversals import traversals
+from cvq_tutorial import check, draw, draw_pairs, draw_quantize, draw_traversals, explore
 from cvq_tutorial.sampling import Sampling
 from cvq_tutorial.transitions import (
     changed_pixels,
@@ -33,16 +31,17 @@ from cvq_tutorial.transitions import (
     split_of,
 )
 from cvq_tutorial.worlds import make_world
+from cvq_tutorial.worlds.shapes3d import COLOURS
 from cvq_tutorial.worlds.sprites import Sprites, stand_in_sheets
 
 place = make_world(world)
-space = place.factors
+space = place.factors  # names and sizes of the factors, and the arithmetic of actions
 
 # %% [markdown]
-# ## A world and its factors
+# ## Step 1: factors make an image
 #
-# A *world* draws an image from a few integers. Each integer is the *value* of a *factor*: a property of
-# the scene that can be changed without touching the others.
+# A *world* is a function from a few integers to an image. Each integer is the **value** of a **factor**: a
+# property of the scene that can be changed while all others stay.
 
 # %%
 middle = np.array([[size // 2 for size in space.sizes]])
@@ -51,31 +50,21 @@ for factor, size in enumerate(space.sizes):
     row = np.repeat(middle, 6, axis=0)
     row[:, factor] = np.linspace(0, size - 1, 6).round()
     rows.append(place.render(row))
-traversals(np.stack(rows), space.names, "One factor at a time, from its first value to its last")
+draw_traversals.traversals(np.stack(rows), space.names, "One factor at a time")
 
 # %% [markdown]
-# Each row moves one factor from its first value (left) to its last (right), the others stay in the
-# middle. Look at the rows of hues: one surface changes its colour and nothing else. In the last row the
-# camera turns, and nearly every edge moves a little.
+# In the figure above, each row moves one factor from its first value (left) to its last (right); all others
+# stay at their middle. In the rows of hues, one surface changes its colour and nothing else. In the last row
+# the camera goes round the room, and nearly every edge moves a little.
 #
-# **Predict.** How many different images are there?
-
-# %% tags=["nbval-check-output"]
-print("factors:", ", ".join(f"{n} {s}" for n, s in zip(space.names, space.sizes, strict=True)))
-print("images:", space.size)
-print("actions:", space.n_actions)
-
-# %% [markdown]
-# The product of all sizes. So many that no table of them is kept anywhere: an image is drawn when it is
-# needed. Each has a number, and number and values are two names for the same thing, as with the digits of
-# a clock: the last factor changes fastest.
+# **Predict.** The sizes of the six factors are 10, 10, 10, 8, 4 and 15. How many different images are there?
 #
-# **By hand:** from the values to the number and back.
+# **By hand.** An image needs a *number*, so that it can be named and looked up. Number and values are two
+# names for one thing, like seconds since midnight and the digits of a clock: the last factor changes fastest.
 
 
 # %% tags=["nbval-check-output"]
 def number_of(values, sizes):
-    """Number of an image from its factor values: the last factor changes fastest."""
     number = 0
     for value, size in zip(values, sizes, strict=True):
         number = number * size + value
@@ -83,7 +72,6 @@ def number_of(values, sizes):
 
 
 def values_of(number, sizes):
-    """And back."""
     values = []
     for size in reversed(sizes):
         number, value = divmod(number, size)
@@ -91,157 +79,267 @@ def values_of(number, sizes):
     return values[::-1]
 
 
-some = sample_values(space, 200, "train", seed)
-by_hand = [number_of(v, space.sizes) for v in some.tolist()]
-print("the package agrees:", by_hand == space.index(some).tolist())
-print(
-    "and back:",
-    all(values_of(n, space.sizes) == v for n, v in zip(by_hand, some.tolist(), strict=True)),
-)
+some = sample_values(space, 200, "train", seed)  # (200, F)
+numbers = [number_of(v, space.sizes) for v in some.tolist()]
+print("images:", space.size)
+print("the package gives the same numbers:", numbers == space.index(some).tolist())
+print("and back:", [values_of(n, space.sizes) for n in numbers] == some.tolist())
 
 # %% [markdown]
-# ## Actions and transitions
+# The sizes are multiplied. Nobody keeps 480,000 images: each is drawn when it is needed. How?
 #
-# An *action* moves one factor by one step. With F factors there are 2F of them: action a < F raises factor
-# a, action a >= F lowers factor a - F. A *transition* is a triple (x, action, y): two images that differ in
-# one factor by one step, and the action between them. **That is all the method ever gets to see**: two
-# images and a number. It never sees a factor.
+# Where the light falls depends on three factors only: scale, shape and orientation. So the renderer traced
+# 8 x 4 x 15 = 480 grey pictures once. Each says, for every one of the 64 x 64 pixels, how much of the floor,
+# the wall, the object and a white highlight is seen there. The hues only give three of these their colour.
 #
-# **Predict.** The shape has few values and the camera many. If transitions were drawn evenly among all
-# pairs there are, which factor would be edited most often?
+# **Predict.** Then which pixels can `floor_hue` change?
+#
+# **By hand:** a product of two small tables, pixels x surfaces and surfaces x colours.
 
 # %% tags=["nbval-check-output"]
-pairs = sample_transitions(space, 600, "train", seed)
-moved = pairs.y - pairs.x
-print("factors that differ in each pair:", np.unique((moved != 0).sum(1)).tolist())
-print("by so many steps:", np.unique(np.abs(moved).sum(1)).tolist())
-edited = np.bincount(pairs.actions % space.n_factors, minlength=space.n_factors)
-print("pairs per factor:", dict(zip(space.names, edited.tolist(), strict=True)))
+room = make_world("shapes3d")
+floor, wall, thing, scale, shape, angle = values = [3, 5, 8, 5, 2, 6]
+amount = room.weights[(shape * 8 + scale) * 15 + angle].astype(np.float32)  # (4096 pixels, 4)
+colours = np.stack([COLOURS[0, floor], COLOURS[1, wall], COLOURS[2, thing], np.ones(3)])
+by_hand = np.floor(amount @ colours.astype(np.float32) + 0.5).reshape(64, 64, 3)
 
-# %% [markdown]
-# Evenly among all pairs, a factor with 15 values would be edited far more often than one with 4, and
-# accuracy would mostly be about the camera. So the factor is drawn first, each equally often; then the
-# rest. Further down the data are skewed on purpose.
+image, other = room.render(np.array([values, [floor + 1, *values[1:]]])).astype(int)
+touched = (image != other).any(axis=2).reshape(-1)
+print("largest difference to the package, at most 1 of 255:", bool(abs(by_hand - image).max() <= 1))
+without_floor = touched & (amount[:, 0] == 0)
+print("another floor_hue changes pixels:", touched.any(), "- without floor:", without_floor.any())
 
 # %%
-one_each = [int(np.flatnonzero(pairs.actions == a)[0]) for a in range(space.n_factors)]
-x, y = place.render(pairs.x[one_each]), place.render(pairs.y[one_each])
-draw.reconstructions(x, y, rows=("x", "y"), title="One transition per factor")
+grey = np.repeat(np.concatenate([amount, amount.sum(1, keepdims=True)], 1)[..., None], 3, 2)
+coloured = np.concatenate([amount[..., None] * colours, (amount @ colours)[:, None]], 1)
+parts = {
+    name: table.transpose(1, 0, 2).reshape(5, 64, 64, 3).clip(0, 255).astype(np.uint8)
+    for name, table in (("how much", grey), ("in colour", coloured))
+}
+draw_quantize.image_rows(parts, title="Floor, wall, object, highlight; all of them", compare=False)
 
 # %% [markdown]
-# One transition for each factor in order: x above, y below, and where they differ. The number over each
-# column measures how alike the two are (a large number is a small change): hues change many pixels by
-# much, the camera changes many by little.
+# In the figure above, the upper row is the table of amounts, one column per surface: bright is much. The
+# lower row is the same in colour. The last column adds them up: below, it is the image. A factor of hue
+# changes three numbers of the small table and so one surface; the other three factors choose another table
+# of amounts. This is what *cause* means here: we built the machine, so we know which part moves which pixel.
+# A method that is given only images has to find out.
 #
-# ## No image is on both sides
+# ## Step 2: actions make transitions
 #
-# Images, not pairs, are divided into train, valid and test, by a fixed *hash* of their number: 70, 15 and
-# 15 of a hundred. A pair is used only if both of its images lie in the same part. So no test image was
-# ever trained on, on no machine.
+# An **action** moves one factor by one step. With F factors there are 2F of them: action a < F raises factor a,
+# action a >= F lowers factor a - F. A **transition** is (x, action, y): two images between which exactly one
+# action was done. Such a pair is called *atomic*.
+#
+# **That is all the method ever gets**: two images and the number of an action. It is never told a value.
+#
+# **Predict.** Which action changes the fewest pixels?
+#
+# **By hand:** is each pair that the package draws atomic, and is its action the right one?
 
 # %% tags=["nbval-check-output"]
-sample = space.values(np.arange(0, space.size, max(1, space.size // 20_000)))
-parts = np.bincount(split_of(space, sample), minlength=3)
-print("train, valid, test in %:", (100 * parts / parts.sum()).round().astype(int).tolist())
-train, test = (
-    set(space.index(sample_values(space, 3000, s, seed)).tolist()) for s in ("train", "test")
-)
-print("images in both:", len(train & test))
+drawn = sample_transitions(space, 600, "train", seed)  # x and y: (600, F), actions: (600,)
+step = drawn.y - drawn.x
+factor = np.abs(step).argmax(axis=1)
+action = np.where(step.sum(axis=1) > 0, factor, factor + space.n_factors)
+print("actions:", space.n_actions)
+print("factors that differ, steps:", np.unique((step != 0).sum(1)), np.unique(np.abs(step).sum(1)))
+print("the package names the same actions:", bool((action == drawn.actions).all()))
+
+pixels = changed_pixels(place, drawn)
+typical = [np.median(pixels[factor == f]) for f in range(space.n_factors)]
+print("fewest pixels:", space.names[int(np.argmin(typical))])
+
+# %%
+chosen = [int(np.flatnonzero(drawn.actions == a)[0]) for a in range(space.n_factors)]
+share = 100 * pixels[chosen] / np.prod(place.image_shape[:2])
+before, after = place.render(drawn.x[chosen]), place.render(drawn.y[chosen])
+names = space.action_names[: space.n_factors]
+notes = [f"{s:.0f} % of pixels" for s in share]
+draw_pairs.pairs(before, after, names, notes, title="One transition per factor")
 
 # %% [markdown]
-# What this does *not* test are combinations: every value of each factor occurs in training, and nearly
-# every pair of values. [Lesson 09](09_know_when_it_fails.ipynb) keeps a combination out.
+# In the figure above, each column is a transition that raises one factor, x above and y below, with the share
+# of pixels that differ at all. The object's hue changes the fewest, about 15 in 100. A larger object changes
+# half of the image: its shadow is wide and soft. Most of these changes are too faint to see, and that is a
+# first warning: *how many* pixels change is not how visible an edit is.
+#
+# ## Step 3: which transitions?
+#
+# **Predict.** The shape has 4 values, the camera 15. If pairs are drawn evenly among all that exist, is the
+# camera edited more often than the shape? And if as many are drawn for each *step* of each factor, as the
+# published code does?
+
+# %% tags=["nbval-check-output"]
+sizes = np.array(space.sizes)
+ways = {
+    "evenly among all pairs": (sizes - 1) * (space.size // sizes),  # steps x settings of the others
+    "as many for each step (published)": sizes - 1,
+    "as many for each factor (here)": np.bincount(factor),
+}
+print("of 100 transitions,", ", ".join(space.names))
+for name, weight in ways.items():
+    print(f"{name:34}", (100 * weight / weight.sum()).round().astype(int).tolist())
+
+# %% [markdown]
+# As many for each step makes the camera nearly five times as frequent as the shape. A method could then be
+# bad at shapes and hardly lose any accuracy. Here the factor is drawn first, each equally often, then its step.
+#
+# **Train and test.** *Images*, not pairs, are divided into train, valid and test, 70, 15 and 15 of 100. The
+# part follows from a *hash* of the image's number: a fixed function that scatters integers, so that neighbours
+# land anywhere and each image lands in the same part on every machine. A pair is used only if both of its
+# images lie in one part.
+
+# %% tags=["nbval-check-output"]
+spread = split_of(space, space.values(np.arange(0, space.size, max(1, space.size // 20_000))))
+print("train, valid, test in 100:", (100 * np.bincount(spread) / len(spread)).round().astype(int))
+train, test = (
+    set(space.index(sample_values(space, 3000, part, seed)).tolist()) for part in ("train", "test")
+)
+print("drawn images that are in train and in test:", len(train & test))
+
+# %% [markdown]
+# So no image of the test was ever trained on. What this does *not* test are new values: each value of every
+# factor occurs in training, and nearly every pair of values. [Lesson 09](09_know_when_it_fails.ipynb) keeps
+# combinations out.
 #
 # ## Edits that change nothing
 #
-# **Predict.** In a world of little figures the colour of the eyes is a factor. What happens to it when the
-# figure turns its back?
+# In a world of little figures, *Sprites*, the colour of the eyes is a factor. Sometimes a lock of hair hangs
+# over the eyes, and in some poses they are shut.
 #
-# Below are three edits of the eyes that can be seen, then three that cannot. The sheets of the real Sprites are
-# not part of this package; a generated stand-in has the same layout.
+# **Predict.** What do x and y look like then, and how well can the best of all methods name the action?
+#
+# The sheets of the real Sprites are not part of this package; a generated stand-in has the same nine factors.
 
 # %% tags=["nbval-check-output"]
 with tempfile.TemporaryDirectory() as folder:
     figures = Sprites(stand_in_sheets(folder))
-share = invisible_share(figures, 1800, seed)
-print("edits that change no pixel, in %:", {n: round(100 * s) for n, s in share.items() if s})
-print("in shapes3d:", sum(invisible_share(make_world("shapes3d"), 1200, seed).values()))
+unseen = invisible_share(figures, 1800, seed)  # 200 transitions for each factor
+print("edits without a changed pixel, in 100:", {n: round(100 * s) for n, s in unseen.items() if s})
+print("in shapes3d:", sum(invisible_share(room, 1200, seed).values()))
 
 # %%
-eyes = figures.factors.names.index("eyes")
-steps = sample_transitions(figures.factors, 1800, "train", seed)
-pixels = changed_pixels(figures, steps)
-is_eyes = steps.actions % figures.factors.n_factors == eyes
-hidden = np.flatnonzero(is_eyes & (pixels == 0))[:3]
-seen = np.flatnonzero(is_eyes & (pixels > 0))[:3]
-chosen = np.concatenate([seen, hidden])
-draw.reconstructions(
-    figures.render(steps.x[chosen]), figures.render(steps.y[chosen]), rows=("x", "y"),
-    title="Edits of the eyes",
+edits = sample_transitions(figures.factors, 1800, "train", seed)
+eyes = edits.actions % figures.factors.n_factors == figures.factors.names.index("eyes")
+changed = changed_pixels(figures, edits)
+shown = [*np.flatnonzero(eyes & (changed > 0))[:4], *np.flatnonzero(eyes & (changed == 0))[:4]]
+draw_pairs.pairs(
+    figures.render(edits.x[shown]), figures.render(edits.y[shown]),
+    [figures.factors.action_names[a] for a in edits.actions[shown]],
+    [f"{n} pixels" for n in changed[shown]], title="Edits of the eyes, visible and invisible",
 )  # fmt: skip
 
 # %% [markdown]
-# In the three columns on the right the eyes are not drawn: x and y are the same image, and the last row is
-# black. No method can name such an action from its images, better than by guessing. These pairs are kept,
-# counted, and reported apart ("visible edits"); hiding them would flatter some methods and not others.
-
-# %% [markdown]
+# In the figure above, the four pairs on the left differ in the few pixels of the eyes. The four on the right do
+# not differ at all: x and y are one image, in which the eyes are shut or covered. No method can do
+# better than guess there. Such pairs are kept, counted, and accuracy is also given on *visible* edits alone.
+# Dropping them in silence would make a hard world look easy; so would blaming the method for them.
+#
 # ## Skewed on purpose
 #
 # A benchmark draws all values equally often. Data that people bring do not. A `Sampling` says how a sample
-# departs from balance: here some values are rare (Zipf's law: the second is half as frequent as the first,
-# the third a third), and the hue of the object often fixes the shape.
-
-# %%
-first, last = space.names[0], space.names[-1]
-skewed = Sampling(values={last: "zipf:1"}, correlations=[(space.names[2], space.names[4], 0.8)])
-drawn = sample_transitions(space, 3000, "train", seed, sampling=skewed)
-sample_balance(space, drawn, skewed)
-
-# %% [markdown]
-# Each panel of bars is one factor: how often each value occurs, beside the line of an even share. The last
-# factor is skewed, the others are not. The small map shows two factors together: a diagonal where they
-# depend on each other, an even field where they do not. A model may learn the wrong one of two factors that
-# always go together, and its accuracy on such data will not say so.
+# departs from that: below, the last factor follows *Zipf's law* (the second value is half as frequent as
+# the first, the third a third) and is edited five times as often as each of the others; and the shape mostly
+# follows from the hue of the object.
 
 # %% tags=["nbval-check-output"]
-counts = np.bincount(drawn.x[:, -1], minlength=space.sizes[-1])
-print("most frequent value of", last, "- is it the first:", int(counts.argmax()) == 0)
-print("at least five times the last one:", bool(counts[0] >= 5 * counts[-1]))
-even = np.bincount(pairs.x[:, -1], minlength=space.sizes[-1])
-print("in the balanced sample, at most twice:", bool(even.max() <= 2.5 * max(1, np.median(even))))
+cause, effect, last = space.names[2], space.names[4], space.names[-1]
+skewed = Sampling(values={last: "zipf:1"}, factors={last: 5}, correlations=[(cause, effect, 0.8)])
+sample = sample_transitions(space, 3000, "train", seed, sampling=skewed)
+counts = {
+    name: np.bincount(t.x[:, -1], minlength=space.sizes[-1])
+    for name, t in (("even", drawn), ("skewed", sample))
+}
+for name, count in counts.items():
+    print(f"{name}: most frequent value of {last}, in 100: {100 * count.max() / count.sum():.0f}")
+for name, t in (("even", drawn), ("skewed", sample)):
+    most = np.bincount(t.actions).max() / len(t)
+    print(f"{name}: most frequent action, in 100: {100 * most:.0f}")
+draw.sample_balance(space, sample, skewed)
 
 # %% [markdown]
-# ## Causes inside a world
+# In the figure above, the six panels on the left show how often each value of a factor occurs; the dashed line
+# is an even share, the control. The last panel leaves it by far, and the shape a little: ten hues share four
+# shapes. (The slightly shorter bars at both ends of the
+# others are no accident: the first value cannot be lowered, the last not raised.) At the top right, actions
+# move the last factor most. One that always names the most frequent action would now be right 25 times in 100
+# instead of 9: the *majority baseline* rises with the skew. The map below has a row for each hue of the object: dark
+# cells say that a hue nearly always comes with one shape. *Cramér's V* measures how much two columns tell of each
+# other, 0 nothing and 1 everything; "by chance" is what a sample of this size shows for independent ones.
 #
-# So far the factors were independent: an action changed one and only one. In the world
-# `causal_shapes3d` some factors *cause* others: when the wall's hue goes up a step, so does the floor's,
-# and the object grows; scale and hue of the object turn the camera.
+# A model of such data may take the hue for the shape, and its accuracy *on such data* will not say so.
+# [Lesson 07](07_train_on_imbalanced_data.ipynb) measures what that costs.
+#
+# ## Step 4: causes inside a world
+#
+# So far an action changed one factor and no other. In the world `causal_shapes3d` some factors *cause* others.
 
 # %%
 causal = make_world("causal_shapes3d")
-draw.graph_arrows(causal.factor_graph.astype(float), names=list(causal.factors.names))
+draw.graph_arrows(causal.factor_graph.astype(float), list(causal.factors.names), title="Causes")
+
+# %% [markdown]
+# In the figure above, an arrow points from a cause to its effect. The wall's hue colours the floor and lets the
+# object grow; scale and hue of the object turn the camera; the shape has to do with nothing.
+#
+# Each factor has a part of its own and follows its causes. For the floor: `floor = own + wall`, counted round
+# its ten values. An action moves the *own* part of one factor, and everything downstream follows. This is a
+# *structural causal model* with known equations.
+#
+# **Predict.** What does `floor_hue+` do to the wall? What does `wall_hue+` do, and to how many factors?
 
 # %% tags=["nbval-check-output"]
-start = np.array([[3, 5, 7, 4, 1, 7]])
-for name in ("floor_hue+", "wall_hue+", "shape+"):
-    after = causal.factors.apply(start, np.array([causal.factors.action_id(name)]))
-    changed = [
-        n for n, a, b in zip(causal.factors.names, start[0], after[0], strict=True) if a != b
-    ]
-    print(f"{name:11} changes {', '.join(changed)}")
+x = np.array([[3, 5, 7, 4, 1, 7]])  # floor, wall and object hue, scale, shape, orientation
+own = (x[0, 0] - x[0, 1]) % 10  # by hand, from floor = own + wall
+print("own part of the floor; the package agrees:", own, bool(causal.own_parts(x)[0, 0] == own))
+
+cut = causal.cut("floor_hue")  # the same world without arrows into floor_hue
+trials = [("floor_hue+", causal), ("wall_hue+", causal), ("wall_hue+", cut), ("shape+", causal)]
+after = np.concatenate([w.factors.apply(x, [w.factors.action_id(a)]) for a, w in trials])
+moved = [[n for n, m in zip(causal.factors.names, row, strict=True) if m] for row in after != x]
+titles = [a + (", cut" if w is cut else "") for a, w in trials]
+for title, names in zip(titles, moved, strict=True):
+    print(f"{title:14} moves {', '.join(names)}")
+
+# %%
+notes = ["\n".join(names) for names in moved]
+draw_pairs.pairs(
+    causal.render(x.repeat(4, 0)), causal.render(after), titles, notes, title="Effects"
+)
 
 # %% [markdown]
-# Arrows point from cause to effect. An action on an effect (the floor) changes only the effect; an action
-# on a cause (the wall) moves everything downstream. That asymmetry is what makes it *causal*, and only
-# actions show it: in still images, hue of wall and floor may look independent or tied, and nothing says
-# which causes which.
+# In the figure above, x is the same in all columns and y is what an action made of it; below stand the factors that
+# moved. An action on an effect moves the effect only. An action on a cause moves everything downstream. That
+# asymmetry is what makes an arrow *causal*.
+#
+# In the third column the floor was **cut** off from its causes: whoever paints the floor by hand, `do(floor_hue)`,
+# has taken away all arrows into it, and the wall no longer reaches it. The other effects of the wall stay.
+#
+# **Predict.** Somebody has a million images of each of the two worlds, `shapes3d` and `causal_shapes3d`, and no
+# actions. Can they tell the two apart?
+
+# %% tags=["nbval-check-output"]
+still = [sample_values(w.factors, 5000, "train", seed) for w in (room, causal)]
+print("the same images in both worlds:", bool((still[0] == still[1]).all()))
+linked = np.corrcoef(still[1][:, 0], still[1][:, 1])[0, 1]
+print("correlation of wall and floor in images, below 0.05:", bool(abs(linked) < 0.05))
+for w in (room, causal):
+    t = sample_transitions(w.factors, 1200, "train", seed)
+    wall_edited = t.actions % 6 == 1
+    follows = (t.x != t.y)[wall_edited, 0].mean()
+    print(f"{w.name}: the floor moves when the wall is edited, in 100: {100 * follows:.0f}")
 
 # %% [markdown]
+# They cannot. All own parts are drawn evenly, so all images are equally frequent in both worlds, and the causes
+# leave no trace. Only actions show them. (With other images there can be a trace, and then it still does not
+# say which of two factors is the cause: [lesson 04](04_learn_a_causal_graph.ipynb) has two such worlds.)
+#
 # ## Explore
 #
-# **Try this.** Move one slider at a time and look at the whole image. Which factor changes fewest pixels?
-# Make the object as small as possible: which factors can hardly be seen then?
+# **Try this.** Move one slider at a time. Make the object as small as it gets (`scale` 0.75) and turn it from a
+# cylinder into a sphere: how large is the change now? Then set all three hues to the same value. What still
+# tells you where the wall ends?
 
 # %% tags=["explorer"]
 explorer = explore.FactorExplorer(place)
@@ -249,119 +347,132 @@ explorer
 
 # %% tags=["nbval-check-output"]
 explorer.values = tuple(size - 1 for size in space.sizes)
-print("values:", explorer.values)
 explorer.sliders[0].value = 0
 print("after a move of the first slider:", explorer.values)
+try:
+    explorer.values = space.sizes  # one step too far
+except ValueError:
+    print("a value out of range is refused")
 print("error:", explorer.last_error)
 
 # %% [markdown]
-# ## Break it on purpose: leave the range
+# ## Break it on purpose: divide the pairs
 #
-# **Predict.** The scale is at its last value. What does `scale+` do?
+# The obvious way to get a test set: draw 40,000 pairs, shuffle, put 15 of 100 aside. No *pair* is then in both.
+#
+# **Predict.** There are 480,000 images. In how many of 100 test pairs was at least one image trained on?
 
 # %% tags=["nbval-check-output"]
-largest = np.array([[size - 1 for size in space.sizes]])
-try:
-    space.apply(largest, np.array([1]))
-except ValueError as error:
-    print("refused:", "leaves the range" in str(error))
-print("legal actions there:", int(space.legal(np.repeat(largest, space.n_actions, 0), np.arange(space.n_actions)).sum()),
-      "of", space.n_actions)  # fmt: skip
+rng = np.random.default_rng(seed)
+x = rng.integers(0, space.sizes, size=(40_000, space.n_factors))
+a = rng.integers(0, space.n_actions, len(x))
+legal = space.legal(x, a)  # a step beyond the first or the last value is none
+ends = np.stack([space.index(v) for v in (x[legal], space.apply(x[legal], a[legal]))], axis=1)
+apart = int(0.85 * len(ends))
+met = np.isin(ends[apart:], ends[:apart])  # (test pairs, 2)
+print("test pairs with an image that was trained on, in 100:", round(100 * met.any(axis=1).mean()))
+print("with images divided by the hash:", len(train & test))
 
 # %% [markdown]
-# The world refuses, in one line. Hues are *cyclic*: the last is a neighbour of the first, and a step over
-# the end can be allowed (`wrap=True`). The published code never does, nor does the default here.
-
-# %% [markdown]
+# One in five, although the pairs are few beside the images: with each pair that is drawn, two images are used up. The
+# smaller a world, the worse. A model that remembers images would look better than it is, and nothing in its
+# numbers would show it.
+#
 # ## Exercises
 #
-# **1. Warm-up \*** (3 minutes). Two factors have 4 and 15 values. How many different transitions are there
-# that change the first one, in both directions?
+# **1. Warm-up \*** (3 minutes). A world has two factors of 4 and 15 values. How many different transitions are
+# there that move the first one? Both directions count. Expected: an integer below 100.
 
 # %% tags=["stub"]
 transitions_of_the_first = None  # your answer, an integer
 
 # %% tags=["solution"]
-transitions_of_the_first = 2 * 3 * 15
+transitions_of_the_first = 2 * (4 - 1) * 15
 
 # %% tags=["nbval-check-output"]
 check.transitions_of_the_first(transitions_of_the_first)
 
 # %% [markdown]
-# **2. Core \*\*** (5 minutes). With F factors, which action undoes action a? Write `opposite(a, F)`.
-
+# **2. Core \*\*** (8 minutes). Nine factors are edited equally often, each up and down equally often. Of the edits of
+# one of them, the eyes, 15 in 100 change nothing; all others can be seen, and the best of all methods names
+# each of those right. It also knows that only edits of the eyes can be invisible. What is its expected *action*
+# accuracy? Expected: a number between 0.98 and 1.
 
 # %% tags=["stub"]
-def opposite(a, F):
-    return None  # your line
-
+best_accuracy = None  # your answer, a number
 
 # %% tags=["solution"]
-def opposite(a, F):
-    return (a + F) % (2 * F)
-
+best_accuracy = 1 - 0.15 / 9 * 0.5
 
 # %% tags=["nbval-check-output"]
-check.opposite_action(opposite)
+check.best_with_invisible_edits(best_accuracy)
 
 # %% [markdown]
-# **3. Stretch \*\*\*** (10 minutes). Write `differs_in_one(x, y)`: for factor values (B, F) each, booleans
-# (B,) that say whether the two differ in exactly one factor by exactly one step. Use numpy.
+# **3. Stretch \*\*\*** (12 minutes). Write `moved_by(graph, cause)`: for a graph without circles, boolean (F, F), row =
+# cause, column = effect, a boolean array (F,) of all factors that move when an action is done on `cause`. Expected: for
+# the graph above and the wall (1), four of six are True, as in the second column of the last figure.
 
 
 # %% tags=["stub"]
-def differs_in_one(x, y):
-    return None  # your line
+def moved_by(graph, cause):
+    return None  # your lines
 
 
 # %% tags=["solution"]
-def differs_in_one(x, y):
-    return np.abs(x - y).sum(axis=1) == 1
+def moved_by(graph, cause):
+    moved = np.arange(len(graph)) == cause
+    for _ in range(len(graph)):  # no chain of arrows is longer
+        moved = moved | graph[moved].any(axis=0)
+    return moved
 
 
 # %% tags=["nbval-check-output"]
-check.atomic_pairs(differs_in_one)
+check.moved_by(moved_by)
 
 # %% [markdown]
 # ## Take away
 #
-# * A world draws images from factors; an action moves one factor by one step; a transition is two images and
-#   an action.
-# * Factors are drawn evenly, images are split by a hash, and both ends of a pair lie in one part.
+# * A world draws images from factors. An action moves one factor by one step. A transition is two images and the
+#   action between them, and that is all the method sees.
+# * How transitions are drawn decides what an accuracy is about: equally often for each factor here.
+# * Images are divided into train and test, not pairs.
 # * Some edits change nothing. They are counted, not hidden.
-# * Only actions tell a cause from an effect.
+# * Causes move their effects, effects do not move their causes; only actions show which is which.
 #
-# **What this does not show.** Nature does not hand out factors. Everything here rests on somebody having
-# decided what the factors are.
+# **What this does not show.** Nature does not hand out factors. Everything here rests on somebody having decided
+# what the factors are, on actions that do exactly what they say, and on images without noise.
 #
 # ## Questions
 #
-# <details><summary>Why are images divided into train and test, and not pairs?</summary>
+# <details><summary>The shape has actions "+" and "-". What does "+" mean for shapes?</summary>
 #
-# Two pairs may share an image. If pairs were divided, a test pair could consist of two images that were both
-# trained on.
+# Nothing but the order in which they were numbered. The direction has to be memorised shape by shape; for a
+# scale or an angle it can be understood once for all values.
 #
 # </details>
 #
-# <details><summary>The shape is a factor with "+" and "-" actions. What does "+" mean for shapes?</summary>
+# <details><summary>Hues form a circle. Why does no action step from the last hue to the first?</summary>
 #
-# Nothing but the order in which they were numbered. The direction has to be memorised; for a scale or an angle
-# it can be understood.
+# It could: `sample_transitions(..., wrap=True)` allows it for factors that are marked as cyclic. The published
+# code never does, nor does the default here.
 #
 # </details>
 #
 # <details><summary>Two factors always change together in your data. Can any method find out that they are
 # two?</summary>
 #
-# No. In what it sees there is one thing with two names. Only data in which they differ can tell.
+# No. In what it sees there is one thing with two names. Only data in which one moves without the other can
+# tell.
 #
 # </details>
 #
 # ## References
 #
-# * Burgess, Kim: *3D Shapes Dataset*, DeepMind 2018; this package redraws its scene with a renderer of its
-#   own.
+# * Burgess, Kim: *3D Shapes Dataset*, DeepMind 2018. The scene is theirs, the renderer and its pictures are
+#   this package's.
 # * Gendron, Witbrock, Dobbie, IJCAI 2023, [arXiv 2302.00869](https://arxiv.org/abs/2302.00869): transitions
 #   between images that differ in one factor.
+# * Pearl: *Causality*, Cambridge University Press, 2nd edition 2009, chapter 1: structural causal models
+#   and `do`.
 #
 # Next: [quantize images into codes](02_quantize_images_into_codes.ipynb).

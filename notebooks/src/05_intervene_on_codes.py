@@ -22,7 +22,9 @@ import numpy as np
 import torch
 
 from cvq_tutorial import check, draw, explore
+from cvq_tutorial.draw_disentangle import leakage as draw_leakage
 from cvq_tutorial.images import to_float
+from cvq_tutorial.leakage import edits_per_factor, leakage
 from cvq_tutorial.shipped import load_or_train, load_or_train_a_judge
 from cvq_tutorial.transitions import sample_transitions, sample_values
 
@@ -221,7 +223,20 @@ print("copying reaches", int(100 * verdicts["copy: x"][0]), "and keeps",
 # Read the two columns together. Copying keeps everything and reaches nothing; a model that paints
 # some other random picture would do the opposite. Only both numbers high mean that one factor changed
 # and the others did not. The intervention is close to its ceiling, so what it loses is mostly what
-# the decoder loses.
+# the decoder loses. *Which* other factor moves when something leaks?
+
+# %%
+shares = [
+    leakage(judge.read(images).cpu().numpy(), test.y, factor)
+    for images in (made, model.reconstruct(ty))
+]
+draw_leakage(shares[0], names, control=shares[1], n_edits=edits_per_factor(factor, len(names)))
+
+# %% [markdown]
+# On the left the interventions, on the right their ceiling, the true images decoded. Row = the factor that
+# was set, column = a factor that the judge then reads wrongly, in % of the edits of that row. Off the frames
+# a number is a leak; a framed one says that the set factor missed its value. A good picture is empty. What
+# there is, is about a few edits: the number of edits of each row stands beside its name.
 
 # %% [markdown]
 # ## Five in a row

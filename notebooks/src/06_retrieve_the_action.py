@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from cvq_tutorial import check, draw, explore
+from cvq_tutorial.draw_compose import plan_strip
 from cvq_tutorial.images import to_float
 from cvq_tutorial.shipped import load_or_train
 from cvq_tutorial.transitions import sample_transitions
@@ -218,19 +219,17 @@ print("it reached y, with", len(plan), "actions:", plan.reached)
 print("they are the three that are needed:", set(plan.names) == wanted)
 
 # %%
-frames = model.decode(plan.codes).cpu()
 truth = [start[0]]
 for action in plan.actions:
     truth.append(space.apply(truth[-1][None], np.array([action]))[0])
-draw.reconstructions(
-    to_float(world.render(np.array(truth))), frames, rows=("true", "imagined"), title="A plan"
-)
+frames = model.decode(plan.codes).cpu()
+plan_strip(frames, plan.names, to_float(world.render(np.array(truth))), image_y)
 
 # %% [markdown]
-# From left to right the steps of the plan. Above the true images of a world in which the planned
-# actions are done, below what the model imagined; it saw only the first image and the goal. The order
-# of the steps is one of several that lead there: the factors here do not depend on each other, so any
-# order is right.
+# From left to right x and the steps of the plan, at the right end the goal y. Above are the true images of a
+# world in which the planned actions are done, below what the model imagined, with the error of each; it saw
+# only x and y. The order of the steps is one of several that lead there: the factors here do not depend on
+# each other, so any order is right.
 #
 # Does it hold for other pairs? A success is counted by the world, not by the model: the planned
 # actions, done on the *true factors* of x, must lead exactly to those of y.
@@ -238,13 +237,27 @@ draw.reconstructions(
 # %% tags=["progress", "nbval-ignore-output"]
 from cvq_tutorial.sequences import plan_success
 
-measured = plan_success(model, world, distance=2, n=8, seed=seed)
+measured = plan_success(model, world, distance=3, n=8, seed=seed)
 print(f"success {measured['success']:.2f}, by random search with as many states "
       f"{measured['random']['success']:.2f}")  # fmt: skip
 
 # %% tags=["nbval-check-output"]
-print("at least 6 of 8 plans of two steps succeed:", measured["success"] >= 0.75)
+print("at least 6 of 8 plans of three steps succeed:", measured["success"] >= 0.75)
 print("random search does so less often:", measured["random"]["success"] < measured["success"])
+
+# %% [markdown]
+# **Try it.** Choose x and y with the sliders, or draw a random pair, and press `find a plan`. How far apart may
+# they be? What does it do for two images that are alike?
+
+# %% tags=["explorer"]
+planner = explore.PlanExplorer(model, world, tuple(start[0].tolist()), tuple(goal[0].tolist()))
+planner.find()
+planner
+
+# %% tags=["nbval-check-output"]
+planner.y = planner.x
+planner.find()
+print("alike:", planner.plan, "- error:", planner.last_error)
 
 # %% [markdown]
 # ## Exercises
@@ -343,4 +356,4 @@ check.macro_over_actions(macro_accuracy)
 # * MacKay: *Information Theory, Inference, and Learning Algorithms*, Cambridge University Press 2003,
 #   chapter 3: evidence in nats.
 #
-# Next: [measure disentanglement](08_measure_disentanglement.ipynb).
+# Next: [train on imbalanced data](07_train_on_imbalanced_data.ipynb).

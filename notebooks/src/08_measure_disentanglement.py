@@ -76,10 +76,10 @@ rows = torch.stack([turned(beta_vae, seen[:1], int(k)) for k in busy])
 traversals(rows, [f"latent {k}" for k in busy], "beta-VAE: one latent at a time, -2 to 2 sd")
 
 # %% [markdown]
-# Each row is one latent, from low (left) to high (right), everything else kept. One row
-# comes close: mostly the wall changes, with a little of the object. In others the floor and the
-# object change together, colour and size at once. And turning a latent steadily walks through several
-# colours.
+# Each row is one latent, from low (left) to high (right), everything else kept. Two
+# rows come close: in one mostly the floor changes, in another mostly the colour of the object. In the
+# others the walls change together with the floor or the object. And turning a latent steadily walks
+# through several colours.
 #
 # For comparison the codes have no knob to turn. They have actions:
 
@@ -147,8 +147,8 @@ mutual_information(
 # %% [markdown]
 # The same for the ten latents of the beta-VAE: row = latent, column = factor. A disentangled
 # representation would have one dark cell in each column, and no row with two. The framed cells, the
-# best latent of each factor, say that the wall has a latent of its own, which still knows only a part
-# of it; floor, object and camera have theirs, weaker; scale and shape are hardly written anywhere.
+# best latent of each factor, say that floor, object and camera have a latent each, which knows about a half
+# of it or less; the wall is spread over two; scale and shape share one that knows little of either.
 
 # %% tags=["nbval-check-output"]
 floor = codes.on_map(share)[:, :, names.index("floor_hue")].mean(1).reshape(model.grid)

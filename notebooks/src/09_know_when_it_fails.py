@@ -488,4 +488,4 @@ check.auroc_with_ties(auroc_with_ties)
 #   Generalization*, ICLR 2017, [arXiv 1611.03530](https://arxiv.org/abs/1611.03530): models that learn
 #   shuffled labels.
 #
-# Back to [the map of the lessons](00_start_here.ipynb).
+# Next: [bring your own images](10_bring_your_own_images.ipynb).

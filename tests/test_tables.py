@@ -1,0 +1,68 @@
+"""Numbers in the README and in the tables are those of the results file, none is typed by hand."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from cvq_tutorial import sweeps
+from cvq_tutorial.grids import GRIDS
+
+ROOT = Path(__file__).resolve().parent.parent
+EXPECTED = json.loads((ROOT / "figures" / "expected.json").read_text("utf-8"))
+README = (ROOT / "README.md").read_text("utf-8")
+
+spec = importlib.util.spec_from_file_location("tables", ROOT / "tools" / "build_tables.py")
+assert spec is not None and spec.loader is not None
+tables = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tables)
+
+ROWS = {  # first words of a row in the README -> label in the grid `main`
+    "causal codes": "shapes3d: causal codes",
+    "VQ-VAE with a plain transition": "shapes3d: plain-vqvae",
+    "VAE, classifier": "shapes3d: vae-classifier",
+    "VAE, mean difference": "shapes3d: vae-difference",
+    "beta-VAE, mean difference": "shapes3d: beta-vae-difference",
+    "classifier that sees both images": "shapes3d: image-pairs",
+}
+COLUMNS = ("action accuracy", "recovered", "target reached", "others kept")
+
+
+def numbers_of(grid: str, label: str) -> dict:
+    return EXPECTED[grid]["rows"][label]["numbers"]
+
+
+@pytest.mark.parametrize(("words", "label"), ROWS.items(), ids=lambda text: text)
+def test_the_comparison_in_the_readme_is_measured(words, label):
+    (row,) = re.findall(rf"^\| {re.escape(words)}[^|]*\|(.+)\|$", README, flags=re.M)
+    told = [cell.strip() for cell in row.split("|")]
+    found = numbers_of("main", label)
+    wanted = [f"{found[c]['mean']:.3f}" if c in found else "-" for c in COLUMNS]
+    assert told == wanted
+
+
+def test_the_other_numbers_of_sweeps_in_the_readme_are_measured():
+    told = re.search(
+        r"\(edge F1 ([\d.]+) instead of ([\d.]+)\).*?edge F1 ([\d.]+) with 12 variables, "
+        r"([\d.]+) with 24, ([\d.]+) with 48",
+        README, flags=re.S,
+    )  # fmt: skip
+    assert told is not None
+    labels = [("ablations", "codes: re-predicted codes"), ("ablations", "codes: ours")]
+    labels += [("recovery", f"{n} variables") for n in (12, 24, 48)]
+    wanted = [f"{numbers_of(*label)['edge F1']['mean']:.3f}" for label in labels]
+    assert list(told.groups()) == wanted
+
+
+def test_the_tables_are_those_of_the_results_file():
+    assert (ROOT / "figures" / "tables.md").read_text("utf-8") == tables.written(EXPECTED)
+
+
+def test_every_row_is_of_a_cell_that_can_be_run_again():
+    for grid, made in EXPECTED.items():
+        assert set(made["rows"]) <= {cell.label for cell in GRIDS[grid]}
+        assert sweeps.differences(made, made) == []
