@@ -28,7 +28,7 @@ from cvq_tutorial.transition import CausalTransition
 
 FORMAT = 1
 # Settings of a recipe that the first checkpoints of this format did not have yet.
-YOUNGER = ("value_weights", "factor_weights", "correlations", "held_out", "resample")
+YOUNGER = ("value_weights", "factor_weights", "correlations", "held_out", "resample", "augment")
 
 
 class CheckpointError(ValueError):
@@ -118,8 +118,12 @@ def read_info(run_dir: str | Path) -> dict:
         if not isinstance(info.get(key), kind):
             told = f"expected a {kind.__name__}, found {info[key]!r}" if key in info else "missing"
             raise CheckpointError(f"{path} is damaged: {key}: {told}")
-    younger = {f.name: f.default for f in fields(Recipe) if f.name in YOUNGER}
-    return info | {"recipe": younger | info["recipe"]}
+    return info | {"recipe": grown(info["recipe"])}
+
+
+def grown(settings: dict) -> dict:
+    """Settings of a recipe as JSON has them, with defaults for those that were not there yet."""
+    return {f.name: f.default for f in fields(Recipe) if f.name in YOUNGER} | settings
 
 
 def load(run_dir: str | Path, world: Any, *, device: str | torch.device = "cpu") -> CausalVQ:

@@ -284,13 +284,19 @@ def baseline(
 @click.option("--seeds", default="", help="With --grid: only these seeds, such as 0,1.")
 @click.option("--only", default="", help="With --grid: only runs whose label contains this.")
 @click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    help="With --grid: how many runs side by side; on a CPU, one per core is fastest.",
+)
+@click.option(
     "--expected",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="With --grid: fail if a number lies outside what this file holds.",
 )
 def reproduce(
     world: str, recipe: str, seed: int, device: str, pairs, runs: Path,
-    grid: str | None, seeds: str, only: str, expected: Path | None,
+    grid: str | None, seeds: str, only: str, workers: int, expected: Path | None,
 ) -> None:  # fmt: skip
     """Train, evaluate and draw, as a notebook.
 
@@ -305,9 +311,10 @@ def reproduce(
       cvq reproduce sprites --seed 2
       cvq reproduce shapes3d --recipe nano --set codebooks=2
       cvq reproduce --grid ablations --only codes --expected figures/expected.json
+      cvq reproduce --grid main --workers 2
     """
     if grid is not None:
-        _sweep(grid, runs, device, seeds, only, expected)
+        _sweep(grid, runs, device, seeds, only, workers, expected)
         return
     from cvq_tutorial import report
     from cvq_tutorial import reproduce as steps
@@ -320,19 +327,21 @@ def reproduce(
 
 
 def _sweep(
-    grid: str, runs: Path, device: str, seeds: str, only: str, expected: Path | None
+    grid: str, runs: Path, device: str, seeds: str, only: str, workers: int, expected: Path | None
 ) -> None:
-    from cvq_tutorial import sweeps
+    from cvq_tutorial import sweeps, tables
 
     try:
         chosen = [int(seed) for seed in seeds.split(",") if seed.strip()]
     except ValueError:
         raise click.BadParameter(f"expected numbers such as 0,1, found {seeds!r}") from None
-    known = sweeps.expected_of(grid, expected) if expected is not None else None
-    made = sweeps.sweep(grid, runs, seeds=chosen, only=only, device=device, say=click.echo)
-    click.echo(f"{sweeps.markdown(made)}\ntable: {runs / grid / 'table.json'}")
+    known = tables.expected_of(grid, expected) if expected is not None else None
+    made = sweeps.sweep(
+        grid, runs, seeds=chosen, only=only, device=device, workers=workers, say=click.echo
+    )
+    click.echo(f"{tables.markdown(made)}\ntable: {runs / grid / 'table.json'}")
     if known is not None:
-        sweeps.demand(made, known)
+        tables.demand(made, known)
         click.echo("every number is within what is expected")
 
 

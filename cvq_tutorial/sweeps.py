@@ -4,50 +4,40 @@
 folder, runs/ablations/<cell>/, with `cell.json` (what was asked), the run's files and
 `metrics.json`. A cell with its metrics is finished and is skipped; one that was stopped goes on
 where it was; a folder that holds something else stops the sweep before any work. One sweep at a
-time works in a folder. After each cell the table (mean and spread over seeds) is written again, so
-nothing finished is lost.
+time works in a folder; it may run several cells side by side, each in a process of its own, which
+on a CPU is the better use of the cores: one small model does not keep two of them busy. After each
+cell the table (see `tables`) is written again, so nothing finished is lost.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import math
+import multiprocessing
 import os
+import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from multiprocessing.connection import wait
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
-from cvq_tutorial import __version__, bench, recipes
+import torch
+
+from cvq_tutorial import checkpoints, recipes
 from cvq_tutorial.evaluate import evaluate
 from cvq_tutorial.grids import GRIDS, Cell
 from cvq_tutorial.loop import pick_device
 from cvq_tutorial.paths import close_match, write_atomic
 from cvq_tutorial.reproduce import prepare_folder
+from cvq_tutorial.tables import metrics_of, table
 from cvq_tutorial.train import train
 from cvq_tutorial.worlds import make_world, world_names
 
 FORMAT = 1
-# name in the table -> where it stands in metrics.json
-NUMBERS = {
-    "action accuracy": ("retrieval", "macro_action_accuracy"),
-    "plain action accuracy": ("retrieval", "action_accuracy"),
-    "action accuracy, visible": ("retrieval", "visible", "macro_action_accuracy"),
-    "factor accuracy": ("retrieval", "macro_factor_accuracy"),
-    "chance": ("retrieval", "chance", "action"),
-    "PSNR": ("reconstruction", "psnr"),
-    "recovered": ("intervention", "recovered"),
-    "target reached": ("intervention", "target_reached"),
-    "others kept": ("intervention", "others_kept"),
-    "mask F1": ("mask", "f1"),
-    "edge F1": ("graph", "edge_f1"),
-    "edge AUROC": ("graph", "edge_auroc"),
-    "causes per set node": ("graph", "edges_per_set_node"),
-}
 
 
 def cells_of(grid: str, seeds: Sequence[int] = (), only: str = "") -> list[Cell]:
@@ -70,33 +60,116 @@ def sweep(
     seeds: Sequence[int] = (),
     only: str = "",
     device: str = "auto",
+    workers: int = 1,
     say: Callable[[str], object] = print,
 ) -> dict:
-    """Run what is not finished, and return the table as `table` gives it.
+    """Run what is not finished, and return the table as `tables.table` gives it.
 
     grid: a name of `GRIDS`, or cells of one's own (then the folder is runs/sweep).
     seeds, only: see `cells_of`.  say: is given one line per cell.
-    Raises ValueError before any work for an unknown name, a setting that does not exist, or a
-    folder that holds another run; OSError if another sweep works there. Ctrl-C leaves a state that
-    the same call goes on from.
+    workers: how many cells run side by side, each in a process with its share of the threads. With
+        more than one, a script needs the usual `if __name__ == "__main__":`.
+    Raises ValueError before any work for an unknown name, a setting that does not exist, a folder
+    that holds another run, or no worker; OSError if another sweep works there; RuntimeError if a
+    cell failed in its process, after the others were stopped. Ctrl-C leaves a state that the same
+    call goes on from.
     """
     named = isinstance(grid, str)
     cells = cells_of(grid, seeds, only) if isinstance(grid, str) else list(grid)
     root = Path(runs) / (str(grid) if named else "sweep")
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise ValueError(f"workers: expected an integer of 1 or more, found {workers!r}")
     pick_device(device)
     for cell in cells:
         check(cell, root)
+
+    def summed_up() -> dict:
+        made = table(cells, root)
+        write_atomic(root / "table.json", (json.dumps(made, indent=1) + "\n").encode())
+        return made
+
     with _alone(prepare_folder(root)):
         left = [cell for cell in cells if metrics_of(cell, root) is None]
         say(f"{len(cells)} runs, {len(cells) - len(left)} finished before")
-        for number, cell in enumerate(left, 1):
-            say(f"[{number}/{len(left)}] {cell.label}, seed {cell.seed} -> {root / cell.name}")
-            _run(cell, root, device)
-            made = table(cells, root)
-            write_atomic(root / "table.json", (json.dumps(made, indent=1) + "\n").encode())
-        made = table(cells, root)
-        write_atomic(root / "table.json", (json.dumps(made, indent=1) + "\n").encode())
-    return made
+        numbers = iter(range(1, len(left) + 1))
+
+        def started(cell: Cell) -> None:
+            told = f"{cell.label}, seed {cell.seed} -> {root / cell.name}"
+            say(f"[{next(numbers)}/{len(left)}] {told}")
+
+        if workers == 1:
+            for cell in left:
+                started(cell)
+                _run(cell, root, device)
+                summed_up()
+        else:
+            _side_by_side(left, root, device, workers, started, summed_up)
+        return summed_up()
+
+
+def _side_by_side(
+    cells: Sequence[Cell],
+    root: Path,
+    device: str,
+    workers: int,
+    started: Callable[[Cell], object],
+    finished: Callable[[], object],
+) -> None:
+    """Run cells in processes; one that takes over an autoencoder waits for the run that trains it.
+
+    However it ends, no process is left: those at work are asked to stop, and save their state.
+    """
+    context = multiprocessing.get_context("spawn")
+    threads = max(1, torch.get_num_threads() // workers)
+    waiting = list(cells)
+    running: dict[Any, tuple[Any, Cell]] = {}  # by what tells that the process has ended
+    try:
+        while waiting or running:
+            unfinished = {(c.label, c.seed) for c in (*waiting, *(c for _, c in running.values()))}
+            ready = [c for c in waiting if (c.autoencoder, c.seed) not in unfinished]
+            for cell in ready[: workers - len(running)]:
+                waiting.remove(cell)
+                started(cell)
+                process = context.Process(target=_apart, args=(cell, root, device, threads))
+                process.start()
+                running[process.sentinel] = process, cell
+            for sentinel in wait(list(running)):
+                process, cell = running.pop(sentinel)
+                process.join()
+                if process.exitcode:
+                    raise RuntimeError(
+                        f"{cell.label}, seed {cell.seed} failed (exit code {process.exitcode}); "
+                        f"its error is above, its state in {root / cell.name}"
+                    )
+                finished()
+    finally:
+        for process, _ in running.values():
+            os.kill(process.pid, signal.SIGINT)
+        for process, _ in running.values():
+            process.join()
+
+
+def _apart(cell: Cell, root: Path, device: str, threads: int) -> None:
+    """Run one cell in a process of its own, out of reach of the terminal's Ctrl-C.
+
+    The sweep hears that and asks once; heard twice, it would cut the saving short. A sweep that is
+    killed asks nobody: then the process stops by itself, and saves.
+    """
+    if hasattr(os, "setsid"):
+        os.setsid()
+    sweep = multiprocessing.parent_process()
+    assert sweep is not None
+
+    def stop_with_it() -> None:
+        sweep.join()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=stop_with_it, daemon=True).start()
+    torch.set_num_threads(threads)
+    try:
+        _run(cell, root, device, progress=False)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 # One cell ----------------------------------------------------------------------------------------
@@ -125,6 +198,7 @@ def check(cell: Cell, root: Path) -> None:
             f"{path}: expected format {FORMAT}, found {found.get('format')!r}: the run is of "
             f"another version; remove {path.parent} or choose another folder"
         )
+    found["settings"] = checkpoints.grown(found["settings"])
     for part in ("cell", "settings"):
         for key, value in wanted[part].items():
             if found[part].get(key) != value:
@@ -134,35 +208,42 @@ def check(cell: Cell, root: Path) -> None:
                 )
 
 
-def metrics_of(cell: Cell, root: Path) -> dict | None:
-    """The metrics of a finished cell; None if it is not finished or its file is half-written."""
-    try:
-        return json.loads((root / cell.name / "metrics.json").read_text("utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def _run(cell: Cell, root: Path, device: str) -> None:
+def _run(cell: Cell, root: Path, device: str, progress: bool = True) -> None:
     folder = root / cell.name
     write_atomic(folder / "cell.json", (json.dumps(_told(cell), indent=1) + "\n").encode())
     world = make_world(cell.world, **cell.world_options)
     recipe = recipes.get(cell.recipe, cell.world, **cell.overrides)
+    shared = _named(cell.autoencoder, cell.seed, root) if cell.autoencoder else None
     began = time.perf_counter()
-    if cell.baseline == "independence":
-        from cvq_tutorial.independence import evaluate_independence
-
-        found = evaluate_independence(world, recipe, cell.seed)
-    elif cell.baseline:
-        from cvq_tutorial.baselines import evaluate_baseline
-
-        found = evaluate_baseline(cell.baseline, world, recipe, cell.seed, folder, device=device)
-    else:
-        shared = _named(cell.autoencoder, cell.seed, root) if cell.autoencoder else None
-        model = train(world, recipe, cell.seed, folder, device=device, autoencoder=shared)
-        found = evaluate(model, world, recipe, cell.seed)
+    with torch.random.fork_rng():  # the published sampling in evaluation, too, is to be repeatable
+        torch.manual_seed(cell.seed)
+        found = _measured(cell, world, recipe, folder, device, shared, progress)
     found["sweep_seconds"] = round(time.perf_counter() - began, 1)
     text = json.dumps(found, indent=1, allow_nan=False) + "\n"
     write_atomic(folder / "metrics.json", text.encode())
+
+
+def _measured(
+    cell: Cell,
+    world: Any,
+    recipe: recipes.Recipe,
+    folder: Path,
+    device: str,
+    autoencoder: Path | None,
+    progress: bool,
+) -> dict:
+    """Train what the cell asks for, and measure it."""
+    if cell.baseline == "independence":
+        from cvq_tutorial.independence import evaluate_independence
+
+        return evaluate_independence(world, recipe, cell.seed)
+    how: dict[str, Any] = {"device": device, "progress": progress, "autoencoder": autoencoder}
+    if cell.baseline:
+        from cvq_tutorial.baselines import evaluate_baseline
+
+        return evaluate_baseline(cell.baseline, world, recipe, cell.seed, folder, **how)
+    model = train(world, recipe, cell.seed, folder, **how)
+    return evaluate(model, world, recipe, cell.seed, progress=progress)
 
 
 def _named(label: str, seed: int, root: Path) -> Path | None:
@@ -202,128 +283,3 @@ def _lives(process: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-# Tables ------------------------------------------------------------------------------------------
-
-
-def table(cells: Sequence[Cell], root: Path) -> dict:
-    """Mean and spread of what is finished.
-
-    Returns {format, version, machine, rows {label: {seeds, minutes, numbers {name: {mean, sd}}}},
-    missing [names]}; sd is the sample standard deviation, 0 for one seed.
-    """
-    rows: dict[str, dict[str, Any]] = {}
-    missing = []
-    for label in dict.fromkeys(cell.label for cell in cells):
-        found = {}
-        for cell in (cell for cell in cells if cell.label == label):
-            metrics = metrics_of(cell, root)
-            if metrics is None:
-                missing.append(cell.name)
-            else:
-                found[cell.seed] = metrics
-        if found:
-            rows[label] = _row(found)
-    return {
-        "format": FORMAT,
-        "version": __version__,
-        "machine": bench.machine(pick_device()),
-        "rows": rows,
-        "missing": missing,
-    }
-
-
-def _row(found: dict[int, dict]) -> dict[str, Any]:
-    numbers = {}
-    for name, path in NUMBERS.items():
-        values = [v for v in (_at(metrics, path) for metrics in found.values()) if v is not None]
-        if values:
-            spread = stdev(values) if len(values) > 1 else 0.0
-            numbers[name] = {"mean": round(mean(values), 4), "sd": round(spread, 4)}
-    minutes = sum(metrics.get("sweep_seconds", 0.0) for metrics in found.values()) / 60
-    return {"seeds": sorted(found), "minutes": round(minutes, 1), "numbers": numbers}
-
-
-def _at(metrics: Any, path: tuple[str, ...]) -> float | None:
-    for key in path:
-        metrics = metrics.get(key) if isinstance(metrics, dict) else None
-    return float(metrics) if isinstance(metrics, (int, float)) else None
-
-
-def markdown(made: dict, columns: Sequence[str] = ()) -> str:
-    """A table of `table` as Markdown; columns: names of `NUMBERS`, all that occur if empty."""
-    for name in columns:
-        if name not in NUMBERS:
-            raise ValueError(close_match("column", name, NUMBERS))
-    rows = made["rows"]
-    shown = [c for c in (columns or NUMBERS) if any(c in row["numbers"] for row in rows.values())]
-    lines = [
-        "| " + " | ".join(["run", *shown, "seeds", "minutes"]) + " |",
-        "|" + " --- |" * (len(shown) + 3),
-    ]
-    for label, row in rows.items():
-        told = [_cell(row["numbers"].get(column), len(row["seeds"])) for column in shown]
-        lines.append(
-            f"| {label} | " + " | ".join(told) + f" | {len(row['seeds'])} | {row['minutes']} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _cell(number: dict | None, seeds: int) -> str:
-    if number is None:
-        return "-"
-    digits = 1 if abs(number["mean"]) >= 5 else 3
-    text = f"{number['mean']:.{digits}f}"
-    return text if seeds < 2 else f"{text} ± {number['sd']:.{digits}f}"
-
-
-def differences(made: dict, expected: dict, tolerance: float = 3.0) -> list[str]:
-    """What of a table lies outside what was measured before; empty if nothing does.
-
-    expected: of `table`, such as `figures/expected.json` holds per grid. A mean may differ by
-    `tolerance` times the expected spread, and by 0.01 (0.3 for a PSNR in dB) whatever the spread.
-    Rows and numbers that one of the two does not have are not compared.
-    """
-    found = []
-    for label, row in made["rows"].items():
-        for name, number in row["numbers"].items():
-            wanted = expected["rows"].get(label, {}).get("numbers", {}).get(name)
-            if wanted is None:
-                continue
-            room = max(tolerance * wanted["sd"], 0.3 if name == "PSNR" else 0.01)
-            if not math.isclose(number["mean"], wanted["mean"], abs_tol=room, rel_tol=0.0):
-                found.append(
-                    f"{label}: {name} {number['mean']:.4g}, expected {wanted['mean']:.4g} "
-                    f"within {room:.2g}"
-                )
-    return found
-
-
-def read_expected(path: str | Path) -> dict:
-    """{grid: table} of `expected.json`; empty where there is none yet.
-
-    Raises ValueError for a damaged file.
-    """
-    path = Path(path)
-    with contextlib.suppress(FileNotFoundError):
-        try:
-            return json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{path} is damaged: {error}") from None
-    return {}
-
-
-def expected_of(grid: str, path: str | Path) -> dict:
-    """What `expected.json` holds of a grid. Raises ValueError if that is nothing."""
-    known = read_expected(path)
-    if grid not in known:
-        raise ValueError(f"{path} holds nothing of the grid {grid!r}, only {', '.join(known)}")
-    return known[grid]
-
-
-def demand(made: dict, expected: dict) -> None:
-    """Raise RuntimeError, with every difference, if a table lies outside what is expected."""
-    outside = differences(made, expected)
-    if outside:
-        raise RuntimeError("outside what is expected: " + "; ".join(outside))

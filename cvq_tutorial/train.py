@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from cvq_tutorial import checkpoints
+from cvq_tutorial.augment import moved
 from cvq_tutorial.balance import balanced_chances
 from cvq_tutorial.images import to_float
 from cvq_tutorial.loop import STATE, Run, pick_device
@@ -34,9 +35,10 @@ from cvq_tutorial.transitions import Transitions, sample_transitions, sample_val
 FIRST_PHASE = (
     "codebooks", "codes", "code_width", "decoder_width", "decoder_blocks", "commitment",
     "warmup_share", "autoencoder_steps", "autoencoder_batch", "autoencoder_lr", "rule", "slices",
-    "value_weights", "correlations", "held_out", "resample",
+    "value_weights", "correlations", "held_out", "resample", "augment",
 )  # fmt: skip
 VALID = 240  # held-out transitions behind the action accuracy in the log, always balanced
+LOOKS = 4320  # fewer where there are many actions: each transition is scored under every one
 
 
 def train(
@@ -124,7 +126,8 @@ def image_batches(run: Run) -> Callable[[int, int], Tensor]:
             values = sample_values(space, size, "train", rng)
         else:
             values = pool[rng.choice(len(pool), size, p=chances)]
-        images = to_float(render(values)).to(run.device)
+        (pictures,) = moved([render(values)], recipe.augment, rng)
+        images = to_float(pictures).to(run.device)
         return images.contiguous(memory_format=torch.channels_last)
 
     return batch
@@ -217,12 +220,13 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
     recipe, transition = run.recipe, model.transition
     began = time.perf_counter()
     x, actions, y = encoded_transitions(
-        run.world, model, recipe.transitions, "train", run.seed, recipe.sampling
+        run.world, model, recipe.transitions, "train", run.seed, recipe.sampling, recipe.augment
     )
     chances = None
     if recipe.resample:
         _, chances = training_transitions(run.world, recipe, run.seed)
-    valid = encoded_transitions(run.world, model, VALID, "valid", run.seed)
+    looks = min(VALID, LOOKS // model.n_actions)
+    valid = encoded_transitions(run.world, model, looks, "valid", run.seed)
     run.seconds["encode"] = time.perf_counter() - began
     if model.autoencoder is not None and run.phase != "transition" and model.layout == "places":
         transition.start_from(model.autoencoder.quantizer.vectors, run.generator(2, 0))
@@ -335,11 +339,13 @@ def encoded_transitions(
     split: str,
     seed: int,
     sampling: Sampling | None = None,
+    augment: str = "none",
 ) -> tuple[Tensor, Tensor, Tensor]:
     """n transitions of a split as codes, on the CPU: x, y (n, N, C) int16, actions (n,) int64.
 
     In the train split every drawn pair is used in both directions, the second half of the n being
     the first half reversed.  sampling: how they are drawn; worlds without images have none.
+    augment: how their pictures are moved, see `augment`.
     """
     if not world.has_images:
         found = world.sample(n, split, seed)
@@ -348,16 +354,19 @@ def encoded_transitions(
     twice = split == "train"
     once = (n + 1) // 2 if twice else n  # the other half has the same images
     drawn = _drawn(world, n, split, seed, sampling)
-    ends = [
-        torch.cat(
-            [
-                model.encode(to_float(world.render(values[i : i + 512]))).to("cpu", torch.int16)
-                for i in range(0, len(values), 512)
-            ]
-        )
-        for values in (drawn.x[:once], drawn.y[:once])
-    ]
-    x, y = (torch.cat(ends)[:n], torch.cat(ends[::-1])[:n]) if twice else ends
+    ends: tuple[list[Tensor], list[Tensor]] = ([], [])
+    for start in range(0, once, 512):
+        rows = slice(start, min(start + 512, once))
+        pictures = [world.render(drawn.x[rows]), world.render(drawn.y[rows])]
+        pictures = moved(pictures, augment, np.random.default_rng([seed, 6, start]))
+        for end, images in zip(ends, pictures, strict=True):
+            end.append(model.encode(to_float(images)).to("cpu", torch.int16))
+    first, second = torch.cat(ends[0]), torch.cat(ends[1])
+    x, y = (
+        (torch.cat([first, second])[:n], torch.cat([second, first])[:n])
+        if twice
+        else (first, second)
+    )
     return x, torch.from_numpy(drawn.actions), y
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import signal
+import threading
+import time
 from dataclasses import replace
 
 import pytest
 import torch
+from safetensors import safe_open
 
-from cvq_tutorial import baselines, grids, recipes, sweeps
+from cvq_tutorial import baselines, grids, recipes, sweeps, tables
 from cvq_tutorial.checkpoints import CheckpointError
 from cvq_tutorial.cli import main
 from cvq_tutorial.grids import GRIDS, Cell
@@ -38,7 +43,7 @@ def test_a_sweep_makes_a_table_with_mean_and_spread(done):
     assert said[0] == "4 runs, 0 finished before" and len(said) == 5
     row = made["rows"]["codes: ours"]
     assert row["seeds"] == [0, 1]
-    values = [sweeps.metrics_of(cell, runs / "sweep")["retrieval"] for cell in CELLS[:2]]
+    values = [tables.metrics_of(cell, runs / "sweep")["retrieval"] for cell in CELLS[:2]]
     first, second = (v["macro_action_accuracy"] for v in values)
     told = row["numbers"]["action accuracy"]
     assert told["mean"] == pytest.approx((first + second) / 2, abs=1e-4)
@@ -46,7 +51,7 @@ def test_a_sweep_makes_a_table_with_mean_and_spread(done):
     assert "action accuracy" not in made["rows"]["independence"]["numbers"]
     assert json.loads((runs / "sweep" / "table.json").read_text()) == made
     assert not (runs / "sweep" / ".sweep").exists()
-    text = sweeps.markdown(made, ["edge F1", "action accuracy"])
+    text = tables.markdown(made, ["edge F1", "action accuracy"])
     assert text.splitlines()[0] == "| run | edge F1 | action accuracy | seeds | minutes |"
     assert len(text.splitlines()) == 5 and " ± " in text
 
@@ -118,7 +123,7 @@ def test_unknown_names_are_told_with_close_ones(tmp_path):
     with pytest.raises(ValueError, match="mask_price"):
         sweeps.sweep([Cell("x", "codes", overrides={"mask_prise": 1.0})], tmp_path)
     with pytest.raises(ValueError, match="edge F1"):
-        sweeps.markdown({"rows": {}}, ["edge f1"])
+        tables.markdown({"rows": {}}, ["edge f1"])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -141,6 +146,74 @@ def test_a_baseline_is_a_cell_like_any_other(tmp_path, monkeypatch):
     assert "edge F1" not in numbers
     monkeypatch.setattr(baselines, "evaluate_baseline", lambda *a, **k: pytest.fail("again"))
     assert sweeps.sweep([cell], tmp_path, say=lambda _: None)["rows"] == made["rows"]
+
+
+def test_side_by_side_gives_the_same_table_as_one_by_one(done, tmp_path, monkeypatch):
+    made, _, _ = done
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(sweeps, "train", lambda *a, **k: pytest.fail("worked in this process"))
+    said = []
+    torch.set_num_threads(2)
+    try:
+        found = sweeps.sweep(CELLS, tmp_path, workers=2, say=said.append)
+    finally:
+        torch.set_num_threads(threads)
+    assert said[0] == "4 runs, 0 finished before" and len(said) == 5
+    assert {k: row["numbers"] for k, row in found["rows"].items()} == {
+        k: row["numbers"] for k, row in made["rows"].items()
+    }
+    assert json.loads((tmp_path / "sweep" / "table.json").read_text()) == found
+    assert tables.metrics_of(CELLS[0], tmp_path / "sweep")["threads"] == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_takes_over_an_autoencoder_waits_for_it(tmp_path, workers):
+    quick = QUICK | {"autoencoder_steps": 4, "judge_steps": 2, "warmup_share": 0.5}
+    ours = Cell("ours", "shapes3d", "nano", 0, quick)
+    plain = Cell("plain", "shapes3d", "nano", 0, quick, baseline="plain-vqvae", autoencoder="ours")
+    sweeps.sweep([ours, plain], tmp_path, workers=workers, say=lambda _: None)
+    found = [tables.metrics_of(cell, tmp_path / "sweep") for cell in (ours, plain)]
+    assert found[0]["reconstruction"] == found[1]["reconstruction"]
+    told = [(tmp_path / "sweep" / cell.name / "log.csv").read_text() for cell in (ours, plain)]
+    first = [[row for row in text.splitlines() if row.startswith("auto")] for text in told]
+    assert first[0] == first[1] and first[0]  # seconds too: it was not trained again
+
+
+def test_a_run_that_fails_beside_others_stops_them_and_says_which(tmp_path, capfd):
+    slow = Cell("slow", "codes", "nano", 0, QUICK | {"transition_steps": 200_000})
+    bad = replace(CELLS[0], world_options={"n_variables": -1})
+    with pytest.raises(RuntimeError, match="codes: ours, seed 0 failed"):
+        sweeps.sweep([slow, bad], tmp_path, workers=2, say=lambda _: None)
+    assert "n_variables" in capfd.readouterr().err
+    assert not (tmp_path / "sweep" / ".sweep").exists()
+    assert not multiprocessing.active_children()
+
+
+def test_ctrl_c_beside_each_other_leaves_states_to_go_on_from(tmp_path):
+    long = QUICK | {"transition_steps": 8000}
+    cells = [Cell("long", "codes", "nano", seed, long) for seed in (0, 1)]
+    folders = [tmp_path / "sweep" / cell.name for cell in cells]
+    parent = os.getpid()
+
+    def interrupt():  # as soon as both are at work
+        while not all((folder / "log.csv").exists() for folder in folders):
+            time.sleep(0.05)
+        os.kill(parent, signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        sweeps.sweep(cells, tmp_path, workers=2, say=lambda _: None)
+    assert not multiprocessing.active_children()
+    for folder in folders:
+        with safe_open(folder / "state.safetensors", "pt") as file:
+            assert json.loads(file.metadata()["run"])["step"] > 0
+
+
+@pytest.mark.parametrize("workers", [0, -1, True, 1.5])
+def test_no_worker_is_refused_before_any_work(tmp_path, workers):
+    with pytest.raises(ValueError, match="workers: expected an integer of 1 or more"):
+        sweeps.sweep(CELLS, tmp_path, workers=workers)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_grid_is_whole(tmp_path):
@@ -197,13 +270,13 @@ def test_a_number_outside_what_is_expected_is_told():
     def made(mean, sd=0.01, name="edge F1"):
         return {"rows": {"a": {"numbers": {name: {"mean": mean, "sd": sd}}}}}
 
-    assert sweeps.differences(made(0.95), made(0.96)) == []
-    assert sweeps.differences(made(0.90), made(0.96)) == [
+    assert tables.differences(made(0.95), made(0.96)) == []
+    assert tables.differences(made(0.90), made(0.96)) == [
         "a: edge F1 0.9, expected 0.96 within 0.03"
     ]
-    assert sweeps.differences(made(1.0, 0.0), made(0.995, 0.0)) == []
-    assert sweeps.differences(made(31.8, 0.0, "PSNR"), made(32.0, 0.0, "PSNR")) == []
-    assert sweeps.differences(made(0.5), {"rows": {}}) == []
+    assert tables.differences(made(1.0, 0.0), made(0.995, 0.0)) == []
+    assert tables.differences(made(31.8, 0.0, "PSNR"), made(32.0, 0.0, "PSNR")) == []
+    assert tables.differences(made(0.5), {"rows": {}}) == []
 
 
 def test_the_command_runs_a_grid_and_compares(tmp_path, monkeypatch, capsys):

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from cvq_tutorial import sweeps
+from cvq_tutorial import tables
 from cvq_tutorial.grids import GRIDS
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPECTED = json.loads((ROOT / "figures" / "expected.json").read_text("utf-8"))
 README = (ROOT / "README.md").read_text("utf-8")
 
-spec = importlib.util.spec_from_file_location("tables", ROOT / "tools" / "build_tables.py")
+spec = importlib.util.spec_from_file_location("build_tables", ROOT / "tools" / "build_tables.py")
 assert spec is not None and spec.loader is not None
-tables = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tables)
+build_tables = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(build_tables)
 
 ROWS = {  # first words of a row in the README -> label in the grid `main`
     "causal codes": "shapes3d: causal codes",
@@ -59,10 +59,10 @@ def test_the_other_numbers_of_sweeps_in_the_readme_are_measured():
 
 
 def test_the_tables_are_those_of_the_results_file():
-    assert (ROOT / "figures" / "tables.md").read_text("utf-8") == tables.written(EXPECTED)
+    assert (ROOT / "figures" / "tables.md").read_text("utf-8") == build_tables.written(EXPECTED)
 
 
 def test_every_row_is_of_a_cell_that_can_be_run_again():
     for grid, made in EXPECTED.items():
         assert set(made["rows"]) <= {cell.label for cell in GRIDS[grid]}
-        assert sweeps.differences(made, made) == []
+        assert tables.differences(made, made) == []

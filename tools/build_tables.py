@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-from cvq_tutorial import sweeps
+from cvq_tutorial import tables
 from cvq_tutorial.grids import GRIDS
 from cvq_tutorial.paths import PROJECT_ROOT, write_atomic
 
@@ -35,16 +35,16 @@ def written(expected: dict) -> str:
         text += (
             f"\n## {grid}\n\n{ABOUT[grid]}\n`cvq reproduce --grid {grid}`, {about['processor']}, "
         )
-        text += f"{about['device']}, one or two threads.\n\n{sweeps.markdown(made)}"
+        text += f"{about['device']}, one or two threads.\n\n{tables.markdown(made)}"
     return text
 
 
 def main(folders: list[str]) -> int:
-    expected = sweeps.read_expected(OUT / "expected.json")
+    expected = tables.read_expected(OUT / "expected.json")
     for runs in folders:
         for grid, cells in GRIDS.items():
             if (Path(runs) / grid).is_dir():
-                made = sweeps.table(cells, Path(runs) / grid)
+                made = tables.table(cells, Path(runs) / grid)
                 before = expected.get(grid, {}).get("rows", {})
                 made["rows"] = {**before, **made["rows"]}
                 del made["missing"]

@@ -1,0 +1,55 @@
+"""The table of worlds is its results file, and the README quotes nothing else."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from cvq_tutorial import checkpoints, recipes
+from cvq_tutorial.worlds import make_world
+
+ROOT = Path(__file__).resolve().parent.parent
+ROWS = json.loads((ROOT / "figures" / "worlds.json").read_text("utf-8"))
+README = (ROOT / "README.md").read_text("utf-8")
+
+spec = importlib.util.spec_from_file_location("build_worlds", ROOT / "tools" / "build_worlds.py")
+assert spec is not None and spec.loader is not None
+build_worlds = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(build_worlds)
+
+
+def test_the_table_is_that_of_the_results_file():
+    assert (ROOT / "figures" / "worlds.md").read_text("utf-8") == build_worlds.written(ROWS)
+    assert list(ROWS) == list(build_worlds.ORDER)
+
+
+@pytest.mark.parametrize("world", ROWS)
+def test_the_numbers_of_a_world_in_the_readme_are_measured(world):
+    (told,) = re.findall(rf"^\| `{world}`:[^|]*\|([^|]+\|[^|]+\|[^|]+\|[^|]+)\|$", README, re.M)
+    row = ROWS[world]
+    wanted = [
+        f"{row['visible_action_accuracy']:.3f} ({row['chance']:.3f})",
+        f"{row['recovered']:.3f}",
+        f"{row['target_reached']:.3f} ({row['target_ceiling']:.3f})",
+        f"{row['weakest']['factor']} {row['weakest']['action_accuracy']:.3f}",
+    ]
+    assert [cell.strip().replace("`", "") for cell in told.split("|")] == wanted
+
+
+def test_a_run_of_other_settings_does_not_get_into_the_table(tmp_path):
+    world = make_world("shapes3d")
+    recipe = replace(recipes.get("lesson"), autoencoder_steps=10)
+    with torch.random.fork_rng():
+        model = checkpoints.build(world, recipe)
+    checkpoints.save(tmp_path, model, world, recipe, 0)
+    (tmp_path / "metrics.json").write_text("{}")
+    with pytest.raises(
+        ValueError, match=r"expected the recipe 'lesson' .*'autoencoder_steps': 10"
+    ):
+        build_worlds.summed_up(tmp_path)

@@ -1,0 +1,135 @@
+"""Sum up one run per world into figures/worlds.json and figures/worlds.md.
+
+    python tools/build_worlds.py runs/cars3d-lesson-s0 runs/faces-lesson-s0 ...
+
+Each folder is one that `make reproduce WORLD=...` leaves: `model.json` and `metrics.json` are read.
+Worlds that are not among them are left as they were.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from cvq_tutorial import checkpoints, recipes
+from cvq_tutorial.paths import PROJECT_ROOT, write_atomic
+
+OUT = PROJECT_ROOT / "figures"
+ORDER = ("shapes3d", "sprites", "dsprites", "cars3d", "faces")
+ABOUT = {
+    "shapes3d": "drawn by this package",
+    "sprites": "the real sheets of the benchmark",
+    "dsprites": "drawn by this package",
+    "cars3d": "14 other cars in the format of Cars3D, not the real set",
+    "faces": "4,000 drawn faces in the layout of CelebA, no photographs; chosen attributes: 23",
+}
+COLUMNS = {  # title -> (key, digits)
+    "factors": ("factors", 0),
+    "action accuracy": ("action_accuracy", 3),
+    "visible edits": ("visible_action_accuracy", 3),
+    "chance": ("chance", 3),
+    "factor accuracy": ("factor_accuracy", 3),
+    "PSNR": ("psnr", 1),
+    "after an action": ("intervened_psnr", 1),
+    "copy": ("copy_psnr", 1),
+    "recovered": ("recovered", 3),
+    "target reached": ("target_reached", 3),
+    "ceiling": ("target_ceiling", 3),
+    "others kept": ("others_kept", 3),
+    "ceiling ": ("others_ceiling", 3),
+    "invisible": ("invisible", 3),
+    "minutes": ("minutes", 0),
+}
+
+HEAD = """# Worlds
+
+The whole method on each world: `make reproduce WORLD=...` with its defaults (recipe `lesson`, seed
+0), measured on the test split. One seed each: small differences mean nothing.
+
+"""
+FOOT = """
+*Action accuracy* is macro, over factors. *Visible edits*: the same without the transitions that
+change no pixel, whose share is *invisible*. *PSNR* of the autoencoder, in dB, is the ceiling for
+the picture *after an action*; *copy* leaves the picture as it is. *Target reached* and *others
+kept* are read by an independent judge, beside its reading of the true picture, encoded and decoded
+(*ceiling*). Minutes are of one core that was busy with other work as well, training and evaluation
+together.
+
+"""
+
+
+def summed_up(folder: Path) -> dict:
+    """The row of one run.
+
+    Raises ValueError for a run that is not of the recipe `lesson` as it stands, FileNotFoundError
+    for a folder without metrics.
+    """
+    info = checkpoints.read_info(folder)
+    metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    world = info["world"]["name"]
+    usual = recipes.get("lesson", world).to_json()
+    changed = {k: v for k, v in info["recipe"].items() if usual.get(k) != v}
+    if changed:
+        raise ValueError(f"{folder}: expected the recipe 'lesson' of {world}, found {changed}")
+    named, done = metrics["retrieval"], metrics["intervention"]
+    per_factor = {k: v["action_accuracy"] for k, v in named["per_factor"].items()}
+    weakest = min(per_factor, key=lambda name: per_factor[name])
+    seconds = sum(info["seconds"].values()) + metrics["seconds"]["evaluate"]
+    return {
+        "seed": info["seed"],
+        "factors": len(per_factor),
+        "action_accuracy": round(named["macro_action_accuracy"], 4),
+        "visible_action_accuracy": round(named["visible"]["macro_action_accuracy"], 4),
+        "chance": round(named["chance"]["action"], 4),
+        "factor_accuracy": round(named["macro_factor_accuracy"], 4),
+        "weakest": {"factor": weakest, "action_accuracy": round(per_factor[weakest], 4)},
+        "psnr": round(metrics["reconstruction"]["psnr"], 2),
+        "intervened_psnr": round(done["psnr"], 2),
+        "copy_psnr": round(done["psnr_copy"], 2),
+        "recovered": round(done["recovered"], 4),
+        "target_reached": round(done["target_reached"], 4),
+        "target_ceiling": round(done["target_reached_ceiling"], 4),
+        "others_kept": round(done["others_kept"], 4),
+        "others_ceiling": round(done["others_kept_ceiling"], 4),
+        "judge": round(done["judge_accuracy"]["all"], 4),
+        "invisible": round(1 - named["visible"]["n"] / named["n"], 4),
+        "minutes": round(seconds / 60, 1),
+        "threads": metrics["threads"],
+        "sha256": info["sha256"],
+    }
+
+
+def written(rows: dict[str, dict]) -> str:
+    """`worlds.md` of the contents of `worlds.json`."""
+    text = HEAD
+    text += "| world | " + " | ".join(title.strip() for title in COLUMNS) + " |\n"
+    text += "|" + " --- |" * (len(COLUMNS) + 1) + "\n"
+    for world, row in rows.items():
+        cells = [f"{row[key]:.{digits}f}" for key, digits in COLUMNS.values()]
+        text += f"| `{world}` | " + " | ".join(cells) + " |\n"
+    text += FOOT
+    for world, row in rows.items():
+        weakest = row["weakest"]
+        text += (
+            f"* `{world}`: {ABOUT[world]}. Hardest to name: `{weakest['factor']}`, "
+            f"{weakest['action_accuracy']:.3f}. Of true pictures the judge reads all factors right "
+            f"in {row['judge']:.3f}.\n"
+        )
+    return text
+
+
+def main(folders: list[str]) -> int:
+    path = OUT / "worlds.json"
+    rows = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    for folder in map(Path, folders):
+        rows[checkpoints.read_info(folder)["world"]["name"]] = summed_up(folder)
+    rows = {world: rows[world] for world in ORDER if world in rows}
+    write_atomic(path, (json.dumps(rows, indent=1) + "\n").encode())
+    write_atomic(OUT / "worlds.md", written(rows).encode())
+    print(written(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
