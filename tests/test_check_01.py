@@ -32,6 +32,7 @@ def by_powers(graph, cause):  # another right way
         (45, "both directions"),
         (60, "3 steps"),
         (120, "3 steps"),
+        (180, "by one step"),
         (6, "any of its 15"),
         (202, "only the first"),
         (7, "count the steps"),

@@ -27,6 +27,7 @@ def mean_of_others(read, expected, factor):
         (check.scores_of_a_copy, (1.0, 0.0), "turned round"),
         (check.scores_of_a_copy, [1 / 12, 1], "does not guess"),
         (check.scores_of_a_copy, [0, 0], "every other factor"),
+        (check.scores_of_a_copy, [1, 1], "did not change either"),
         (check.scores_of_a_copy, 0.5, "shape (2)"),
         (check.recovered_share, lambda e, c, x: (x - e) / (x - c), "right: "),
         (check.recovered_share, lambda e, c, x: (e - c) / (x - c), "what is lost"),

@@ -19,6 +19,9 @@ transitions_of_the_first = Exercise(
     hints={
         "both directions count: up and down": lambda n: n == 45,
         "4 values have 3 steps between them, not 4": lambda n: n in (60, 120),
+        "an action moves by one step; from the first value it does not reach the last": (
+            lambda n: n in (12, 180)
+        ),
         "the other factor can have any of its 15 values": lambda n: n in (3, 6),
         "these are those of both factors; only the first is asked for": lambda n: n in (101, 202),
     },

@@ -23,6 +23,7 @@ scores_of_a_copy = Exercise(
             lambda found: 0 < found[0] < 1
         ),
         "nothing changed, so every other factor is where it was": lambda found: found[1] < 1,
+        "nothing changed, so the target did not change either": lambda found: found[0] == 1,
     },
     praise="0 and 1: one of the two numbers alone can be had for nothing",
 )

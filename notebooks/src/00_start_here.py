@@ -80,8 +80,8 @@ overview(model, x, "object_hue+", y)
 #    each: a *code*. Equal colours and numbers are equal codes. A *codebook* is the list that a code counts
 #    in; this model has four, and the map of the first is shown.
 # 3. **do(object_hue+).** An *action* moves one factor by one step. The orange *mask* is the probability
-#    that the action sets the codes of a node; nodes above one half are outlined. It covers the object. What
-#    a node becomes is read off its *causes*: the arrows show some of them for one node. All such arrows
+#    that the action sets the codes of a node; nodes above one half are outlined. It covers the object and
+#    a little around it. What a node becomes is read off its *causes*: the arrows show some of them for one node. All such arrows
 #    together are the *causal graph*.
 # 4. **New codes.** The changed ones are framed. Outside of the mask every node keeps the codes that it had.
 # 5. **A new image,** decoded from the new codes. Panels 3 to 5 are an *intervention*.
@@ -136,11 +136,12 @@ print("it is at most one and a half times the ceiling:", done < 1.5 * ceiling)
 # %% [markdown]
 # ## Your first do(), by a click
 #
-# Each button below is an action. **Try this:** press `object_hue+` three times, then `shape+`, then `scale-`
-# until the object is small. The large picture on the left is imagined: the model starts from the codes of
-# one image and never looks at another one. The picture beside it is true, drawn by the world. The third
-# outlines the nodes that the last action set. Which action sets most of them? `step back` takes the last
-# action back, `reset` all. A button is grey where its factor can go no further.
+# Each button below is an action; two have been pressed already. **Try this:** press `reset`, then
+# `floor_hue+` three times, then `shape+`, then `scale-` until the object is small. The picture on the left is
+# imagined: the model starts from the codes of one image and never looks at another one. The picture beside it
+# is true, drawn by the world. The third outlines the nodes that the last action set. Which action sets most
+# of them? `step back` takes the last action back, `reset` all. A button is grey where its factor can go no
+# further. The small pictures are the steps so far.
 
 # %% tags=["explorer"]
 pad = explore.ActionPad(model, world, START)
@@ -175,10 +176,10 @@ print(
 )
 
 # %% [markdown]
-# It is nearly sure, and it is wrong, for there is no right answer. It must choose one of twelve, and takes
-# one that would change little, most often a small turn of the camera. Being sure is not the same as being right, and a good score on good
-# questions says nothing about bad ones. This is why every lesson has a part where something is broken on
-# purpose, and why [lesson 09](09_know_when_it_fails.ipynb) does nothing else.
+# It is nearly sure, and it is wrong, for there is no right answer. It must choose one of twelve; most often it
+# takes a small turn of the camera, which would change the least. Being sure is not the same as being right, and
+# a good score on good questions says nothing about bad ones. This is why every lesson has a part where something
+# is broken on purpose, and why [lesson 09](09_know_when_it_fails.ipynb) does nothing else.
 
 # %% [markdown]
 # ## How a lesson works
@@ -215,6 +216,7 @@ print(
 # ## Exercises
 #
 # **1. Warm-up \*** (2 minutes). Another world, sprites, has nine factors. How many actions does it have?
+# Expected: an even number.
 
 # %% tags=["stub"]
 actions_of_nine_factors = None  # your answer, an integer
@@ -228,7 +230,8 @@ check.actions_of_nine_factors(actions_of_nine_factors)
 # %% [markdown]
 # **2. Core \*\*** (5 minutes). Actions are numbered: with F factors, action `a < F` raises factor `a`, and
 # action `a >= F` lowers factor `a - F`. Write `undoing(action, n_factors)`: the number of the action that
-# takes an action back. Check it on the pad: do both, and compare.
+# takes an action back. Check it on the pad: do both, and compare. Expected: the start again, but for a
+# trace of what two steps in codes lose.
 
 
 # %% tags=["stub"]
@@ -247,7 +250,7 @@ check.undoing_action(undoing)
 # %% [markdown]
 # **3. Stretch \*\*\*** (8 minutes). Which actions lead from the start to the goal in the figure below? Find
 # the shortest way with the pad above: press `reset`, then buttons, until the true image is the goal.
-# Answer with the list of the names.
+# Answer with the list of the names. Expected: fewer than six presses.
 
 # %%
 ends = {"start": images_of([START]), "goal": images_of([GOAL])}

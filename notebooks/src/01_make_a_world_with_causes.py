@@ -54,7 +54,7 @@ draw_traversals.traversals(np.stack(rows), space.names, "One factor at a time")
 
 # %% [markdown]
 # In the figure above, each row moves one factor from its first value (left) to its last (right); all others
-# stay at their middle. In the rows of hues, one surface changes its colour and nothing else. In the last row
+# stay at their middle. (A shape has four values only, so two of them are shown twice.) In the rows of hues, one surface changes its colour and nothing else. In the last row
 # the camera goes round the room, and nearly every edge moves a little.
 #
 # **Predict.** The sizes of the six factors are 10, 10, 10, 8, 4 and 15. How many different images are there?
@@ -310,8 +310,8 @@ draw_pairs.pairs(
 
 # %% [markdown]
 # In the figure above, x is the same in all columns and y is what an action made of it; below stand the factors that
-# moved. An action on an effect moves the effect only. An action on a cause moves everything downstream. That
-# asymmetry is what makes an arrow *causal*.
+# moved. An action on the floor, an effect, does not move its cause, the wall. An action on the wall moves everything
+# downstream, the camera too, which hangs on the scale. That asymmetry is what makes an arrow *causal*.
 #
 # In the third column the floor was **cut** off from its causes: whoever paints the floor by hand, `do(floor_hue)`,
 # has taken away all arrows into it, and the wall no longer reaches it. The other effects of the wall stay.
@@ -337,9 +337,9 @@ for w in (room, causal):
 #
 # ## Explore
 #
-# **Try this.** Move one slider at a time. Make the object as small as it gets (`scale` 0.75) and turn it from a
-# cylinder into a sphere: how large is the change now? Then set all three hues to the same value. What still
-# tells you where the wall ends?
+# **Try this.** Below, all three hues have the same value. What still tells you where the wall ends? (The light: each
+# surface has its own shade, and corners are dark.) Move one slider at a time. Then make the object as small as it gets
+# (`scale` 0.75) and turn it from a cylinder into a sphere: how large is the change now?
 
 # %% tags=["explorer"]
 explorer = explore.FactorExplorer(place)
@@ -408,9 +408,9 @@ best_accuracy = 1 - 0.15 / 9 * 0.5
 check.best_with_invisible_edits(best_accuracy)
 
 # %% [markdown]
-# **3. Stretch \*\*\*** (12 minutes). Write `moved_by(graph, cause)`: for a graph without circles, boolean (F, F), row =
+# **3. Stretch \*\*\*** (12 minutes). Write `moved_by(graph, cause)`: for a graph without cycles, boolean (F, F), row =
 # cause, column = effect, a boolean array (F,) of all factors that move when an action is done on `cause`. Expected: for
-# the graph above and the wall (1), four of six are True, as in the second column of the last figure.
+# the graph above and the wall (1), four of six are True, as in the second column of the figure "Effects".
 
 
 # %% tags=["stub"]

@@ -30,7 +30,7 @@ from cvq_tutorial.quantize import Quantizer
 from cvq_tutorial.shipped import load_or_train
 from cvq_tutorial.transitions import sample_values
 
-model, world, _ = load_or_train(
+model, world, _ = load_or_train(  # a model with one codebook comes with the package
     device=device, codebooks=1, codes=64, decoder_width=64, decoder_blocks=2,
     autoencoder_steps=2500, width=16, transition_steps=1, transitions=64,
 )  # fmt: skip
@@ -203,10 +203,11 @@ print("the package has the same two losses:", max(apart) < 1e-4)
 draw_quantize.code_cells(three, way(1.0), target, "With the commitment loss")
 
 # %% [markdown]
-# In the figure above the commitment loss is added (with weight 1, to see it well; the package
-# trains with 0.25). The point is now also pulled to its code. It crosses each border once and comes to
-# rest inside the cell of code 2: no more flipping. (The code stood still here. If the codebook loss
-# moved it too, both would meet at the target.) The third line of the table answers the prediction. After the
+# In the figure above the commitment loss is added, with weight 1. The point is now also pulled to its
+# code. It crosses each border once and comes to rest inside the cell of code 2: no more flipping. The
+# weight matters here, because the code stands still: with the 0.25 that the package trains with, the
+# pull would be too weak (`way(0.25, 60)`). In training the codebook loss moves the code too, and then
+# 0.25 is enough: both meet at the target. The third line of the table answers the prediction. After the
 # straight-through line the gradient of the "codebook loss" goes to the encoder and none to the codebook:
 # the number is right, the training is not, and no error is raised. The order of two lines decides.
 
@@ -329,13 +330,14 @@ def decoded(book):
         return auto.decoder(book.to_map(book.lookup(book.encode(z)), model.grid)).clamp(0, 1)
 
 
-rows = {"image": test} | {name: decoded(book) for name, book in books.items()}
+rows = {"image": test, "mean image (control)": mean_image.expand_as(test)}
+rows |= {name: decoded(book) for name, book in books.items()}
 rows["its own codebook"] = model.decode(codes)
 draw_quantize.image_rows(rows, 6, "Decoded with each codebook")
 
 # %% [markdown]
 # The same images, decoded by the same decoder. With two codes left, it has only two kinds of patch to
-# paint with, and the decibels are hardly better than those of the mean image. Both cures give the image
+# paint with, and the decibels are hardly better than those of the mean image above it. Both cures give the image
 # back; here the start from data is the better one. In the last row, the codebook that was trained
 # together with this decoder is ahead of both.
 
@@ -344,8 +346,15 @@ worth = {
     n: psnr((made - test).square().mean().item()) for n, made in rows.items() if made is not test
 }
 use = {name: codebook_use(book.encode(z).cpu(), 64) for name, book in books.items()}
+far = {
+    name: torch.cdist(points, of).amin(1).square().mean().item()  # vectors to their codes
+    for name, of in (("before", corner), ("after", books["bad start"].vectors[0]))
+}
 print("bad start: at most 8 codes are used:", use["bad start"]["used"][0] <= 8)
 print("bad start: below 19 dB:", worth["bad start"] < 19)
+print(
+    "bad start: its loss fell to less than a fifth all the same:", far["after"] < far["before"] / 5
+)
 for name in ("revival", "data start"):
     print(f"{name}: at least 56 used:", use[name]["used"][0] >= 56,
           "- perplexity over 40:", use[name]["perplexity"][0] > 40,
@@ -401,15 +410,26 @@ print("of the change, inside the place itself, less than half:", inside < 0.5)
 print("in the 3 x 3 places around it, more than half:", around > 0.5)
 print("error:", editor.last_error)
 
+pasted = test.clone()  # the other direction: each image gets one patch of another image
+pasted[:, :, 24:32, 24:32] = test.roll(1, 0)[:, :, 24:32, 24:32]  # row 3, column 3
+differs = (model.encode(pasted) != codes).view(-1, 8, 8).float().mean(0)
+near = (differs[2:5, 2:5].sum() - differs[3, 3]).item()
+print("the code of the patch changes, in more than 85 of 100:", bool(differs[3, 3] > 0.85))
+print("of its eight neighbours, fewer than two on average:", near < 2)
+print("any code farther away:", bool(differs.sum() - differs[2:5, 2:5].sum() > 1e-3))
+
 # %% [markdown]
-# One code changes more than its own 8 x 8 pixels, because the *decoder* looks at neighbours: a code
-# says "this colour here", and the decoder draws the transition to what is around. The *encoder* is
-# local, so in the other direction a patch changes hardly more than its own code.
+# In the picture the place above the object, on the wall, was given the object's code: a red patch
+# appears, and |difference| shows a halo around it. One code changes more than its own 8 x 8 pixels,
+# because the *decoder* looks at neighbours: a code says "this colour here", and the decoder draws the
+# transition to what is around. The *encoder* is more local: a patch from another image changes its own
+# code, one or two of those next to it, and none farther away.
 #
 # ## Exercises
 #
 # **1. Warm-up \*** (4 minutes). One channel, decay 0.9. A code lies at 0, with count 10 (so its total
 # is 0). A batch gives it 30 vectors, all at 1. Where does it lie after one step of running means?
+# Expected: nearer to 0 than to 1.
 
 # %% tags=["stub"]
 where_the_code_moves = None  # your answer, a number
@@ -422,7 +442,8 @@ check.where_the_code_moves(where_the_code_moves)
 
 # %% [markdown]
 # **2. Core \*\*** (6 minutes). Write `straight_through(z, e)` for two tensors of one shape: the value is
-# e, the gradient goes to z unchanged, and none goes to e. Try it on the three codes in the plane.
+# e, the gradient goes to z unchanged, and none goes to e. Expected: one line. With it in `loss_at`, the
+# point takes the same way as in the first figure of the plane.
 
 
 # %% tags=["stub"]
@@ -441,7 +462,8 @@ check.straight_through(straight_through)
 # %% [markdown]
 # **3. Stretch \*\*\*** (10 minutes). Write `pooled_perplexity(batches, size)`: the perplexity over a list
 # of integer tensors (any shapes, codes in 0..size-1) as if they were one. Codes that never occur must
-# do no harm. With it, plot perplexity against the number of test images: where does it level off?
+# do no harm. With it, plot perplexity against the number of test images. Expected: it rises steeply and
+# levels off at 50 after about a hundred images.
 
 
 # %% tags=["stub"]

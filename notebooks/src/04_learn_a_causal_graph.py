@@ -85,8 +85,14 @@ print("targets that copying gets right, less than half:", copied < 0.5)
 #    effect vector are made. Their inner product plus a bias is the score.
 # 2. **Probability.** The sigmoid of the score.
 # 3. **Sample.** While training a coin is thrown: the edge is 1 (j may read i) or 0 (it may not).
+#    After training no coin is thrown: an edge is on if its probability is above one half.
 # 4. **Straight-through.** A coin has no gradient. So the sample is used on the way forward, and on
-#    the way back we pretend that it was the probability: `hard + p - p.detach()`.
+#    the way back we pretend that it was the probability: `hard + p - p.detach()`. This is the
+#    *gate* of the edge.
+#
+# What comes through the gates is all that the learned *mechanism* of j hears of the old codes: a small
+# network that makes of it a probability for each new code of j. Another one says how likely it is
+# that the action sets j at all; [lesson 05](05_intervene_on_codes.ipynb) opens both.
 #
 # **Predict.** An edge came out 0, so nothing was read along it. Can the loss still tell it "you
 # would have helped"?
@@ -115,8 +121,8 @@ print("gradient of the coin itself:", hard.requires_grad)
 
 # %% [markdown]
 # By hand and package agree. The answer is yes: an edge that is off still gets a gradient, because
-# the gate *multiplies* what would be read. A program that drops edges that are off (the code
-# published with the method does) cannot revive them. New layers start with nearly all edges on (the
+# the gate *multiplies* what would be read. In a program that drops edges that are off (the code
+# published with the method does) the data cannot bring them back. New layers start with nearly all edges on (the
 # bias is 3, so p is about 0.95): first everything is read, then what does not pay is taken away.
 #
 # ## Learn all edges
@@ -284,6 +290,8 @@ print("cheapest true edge, above 0.3 nats:", by_hand[true].min() > 0.3)
 print("every true edge costs more than any other:", by_hand[true].min() > by_hand[~true].max())
 
 # %%
+print("nats, true causes:", np.round(by_hand[true], 1), "- all others: at most",
+      round(by_hand[~true].max(), 2))  # fmt: skip
 both = np.concatenate([read(layer), needed(layer)])
 twice = np.concatenate([world.graph] * 2), np.concatenate([world.targets] * 2)
 titles = [f"{what}, a{a}" for what in ("read", "needed") for a in range(4)]
@@ -294,13 +302,13 @@ picture
 # %% [markdown]
 # First the prediction: under action a0 cutting a true cause costs 2 to 3 nats, more than ln 4,
 # because a learner that has lost a cause is not modest but confidently wrong. Cutting any other
-# edge costs 0.1 at most.
+# edge costs next to nothing.
 #
 # In the figure each panel is the graph of one action; grey columns are not set by it. A blue square
 # is a true edge that was found, an orange cross an edge that is read and not true, an empty square
 # a true edge that was missed. Above there are eleven crosses. Below, where an edge counts only if
-# cutting it hurts, one is left: the learner leans on v5 where it need not. Keep the two questions
-# apart:
+# cutting it hurts, one is left: under a1 the learner leans on v5 where it need not. Keep the two
+# questions apart:
 #
 # * *Does the effect read the cause?* The edge probability says so. It is an average over states: an
 #   edge may be on for some codes of its cause and off for others (exercise 3 shows why that pays).
@@ -317,6 +325,12 @@ picture
 free = learn(x, actions, y, price=0.0)
 dear = learn(x, actions, y, price=5.0)
 prices = {"0": free, "0.05": layer, "5": dear}
+often = torch.stack([y[actions == a].mode(dim=0).values for a in range(world.n_actions)])
+commonest = (often[test_actions] == test_y).squeeze(-1)[is_target].float().mean().item()
+gets = {f"price {price}": right_codes(it) for price, it in prices.items()}
+gets |= {"y shuffled": right_codes(control), "always the commonest": commonest, "copy": copied}
+for name, share in gets.items():
+    print(f"{name:21} {100 * share:3.0f} of 100 targets right")
 picture = draw.truth_and_learned(
     [read(it)[1] for it in prices.values()], [world.graph[1]] * 3, [world.targets[1]] * 3,
     [f"price {price}" for price in prices], names=names,
@@ -338,11 +352,11 @@ print("price 5: codes predicted, below 0.6:", right_codes(dear) < 0.6)
 print("price 5: what is needed, F1 below 0.3:", score_of(needed(dear)) < 0.3)
 
 # %% [markdown]
-# At price 0 nearly all squares are filled: "read" says nothing, though what is *needed* is found
-# all the same. At price 5 the graph is empty and the learner has given up: it gets 42 of 100
-# targets right, as many as the control that learned from shuffled data. In between there is a
-# valley. Without the truth, one walks it with held-out data: raise the price until the likelihood
-# of unseen transitions starts to fall, and stop before.
+# In the figure, at price 0 all squares are filled: "read" says nothing, though what is *needed* is
+# found all the same. At price 5 the graph is empty and the learner has given up: it gets no more targets
+# right than the control that learned from shuffled data, or than somebody who always names the
+# commonest new code. A good price lies in between. Without the truth, one finds it with held-out
+# data: raise the price until the likelihood of unseen transitions starts to fall, and stop before.
 #
 # ## Which way does the arrow point?
 #
@@ -448,10 +462,11 @@ for number, cause in ((1, 0), (2, 1)):
 #
 # ## The graph over the codes of an image
 #
-# The checkpoint that comes with this package has learned an autoencoder on pictures of a room: 8 x
-# 8 places, four codes each, as in lessons 02 and 03. A *node* of the graph is a place, node 8 x row
-# + column. The twelve actions raise or lower a factor, such as `wall_hue+`. Nobody knows the true
-# graph here, there may be none: the codes were learned too.
+# The checkpoint that comes with this package has learned an autoencoder on pictures of a room, with
+# four codes for each of the 8 by 8 places, as in lessons 02 and 03. A *node* of the graph is a place;
+# r2c0 is the place in row 2 and column 0, and its number is 8 times the row plus the column. The
+# twelve actions raise or lower a factor, such as `wall_hue+`. Nobody knows the true graph here, there
+# may be none: the codes were learned too.
 #
 # **Predict.** To give one place of the wall its new colour, how many of the 64 nodes will be read?
 
@@ -466,7 +481,7 @@ graph = CausalGraph.of(model, before[:1], action)
 draw.graph_matrix(graph, title=f"What one picture's places read under {action}")
 
 # %% [markdown]
-# How to read it. The amber strips say how surely the action sets a node: the upper half of the
+# How to read it: rows and columns are the 64 places, row by row. The amber strips say how surely the action sets a node: the upper half of the
 # picture, which is the wall. Columns of other nodes are hatched: they are copied, so their edges
 # are never used. Now go down one open column: its blue cells are the causes of that node, a handful
 # of 64. Then go across: **two rows are blue nearly all the way**, r0c7 (just above the mark r1c0)
