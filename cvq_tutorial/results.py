@@ -1,0 +1,257 @@
+"""What finished sweeps say: which rows are there, how one compares, what moves with a setting.
+
+`sweeps` makes runs and `tables` sums them up; what is here is what a reader of the tables asks
+next. The notebooks 92 to 94 are written with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, cast
+
+import numpy as np
+
+from cvq_tutorial import recipes, sweeps, tables
+from cvq_tutorial.graph_metrics import graph_recovery
+from cvq_tutorial.grids import GRIDS, Cell
+from cvq_tutorial.paths import PROJECT_ROOT, close_match
+from cvq_tutorial.worlds.codes import CodesWorld
+
+EXPECTED = PROJECT_ROOT / "figures" / "expected.json"
+
+Rows = Mapping[str, Mapping[str, Any]]  # label -> row, as in `tables.table`
+Number = dict[str, Any]  # {"mean", "sd", "seeds"}
+
+
+def gather(
+    runs: str | Path = "", expected: str | Path = EXPECTED
+) -> tuple[dict[str, dict], list[str]]:
+    """The tables of all grids that were run, and one line per grid that says what is missing.
+
+    runs: folder of finished sweeps; empty takes the tables of `expected`, the shipped ones.
+    A run that does not belong to its cell (another version, other settings, a damaged file) is left
+    out and named. Returns {grid: table} in the order of `GRIDS`, without grids that have no row.
+    Raises FileNotFoundError if `runs` is no folder, ValueError if `expected` is damaged.
+    """
+    if str(runs) and not Path(runs).is_dir():
+        raise FileNotFoundError(f"no folder of sweeps at {runs}")
+    shipped = {} if str(runs) else tables.read_expected(expected)
+    found, notes = {}, []
+    for grid, cells in GRIDS.items():
+        labels = list(dict.fromkeys(cell.label for cell in cells))
+        if str(runs):
+            good, refused = _usable(cells, Path(runs) / grid)
+            notes += refused
+            made = tables.table(good, Path(runs) / grid)
+        else:
+            made = shipped.get(grid, {"rows": {}})
+        absent = [label for label in labels if label not in made["rows"]]
+        if made["rows"]:
+            found[grid] = made
+        if len(absent) == len(labels):
+            notes.append(f"{grid}: not run (cvq reproduce --grid {grid})")
+        elif absent:
+            notes.append(
+                f"{grid}: {len(labels) - len(absent)} of {len(labels)} rows; not run: "
+                f"{', '.join(absent)}"
+            )
+        else:
+            notes.append(f"{grid}: all {len(labels)} rows")
+    return found, notes
+
+
+def _usable(cells: Sequence[Cell], root: Path) -> tuple[list[Cell], list[str]]:
+    good, refused = [], []
+    for cell in cells:
+        try:
+            sweeps.check(cell, root)
+            good.append(cell)
+        except ValueError as error:
+            refused.append(f"{root.name}: left out: {error}")
+    return good, refused
+
+
+def run_some(
+    grid: str,
+    runs: str | Path,
+    recipe: str = "lesson",
+    *,
+    only: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    device: str = "auto",
+    say: Callable[[str], object] = print,
+) -> tuple[dict, Path]:
+    """Run some cells of a grid, or go on with them, with the recipe of the grid or a smaller one.
+
+    only: a cell is run if its label contains one of them; all if empty.  seeds: of the grid.
+    With the recipe `lesson` this is `sweeps.sweep`, in the same folder, runs/<grid>: it goes on
+    with what the command line began. With another recipe the cells keep their names, worlds and
+    switches but not sizes that were chosen for `lesson`, and lie in runs/<grid>-<recipe>/sweep.
+    Returns the table of these cells, and the folder of their run folders.
+    Raises as `sweeps.sweep`.
+    """
+    parts = [sweeps.cells_of(grid, seeds, part) for part in (only or [""])]
+    chosen = list(dict.fromkeys(cell.name for part in parts for cell in part))
+    cells = [cell for cell in GRIDS[grid] if cell.name in chosen]
+    if recipe == "lesson":
+        for part in only or [""]:
+            sweeps.sweep(grid, runs, seeds=seeds, only=part, device=device, say=say)
+        return tables.table(cells, Path(runs) / grid), Path(runs) / grid
+    folder = Path(runs) / f"{grid}-{recipe}"
+    small = [_resized(cell, recipe) for cell in cells]
+    return sweeps.sweep(small, folder, device=device, say=say), folder / "sweep"
+
+
+def _resized(cell: Cell, recipe: str) -> Cell:
+    sized = "transition_steps" in cell.overrides
+    return replace(cell, recipe=recipe, overrides={} if sized else cell.overrides)
+
+
+def starting(rows: Rows, prefix: str) -> dict[str, Mapping[str, Any]]:
+    """The rows whose label begins so, under the rest of their label."""
+    return {
+        label.removeprefix(prefix): row for label, row in rows.items() if label.startswith(prefix)
+    }
+
+
+def number(rows: Rows, label: str, column: str) -> Number | None:
+    """{mean, sd, seeds} of a row and a column; None if it was not measured."""
+    row = rows.get(label)
+    found = row["numbers"].get(column) if row else None
+    return None if row is None or found is None else {**found, "seeds": row["seeds"]}
+
+
+def told(value: Number | None) -> str:
+    """A number as it is printed: with its spread if it is one of several seeds."""
+    if value is None:
+        return "not measured"
+    if len(value["seeds"]) < 2:
+        return f"{value['mean']:.3f} (one seed)"
+    return f"{value['mean']:.3f} ± {value['sd']:.3f} ({len(value['seeds'])} seeds)"
+
+
+def verdict(rows: Rows, label: str, rivals: Sequence[str], column: str) -> str:
+    """One row against the best of others, as a sentence: ahead, level or behind.
+
+    Level means that the means differ by no more than 0.01 and the larger of both spreads; of one
+    seed the spread is not known and counts as 0, which the sentence says.
+    """
+    ours = number(rows, label, column)
+    known = {name: number(rows, name, column) for name in rivals}
+    measured = {name: value for name, value in known.items() if value is not None}
+    if ours is None or not measured:
+        return f"{column}: {label} {told(ours)}, nothing to compare with"
+    best = max(measured, key=lambda name: measured[name]["mean"])
+    other = measured[best]
+    gap = ours["mean"] - other["mean"]
+    room = max(0.01, ours["sd"], other["sd"])
+    word = "level" if abs(gap) <= room + 1e-9 else "ahead" if gap > 0 else "behind"
+    return (
+        f"{column}: {label} {told(ours)}, best of {len(measured)} others: {best} {told(other)}: "
+        f"{word} ({gap:+.3f})"
+    )
+
+
+def costs(rows: Rows, reference: str, column: str) -> str:
+    """How much each other row differs from a reference row, as a sentence, largest first.
+
+    Not beyond the spread means what `verdict` calls level.
+    """
+    base = number(rows, reference, column)
+    if base is None:
+        return f"{column}: {reference} was not measured"
+    apart, level = {}, []
+    for label in rows:
+        value = number(rows, label, column)
+        if label == reference or value is None:
+            continue
+        gap = value["mean"] - base["mean"]
+        if abs(gap) > max(0.01, base["sd"], value["sd"]) + 1e-9:
+            apart[label] = gap
+        else:
+            level.append(label)
+    largest = sorted(apart, key=lambda label: -abs(apart[label]))
+    moved = ", ".join(f"{_quoted(label)} {apart[label]:+.3f}" for label in largest) or "none"
+    rest = ", ".join(map(_quoted, level)) or "none"
+    return f"{column}, {reference} {told(base)}: differs: {moved}; not beyond the spread: {rest}"
+
+
+def _quoted(label: str) -> str:
+    return f'"{label}"' if "," in label else label
+
+
+# One setting of the world `codes` at a time ------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What makes one world of codes, and its data, harder than another."""
+
+    variables: int
+    parents: int
+    noise: float
+    transitions: int
+
+    @classmethod
+    def of(cls, cell: Cell) -> Setting:
+        """The settings of a cell: of its world, and of its recipe."""
+        world = _world(cell)
+        recipe = recipes.get(cell.recipe, "codes", **cell.overrides)
+        return cls(world.n_variables, world.max_parents, world.noise, recipe.transitions)
+
+
+def _world(cell: Cell) -> CodesWorld:
+    return CodesWorld(**cast(dict[str, Any], dict(cell.world_options)))
+
+
+def along(
+    setting: str, cells: Sequence[Cell], rows: Rows, column: str
+) -> dict[str, dict[float, Number]]:
+    """How a number moves with one setting while the others are the usual ones.
+
+    setting: a field of `Setting`.  cells: of the sweep.  rows: what was measured of them.
+    Usual is what the recipe and the world have without options; of transitions, at least so many.
+    Returns {who: {value: number}}, values growing; who is "learned graph" or the baseline's name.
+    """
+    names = list(asdict(Setting(0, 0, 0.0, 0)))
+    if setting not in names:
+        raise ValueError(close_match("setting", setting, names))
+    found: dict[str, dict[float, Number]] = {}
+    for cell in {cell.label: cell for cell in reversed(cells)}.values():
+        value = number(rows, cell.label, column)
+        if value is not None and _usual_but_for(setting, cell):
+            who = cell.baseline or "learned graph"
+            found.setdefault(who, {})[getattr(Setting.of(cell), setting)] = value
+    return {who: dict(sorted(found[who].items())) for who in sorted(found, reverse=True)}
+
+
+def _usual_but_for(setting: str, cell: Cell) -> bool:
+    here, usual = Setting.of(cell), Setting.of(Cell("", "codes", cell.recipe))
+    enough = setting == "transitions" or here.transitions >= usual.transitions
+    others = [name for name in ("variables", "parents", "noise") if name != setting]
+    return enough and all(getattr(here, name) == getattr(usual, name) for name in others)
+
+
+def every_edge(setting: str, cells: Sequence[Cell]) -> dict[float, Number]:
+    """A control without learning: the edge F1 of saying "every edge", per value of a setting.
+
+    Computed from the worlds of the cells, over the seeds that they have.
+    """
+    scores: dict[float, dict[int, float]] = {}
+    for cell in cells:
+        if _usual_but_for(setting, cell):
+            world = _world(cell)
+            score = graph_recovery(np.ones(world.graph.shape), world.graph, world.targets)
+            value = getattr(Setting.of(cell), setting)
+            scores.setdefault(value, {})[cell.seed] = float(score["edge_f1"])
+    return {
+        value: {
+            "mean": mean(found.values()),
+            "sd": stdev(found.values()) if len(found) > 1 else 0.0,
+            "seeds": sorted(found),
+        }
+        for value, found in sorted(scores.items())
+    }

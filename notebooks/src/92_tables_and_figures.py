@@ -1,0 +1,297 @@
+# %% [markdown]
+# # Make every table and figure from finished runs
+#
+# *How far does the claim hold, over seeds and beside what people would use instead?*
+#
+# A *sweep* is many runs from one command: `cvq reproduce --grid main` trains the method and its
+# baselines with several seeds and leaves a folder per run. This notebook trains nothing. It reads
+# such folders and makes the tables and figures that the README and the lessons quote, and it
+# compares them with what was measured before. As it stands here it shows the results that come
+# with the project.
+#
+# | | |
+# | --- | --- |
+# | you will do | read four tables, as dots and curves with their spread |
+# | you will be able to | say what was measured, how often, and beside what |
+# | you need | nothing; `cvq reproduce --grid NAME` first, to read runs of your own |
+# | time | read 15 minutes; run under half a minute |
+# | it writes | with `out`: `tables.md`, `tables.json`, `figures/*.png` |
+# | papermill | `-p runs runs` reads the sweeps in `runs/`, `-p out my_tables` keeps what is made |
+
+# %% tags=["parameters"]
+runs = ""  # folder of finished sweeps, such as "runs"; empty: the results of the project
+out = ""  # folder for tables and figures; empty: they are shown only
+
+# %%
+import json
+from pathlib import Path
+
+from IPython.display import Markdown, display
+
+from cvq_tutorial import reproduce, results, tables
+from cvq_tutorial.draw_tables import dot_plot, setting_curves
+from cvq_tutorial.grids import BASELINES, GRIDS
+
+made, notes = results.gather(runs)
+folder = reproduce.open_folder(out)
+print("\n".join(notes))
+
+
+def part(grid, prefix=""):
+    """The rows of a grid whose label begins so, under the rest of their label."""
+    return results.starting(made.get(grid, {"rows": {}})["rows"], prefix)
+
+
+def as_table(rows, columns, name):
+    """Show some columns; says it in one line if there is no row."""
+    if rows:
+        display(Markdown(tables.markdown({"rows": rows}, columns)))
+    else:
+        print(f"{name}: not run, left out below")
+
+
+# %% [markdown]
+# The lines above say which rows of each *grid* (each group of runs) are there. What was not run is
+# left out of everything below, and nothing is filled in for it.
+#
+# How to read all that follows: a number is the **mean over seeds**, and the number after ± is the
+# **sample standard deviation** over seeds: how far one training lies from another. In the figures
+# it is the bar through a dot. A **hollow** dot is a single seed; it has no bar, not because it is
+# exact but because its spread is not known. Everything is measured on the test split.
+#
+# ## The method beside what people would use instead
+#
+# All rows learn from the same images with the same number of steps.
+#
+# | row | what it is |
+# | --- | --- |
+# | causal codes | the method: codes, effects mask, graph, mechanism |
+# | plain-vqvae | the same codes, and a transition without mask and graph |
+# | vae-classifier | a VAE, and a classifier that sees the latents of both images |
+# | vae-difference | a VAE; an action is the mean difference of latents that it makes |
+# | beta-vae-difference | the same with a stronger pull to independent latents |
+# | image-pairs | a classifier that sees both images; an upper reference, no rival: it cannot draw |
+#
+# First *naming*: two images, which action lies between them? The accuracy is **macro**: the mean
+# over actions, so that frequent ones do not hide rare ones. *Chance* guesses among all actions.
+# "Visible" leaves out edits that change no pixel, which nobody can name; where every edit changes a
+# pixel it is the same number.
+
+# %%
+NAMING = ["action accuracy", "action accuracy, visible", "factor accuracy"]
+for world in ("shapes3d", "sprites"):
+    as_table(part("main", f"{world}: "), [*NAMING, "PSNR"], world)
+
+# %% tags=["nbval-ignore-output"]
+for world in ("shapes3d", "sprites"):
+    if rows := part("main", f"{world}: "):
+        chance = min(row["numbers"]["chance"]["mean"] for row in rows.values())
+        lines = {column: {"chance": chance} for column in NAMING[:2]}
+        figure = dot_plot(rows, NAMING, levels=lines, title=f"Name the action: {world}")
+        reproduce.show(figure, folder, f"main_naming_{world}")
+
+# %% [markdown]
+# In the figure above each row is a method and each panel a number; the dotted line is chance. A dot
+# at the right edge names every action. Two dots whose bars overlap are not told apart by this
+# experiment. The sentences below compare the method with the best of the others, without the
+# classifier of image pairs. *Level* means: no further apart than 0.01 and the larger of the two
+# standard deviations.
+
+# %%
+RIVALS = [name for name in BASELINES if name != "image-pairs"]
+for world in ("shapes3d", "sprites"):
+    if rows := part("main", f"{world}: "):
+        for column in NAMING[:2]:
+            print(f"{world}, {results.verdict(rows, 'causal codes', RIVALS, column)}")
+
+# %% [markdown]
+# Then *doing*: one image and an action, draw the image after it. Three numbers, because each can be
+# had cheaply without the others.
+#
+# * **recovered**: how far the drawn image gets from copying x (0) to the *ceiling*, the true image
+#   after the action, encoded and decoded (1). Below 0 it would have been better to copy.
+# * **target reached**: an independent judge, trained on true images, reads the new value off the
+#   drawn image. A copy reaches no target: 0.
+# * **others kept**: the judge finds *all* other factors unchanged. A copy keeps them all: 1.
+
+# %%
+DOING = ["recovered", "target reached", "others kept"]
+for world in ("shapes3d", "sprites"):
+    as_table(part("main", f"{world}: "), DOING, world)
+
+# %% tags=["nbval-ignore-output"]
+lines = {
+    "recovered": {"copy": 0.0, "ceiling": 1.0},
+    "target reached": {"copy": 0.0},
+    "others kept": {"copy": 1.0},
+}
+for world in ("shapes3d", "sprites"):
+    if rows := part("main", f"{world}: "):
+        title = f"Do the action: {world}"
+        figure = dot_plot(rows, DOING, levels=lines, stem_from="copy", title=title)
+        reproduce.show(figure, folder, f"main_doing_{world}")
+
+# %% [markdown]
+# In the figure above a pale stem leads from what copying gives to what the row gives. In the first
+# two panels a long stem to the right is good; a stem to the left, in "recovered", is an image worse
+# than the unchanged one. In the last panel the shorter the stem the better: it shows what was
+# changed that should have stayed. Only a row that is good in all three panels does *one* thing. The
+# judge can err too: what it reads off the ceiling is in the `metrics.json` of each run, as
+# `target_reached_ceiling` and `others_kept_ceiling`.
+
+# %%
+for world in ("shapes3d", "sprites"):
+    if rows := part("main", f"{world}: "):
+        for column in DOING:
+            print(f"{world}, {results.verdict(rows, 'causal codes', RIVALS, column)}")
+
+# %% [markdown]
+# ## One published choice at a time
+#
+# The code published with the paper makes some choices in another way than this project. Each is a
+# switch, and each row below was trained and evaluated with one switch on, the last one with all of
+# them. Notebook [93](93_ablations.ipynb) says what each one is.
+
+# %%
+ABLATED = {
+    "codes": ["action accuracy", "mask F1", "edge F1", "causes per set node"],
+    "shapes3d": ["action accuracy", "recovered", "others kept", "causes per set node"],
+}
+for world, columns in ABLATED.items():
+    as_table(part("ablations", f"{world}: "), columns, world)
+
+# %% tags=["nbval-ignore-output"]
+for world, columns in ABLATED.items():
+    rows = part("ablations", f"{world}: ")
+    if "ours" in rows:
+        title = f"One published choice at a time: {world}"
+        figure = dot_plot(rows, columns, reference="ours", title=title)
+        reproduce.show(figure, folder, f"ablations_{world}")
+
+# %% [markdown]
+# In the figure above the grey line is our own choice and the grey band its spread. An orange stem
+# is what the switch moves, and the signed number at the right says by how much. A row without a
+# stem is a switch that this world does not feel.
+
+# %%
+for world, columns in ABLATED.items():
+    if rows := part("ablations", f"{world}: "):
+        for column in columns:
+            print(f"{world}, {results.costs(rows, 'ours', column)}")
+
+# %% [markdown]
+# ## Is the graph found?
+#
+# Only in the world `codes` is the true graph known. The *edge F1* compares the learned edges with
+# the true ones: an edge counts as found if its probability is at least 0.5; 1 is all right, 0 is
+# nothing right. Two controls stand beside it: a statistical **test of independence** per pair of
+# variables, which learns nothing, and saying **every edge**. Notebook
+# [94](94_graph_recovery.ipynb) goes through it slowly.
+
+# %%
+FOUND = ["edge F1", "edge AUROC", "mask F1", "causes per set node", "action accuracy"]
+as_table(part("recovery"), FOUND, "recovery")
+
+# %% tags=["nbval-ignore-output"]
+cells = GRIDS["recovery"]
+if rows := part("recovery"):
+    panels = {}
+    for setting in ("variables", "parents", "noise", "transitions"):
+        curves = results.along(setting, cells, rows, "edge F1")
+        if curves:
+            control = {"every edge": results.every_edge(setting, cells)}
+            panels[setting] = curves | control
+    reproduce.show(setting_curves(panels), folder, "recovery")
+
+# %% [markdown]
+# In the figure above each panel moves one setting and leaves the others as they are: number of
+# variables, most parents of a target, probability of noise, and transitions to learn from. Where
+# the blue curve falls below the orange one, a simple test would have told more than the learned
+# graph. The green curve is what needs no learning at all: F1 has to be read against it, not
+# against 0.
+
+# %%
+if rows := part("recovery"):
+    curves = results.along("variables", cells, rows, "edge F1")
+    control = results.every_edge("variables", cells)
+    for value, score in curves.get("learned graph", {}).items():
+        beside = results.told(curves.get("independence", {}).get(value))
+        print(
+            f"{value} variables: learned graph {results.told(score)}; independence {beside}; "
+            f"every edge {control[value]['mean']:.3f}"
+        )
+
+# %% [markdown]
+# ## Trained on skewed data
+#
+# In the grid `imbalance` the training data are skewed: some values are rare (*zipf*), or two
+# factors go together (*correlated*). *Resampled* is a cure: rare pairs are drawn more often. The
+# test data are always balanced, so a row cannot gain by being good at what is frequent.
+
+# %%
+SKEWED = ["action accuracy", "recovered", "target reached", "others kept"]
+as_table(part("imbalance"), [*SKEWED, "PSNR"], "imbalance")
+
+# %% tags=["nbval-ignore-output"]
+if rows := part("imbalance"):
+    reference = "balanced" if "balanced" in rows else ""
+    title = "Trained on skewed data, tested on balanced data"
+    figure = dot_plot(rows, SKEWED, reference=reference, title=title)
+    reproduce.show(figure, folder, "imbalance")
+
+# %%
+if rows := part("imbalance"):
+    for column in SKEWED:
+        print(results.costs(rows, "balanced", column))
+
+# %% [markdown]
+# If the grid was run, the figure above reads as the one of the ablations: the grey line is training
+# on balanced data, an orange stem is what the skew costs, and the sentences say which costs are
+# larger than the spread over seeds.
+#
+# ## A new sweep beside the old one
+#
+# With `runs`, each mean is compared with the one that comes with the project. It may differ by
+# three times the standard deviation, and by 0.01 (0.3 dB) in any case. What lies outside is listed.
+# That is no proof of an error: another machine adds numbers in another order. It is a reason to
+# look.
+
+# %%
+shipped = tables.read_expected(results.EXPECTED) if runs else {}
+for grid, table in made.items():
+    if grid in shipped:
+        outside = tables.differences(table, shipped[grid])
+        print(f"{grid}: {len(outside)} outside what is expected")
+        print("".join(f"  {line}\n" for line in outside), end="")
+if not runs:
+    print("no new sweep was given: nothing to compare")
+
+# %% [markdown]
+# ## What is kept
+#
+# Whole tables, with all numbers, as Markdown and as JSON, and the figures in full resolution.
+
+# %%
+whole = "\n".join(f"## {grid}\n\n{tables.markdown(table)}" for grid, table in made.items())
+(Path(folder) / "tables.md").write_text(whole, "utf-8")
+(Path(folder) / "tables.json").write_text(json.dumps(made, indent=1) + "\n", "utf-8")
+print("tables.md, tables.json:", all(name in reproduce.contents(folder)
+                                     for name in ("tables.md", "tables.json")))  # fmt: skip
+
+# %% [markdown]
+# ## What this does not show
+#
+# * Few seeds. A standard deviation of three numbers is itself known badly, and it says nothing
+#   about other data.
+# * The baselines are small and had one setting each. That one of them is behind is a fact about
+#   this setting, not about all VAEs.
+# * One rendered world and one set of sprites. Nothing here is about photographs.
+# * No number is compared with a number of the paper, which prints no hyper-parameters; see
+#   [PAPER_VS_CODE](PAPER_VS_CODE.md).
+#
+# **References.** Gendron, Witbrock, Dobbie: *Disentanglement of Latent Representations via Causal
+# Interventions*, IJCAI 2023, [arXiv 2302.00869](https://arxiv.org/abs/2302.00869), the method.
+# Kingma, Welling: *Auto-Encoding Variational Bayes*, ICLR 2014,
+# [arXiv 1312.6114](https://arxiv.org/abs/1312.6114), the VAE. Higgins and others: *beta-VAE*,
+# ICLR 2017, the stronger pull. Van den Oord, Vinyals, Kavukcuoglu: *Neural Discrete Representation
+# Learning*, NeurIPS 2017, [arXiv 1711.00937](https://arxiv.org/abs/1711.00937), the VQ-VAE.
