@@ -1,0 +1,53 @@
+"""What is said about leakage, actions in a row and plans is in the results file."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+from cvq_tutorial import shipped
+
+ROOT = Path(__file__).resolve().parent.parent
+TOLD = json.loads((ROOT / "figures" / "actions.json").read_text("utf-8"))
+README = (ROOT / "README.md").read_text("utf-8")
+
+spec = importlib.util.spec_from_file_location("build_actions", ROOT / "tools" / "build_actions.py")
+assert spec is not None and spec.loader is not None
+build_actions = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(build_actions)
+
+
+def test_the_table_is_that_of_the_results_file():
+    assert (ROOT / "figures" / "actions.md").read_text("utf-8") == build_actions.written(TOLD)
+
+
+def test_the_numbers_in_the_readme_are_measured():
+    told = re.search(
+        r"true distance 3 a plan succeeds in ([\d.]+) of (\d+) pairs \(random search ([\d.]+)\),\s+"
+        r"at 5 in ([\d.]+) \(([\d.]+)\).*?ten actions in a row .*? ([\d.]+) dB \(ceiling ([\d.]+), "
+        r"copy ([\d.]+)\)",
+        README, flags=re.S,
+    )  # fmt: skip
+    assert told is not None
+    plans = {plan["distance"]: plan for plan in TOLD["plans"]}
+    psnr = {who: values[9] for who, values in TOLD["in_a_row"]["psnr"].items()}
+    wanted = [f"{plans[3]['success']:.2f}", str(plans[3]["n"])]
+    wanted += [f"{plans[3]['random']['success']:.2f}", f"{plans[5]['success']:.2f}"]
+    wanted += [f"{plans[5]['random']['success']:.2f}"]
+    wanted += [f"{psnr[who]:.1f}" for who in ("belief", "ceiling", "copy")]
+    assert list(told.groups()) == wanted
+
+
+def test_a_small_run_is_measured_in_the_same_shape(monkeypatch):
+    for name, value in {"EDITS": 24, "ROWS": 4, "PAIRS": 2, "DISTANCES": (1,), "STEPS": 2}.items():
+        monkeypatch.setattr(build_actions, name, value)
+    folder = shipped.SHIPPED / "shapes3d-lesson-s0"
+    told = build_actions.measured(folder)
+    assert told.keys() == TOLD.keys() and told["factors"] == TOLD["factors"]
+    assert told["in_a_row"].keys() == TOLD["in_a_row"].keys()
+    assert told["plans"][0].keys() == TOLD["plans"][0].keys()
+    assert told["plans"][0]["success"] == 1.0
+    text = build_actions.written(told)
+    assert "Share of 24 edits" in text and text.count("\n| floor_hue |") == 1

@@ -1,0 +1,134 @@
+"""Measure what a trained model does with actions: figures/actions.json and figures/actions.md.
+
+    python tools/build_actions.py runs/shapes3d-lesson-s0
+
+Three questions, all on the test split: which other factors move when one is set (leakage, read by
+the judge), how errors grow over ten actions in a row, and how often a plan finds the way to an
+image at a known distance, beside a random search that looks at as many states.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from cvq_tutorial import checkpoints, sequences
+from cvq_tutorial.images import to_float
+from cvq_tutorial.judge import load_or_train_judge
+from cvq_tutorial.leakage import leakage
+from cvq_tutorial.paths import PROJECT_ROOT, write_atomic
+from cvq_tutorial.recipes import Recipe
+from cvq_tutorial.transitions import sample_transitions
+
+OUT = PROJECT_ROOT / "figures"
+EDITS, ROWS, PAIRS, DISTANCES, STEPS = 2400, 300, 50, (1, 2, 3, 4, 5), 10
+
+
+HEAD = """# Actions
+
+`{world}`, recipe `lesson`, seed {seed}, one run, test split: `python tools/build_actions.py RUN`.
+
+## One action: what else moves
+
+Share of {n} edits, per factor that was set, after which the judge reads a factor as it should not
+be. Row = factor that was set, column = factor that is read: on the diagonal the target was missed,
+off it another factor moved.
+
+"""
+IN_A_ROW = """
+## Actions in a row
+
+{n} random sequences; the true pictures are never seen again after the first. PSNR in dB, and the
+share of pictures of which the judge reads all factors right. *belief* keeps a distribution per
+code, *images* encodes each picture anew, *ceiling* is the true picture encoded and decoded, *copy*
+the picture at the start.
+
+"""
+PLANS = """
+## Plans
+
+`CausalVQ.plan` on {n} pairs per distance, which it is not told. *Success*: the planned actions
+truly lead from x to y. *Shortest*: and no shorter sequence does, by breadth-first search over the
+true factors. *Random search* looks at as many states. Seconds per plan on one busy core.
+
+"""
+
+
+def measured(folder: Path) -> dict:
+    """All three of a run. Raises CheckpointError for a folder without a trained model."""
+    model, world, info = checkpoints.load_run(folder)
+    judge = load_or_train_judge(world, steps=Recipe(**info["recipe"]).judge_steps)
+    edits = sample_transitions(world.factors, EDITS, "test", 0)
+    read = []
+    for start in range(0, EDITS, 240):
+        part = edits.take(slice(start, start + 240))
+        done = model.intervene(to_float(world.render(part.x)), torch.from_numpy(part.actions))
+        read.append(judge.read(done.images))
+    moved = leakage(torch.cat(read).cpu().numpy(), edits.y, edits.actions % world.factors.n_factors)
+    return {
+        "run": {"world": world.name, "seed": info["seed"], "sha256": info["sha256"]},
+        "factors": list(world.factors.names),
+        "leakage": {"n": EDITS, "rows": moved.round(4).tolist()},
+        "in_a_row": sequences.composition(model, world, STEPS, ROWS, 0, judge),
+        "plans": [sequences.plan_success(model, world, d, PAIRS, 0) for d in DISTANCES],
+    }
+
+
+def written(told: dict) -> str:
+    """`actions.md` of the contents of `actions.json`."""
+    run, names, line = told["run"], told["factors"], told["in_a_row"]
+    text = HEAD.format(n=told["leakage"]["n"], **run)
+    text += _table(["set", *names], [
+        [name, *(f"{v:.3f}" for v in row)]
+        for name, row in zip(names, told["leakage"]["rows"], strict=True)
+    ])  # fmt: skip
+    text += IN_A_ROW.format(n=line["n"])
+    who = ("belief", "images", "ceiling", "copy")
+    text += _table(
+        ["steps", *(f"{w}, dB" for w in who), *(f"{w}, all right" for w in who)],
+        [
+            [
+                str(step + 1),
+                *(f"{line['psnr'][w][step]:.1f}" for w in who),
+                *(f"{line['all_right'][w][step]:.3f}" for w in who),
+            ]
+            for step in range(line["steps"])
+        ],
+    )
+    text += PLANS.format(n=told["plans"][0]["n"])
+    text += _table(
+        ["true distance", "success", "interval", "shortest", "random search", "states", "seconds"],
+        [
+            [
+                str(p["distance"]),
+                f"{p['success']:.2f}",
+                f"{p['interval'][0]:.2f} to {p['interval'][1]:.2f}",
+                f"{p['optimal']:.2f}",
+                f"{p['random']['success']:.2f}",
+                f"{p['expanded']:.0f}",
+                f"{p['seconds']:.2f}",
+            ]
+            for p in told["plans"]
+        ],
+    )
+    return text
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def main(folder: str) -> int:
+    told = measured(Path(folder))
+    write_atomic(OUT / "actions.json", (json.dumps(told, indent=1) + "\n").encode())
+    write_atomic(OUT / "actions.md", written(told).encode())
+    print(written(told))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
