@@ -153,8 +153,10 @@ def effects_masks(
     layers = [("learned", learned)]
     if true_change is not None:
         layers.append(("true", as_probabilities(true_change, "true_change", learned.shape)))
-    columns = -(-n_actions // 2) if n_actions > 4 else n_actions
-    blocks = -(-n_actions // columns)
+    half = -(-n_actions // 2) if n_actions > 4 else n_actions  # raising actions, then lowering
+    wraps = -(-half // 12)
+    columns = -(-half // wraps)
+    blocks = -(-n_actions // half) * wraps
 
     tall = 0.95 * min(2.0, max(0.2, shape[0] / shape[1])) + 0.05  # inches of one row of maps
     figure = Picture(1.7 + 1.08 * columns, 0.65 + blocks * (0.25 + tall * len(layers)))
@@ -162,13 +164,14 @@ def effects_masks(
     for cell in axes.ravel():
         cell.set_axis_off()
     for a in range(n_actions):
+        row, column = divmod(a % half, columns)
         for layer, (text, values) in enumerate(layers):
-            cell = axes[(a // columns) * len(layers) + layer, a % columns]
+            cell = axes[(a // half * wraps + row) * len(layers) + layer, column]
             cell.set_axis_on()
             heat = tile(
                 cell, values[a].reshape(shape), names[a] if layer == 0 else "", vmin=0, vmax=1
             )
-            if a % columns == 0:
+            if column == 0:
                 row_label(cell, text)
     figure.colorbar(
         heat,
@@ -193,10 +196,11 @@ def effects_masks(
 
 
 @styled
-def confusion(counts: Any, action_names: Sequence[str]) -> Picture:
+def confusion(counts: Any, action_names: Sequence[str], what: str = "action") -> Picture:
     """Which action was named for which: row = true action, column = named one, in % of the row.
 
     counts: integers (A, A), as `metrics.confusion` gives; action_names: A names.
+    what: what a row is, when it is not an action but, say, a "factor".
     Each row's number of transitions stands beside its name; rows without any are left grey.
     """
     table = as_array(counts)
@@ -237,7 +241,7 @@ def confusion(counts: Any, action_names: Sequence[str]) -> Picture:
     axes.tick_params(which="both", length=0)
     for spine in axes.spines.values():
         spine.set(visible=True, color="#999999")
-    axes.set(xlabel="named action (column)", ylabel="true action (row), number of transitions")
+    axes.set(xlabel=f"named {what} (column)", ylabel=f"true {what} (row), number of transitions")
     figure.colorbar(
         heat,
         shrink=0.7,
@@ -247,7 +251,7 @@ def confusion(counts: Any, action_names: Sequence[str]) -> Picture:
     )
     total, right = int(in_row.sum()), int(np.trace(table))
     accuracy = right / total if total else 0.0
-    figure.suptitle(f"Retrieval: {right} of {total} actions named right ({100 * accuracy:.1f} %)")
+    figure.suptitle(f"Retrieval: {right} of {total} {what}s named right ({100 * accuracy:.1f} %)")
     wrong = table - np.diag(np.diag(table))
     worst = ""
     if wrong.any():
@@ -256,7 +260,7 @@ def confusion(counts: Any, action_names: Sequence[str]) -> Picture:
             f"; most frequent error: {names[row]} named {names[column]}, {wrong[row, column]} times"
         )
     figure.summary = (
-        f"Confusion of {n_actions} actions: {right} of {total} right "
+        f"Confusion of {n_actions} {what}s: {right} of {total} right "
         f"({100 * accuracy:.1f} %){worst}."
     )
     return figure

@@ -483,10 +483,31 @@ def test_masks_refuse():
         draw.effects_masks(np.full((1, 4), 7.0), (2, 2), ["a"])
 
 
+def test_effects_masks_of_many_actions_wrap_and_keep_opposites_in_one_column():
+    names = [f"{sign}{f}" for sign in "+-" for f in range(23)]
+    mask = np.repeat(np.linspace(0, 1, 46)[:, None], 4, axis=1)
+    picture = draw.effects_masks(mask, (2, 2), names)
+    places = {}
+    for axes in picture.axes:
+        if axes.get_title():
+            where = axes.get_subplotspec()
+            places[axes.get_title()] = (where.rowspan.start, where.colspan.start)
+            shown = float(axes.images[0].get_array().mean())
+            assert shown == pytest.approx(mask[names.index(axes.get_title()), 0])
+    assert list(places) == names
+    assert {column for _, column in places.values()} == set(range(12))
+    for f in range(23):
+        assert places[f"-{f}"] == (places[f"+{f}"][0] + 2, places[f"+{f}"][1])
+
+
 def test_confusion_writes_percent_of_the_row():
     axes = draw.confusion(np.array([[3, 1], [0, 0]]), ["a", "b"]).axes[0]
     assert {t.get_position(): t.get_text() for t in axes.texts} == {(0, 0): "75", (1, 0): "25"}
     assert [t.get_text() for t in axes.get_yticklabels()] == ["a (4)", "b (0)"]
+    assert "named action" in axes.get_xlabel()
+    folded = draw.confusion(np.array([[3, 1], [0, 2]]), ["a", "b"], "factor")
+    assert folded.axes[0].get_ylabel().startswith("true factor")
+    assert "5 of 6 factors named right" in folded.get_suptitle()
     with pytest.raises(ValueError, match=r"counts must have shape \(A, A\), found \(2, 3\)"):
         draw.confusion(np.zeros((2, 3), int), ["a", "b"])
     with pytest.raises(ValueError, match="counts must be integers of at least 0"):
