@@ -49,7 +49,5 @@ def test_a_run_of_other_settings_does_not_get_into_the_table(tmp_path):
         model = checkpoints.build(world, recipe)
     checkpoints.save(tmp_path, model, world, recipe, 0)
     (tmp_path / "metrics.json").write_text("{}")
-    with pytest.raises(
-        ValueError, match=r"expected the recipe 'lesson' .*'autoencoder_steps': 10"
-    ):
+    with pytest.raises(ValueError, match=r"expected the recipe 'lesson' .*'autoencoder_steps': 10"):
         build_worlds.summed_up(tmp_path)

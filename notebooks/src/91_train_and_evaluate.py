@@ -19,7 +19,7 @@
 # | it writes | the run folder: weights, log, `metrics.json`, `figures/*.png` |
 
 # %% tags=["parameters"]
-world = "shapes3d"  # shapes3d, sprites or codes
+world = "shapes3d"  # or sprites, dsprites, cars3d, faces, codes; `cvq worlds` lists all
 recipe = "nano"  # nano: seconds; lesson: minutes on two cores; paper: a GPU
 seed = 0
 device = "auto"  # auto, cpu, cuda, mps
