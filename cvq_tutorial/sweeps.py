@@ -38,6 +38,7 @@ from cvq_tutorial.train import train
 from cvq_tutorial.worlds import make_world, world_names
 
 FORMAT = 1
+ASK_AGAIN = 10.0  # seconds: a process that is still importing can lose the first Ctrl-C
 
 
 def cells_of(grid: str, seeds: Sequence[int] = (), only: str = "") -> list[Cell]:
@@ -146,7 +147,8 @@ def _side_by_side(
         for process, _ in running.values():
             os.kill(process.pid, signal.SIGINT)
         for process, _ in running.values():
-            process.join()
+            while process.join(ASK_AGAIN) is None and process.is_alive():
+                os.kill(process.pid, signal.SIGINT)
 
 
 def _apart(cell: Cell, root: Path, device: str, threads: int) -> None:
@@ -162,7 +164,9 @@ def _apart(cell: Cell, root: Path, device: str, threads: int) -> None:
 
     def stop_with_it() -> None:
         sweep.join()
-        os.kill(os.getpid(), signal.SIGINT)
+        while True:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(ASK_AGAIN)
 
     threading.Thread(target=stop_with_it, daemon=True).start()
     torch.set_num_threads(threads)

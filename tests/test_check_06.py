@@ -28,9 +28,10 @@ def over_all(true, named):
 @pytest.mark.parametrize(
     ("exercise", "answer", "told"),
     [
-        (check.chance_of_the_factor, 1 / 6, "right: "),
-        (check.chance_of_the_factor, 0.167, "right: "),
-        (check.chance_of_the_factor, 1 / 12, "chance of the action"),
+        (check.chance_of_the_factor, 1 / 9, "right: "),
+        (check.chance_of_the_factor, 0.111, "right: "),
+        (check.chance_of_the_factor, 1 / 18, "chance of the action"),
+        (check.chance_of_the_factor, 1 / 6, "six factors"),
         (check.chance_of_the_factor, 0.5, "the direction"),
         (check.chance_of_the_factor, 17, "in [0, 1]"),
         (check.posterior_of_actions, lambda p: p.sum(1).softmax(0), "right: "),

@@ -17,12 +17,13 @@ def _is(wanted: float) -> Callable[[float], bool]:
 
 chance_of_the_factor = Exercise(
     read=number(0, 1),
-    right=_is(1 / 6),
+    right=_is(1 / 9),
     hints={
-        "that is the chance of the action; two of the twelve move the right factor": _is(1 / 12),
+        "that is the chance of the action; two of the 18 move the right factor": _is(1 / 18),
+        "that is for six factors, as in this lesson's images; here there are nine": _is(1 / 6),
         "that is the chance of the direction, when the factor is known": _is(1 / 2),
     },
-    praise="2 of 12 actions move the right factor",
+    praise="2 of 18 actions move the right factor",
 )
 
 # sums near -900: exp of them is zero, and so is what one divides by
