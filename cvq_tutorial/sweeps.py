@@ -159,6 +159,7 @@ def _apart(cell: Cell, root: Path, device: str, threads: int) -> None:
     """
     if hasattr(os, "setsid"):
         os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     sweep = multiprocessing.parent_process()
     assert sweep is not None
 
