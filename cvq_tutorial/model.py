@@ -251,7 +251,7 @@ class CausalVQ(nn.Module):
         cut: edges to take away, see `CausalTransition.forward`.
         """
         with self._evaluating():
-            return self.transition(self.to_nodes(codes), actions, cut=cut)
+            return self.transition(self.to_nodes(codes), actions.to(self.device), cut=cut)
 
     def belief(self, codes: Tensor) -> Tensor:
         """(B, N, C, K) log-probability of every code, before any action: what copying would give.
