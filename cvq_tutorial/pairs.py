@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from cvq_tutorial import networks, train
+from cvq_tutorial.augment import moved
 from cvq_tutorial.autoencoder import PATCH, Residual
 from cvq_tutorial.images import to_float
 from cvq_tutorial.loop import Run
@@ -205,15 +206,18 @@ def train_image_pairs(run: Run) -> ImagePairs:
         raise ValueError(f"image sides must be multiples of {PATCH}, found {shape}")
     valid = sample_transitions(space, train.VALID, "valid", run.seed)
 
-    def pictures(values: np.ndarray) -> Tensor:
-        return to_float(run.world.render(values)).to(run.device)
+    render = run.world.render
 
     def batch(step: int) -> tuple[Tensor, Tensor, Tensor]:
-        rows = run.numbers(3, step).choice(len(drawn), run.recipe.transition_batch, p=chances)
-        part = drawn.take(rows)
-        return pictures(part.x), torch.from_numpy(part.actions).to(run.device), pictures(part.y)
+        rng = run.numbers(3, step)
+        part = drawn.take(rng.choice(len(drawn), run.recipe.transition_batch, p=chances))
+        x, y = (
+            to_float(pictures).to(run.device)
+            for pictures in moved([render(part.x), render(part.y)], run.recipe.augment, rng)
+        )
+        return x, torch.from_numpy(part.actions).to(run.device), y
 
-    ends = [pictures(values) for values in (valid.x, valid.y)]
+    ends = [to_float(render(values)).to(run.device) for values in (valid.x, valid.y)]
     steps = run.recipe.autoencoder_steps + run.recipe.transition_steps
     return networks.trained(
         run,
@@ -268,7 +272,14 @@ def latents(vae: VAE, world: Any, values: np.ndarray) -> Tensor:
     return torch.cat(parts)[torch.from_numpy(where.ravel()).to(vae.device)]
 
 
-def latent_transitions(vae: VAE, world: Any, drawn: Transitions) -> tuple[Tensor, Tensor]:
-    """Latents (B, L) of both ends of transitions, on the CPU; no image is encoded twice."""
+def latent_transitions(
+    vae: VAE, world: Any, drawn: Transitions, augment: str = "none", seed: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Latents (B, L) of both ends of transitions, on the CPU.
+
+    augment, seed: how pictures are moved, see `augment`; where they are not, none is encoded twice.
+    """
+    if augment != "none":
+        return train.both_ends(lambda images: vae.encode(images).cpu(), world, drawn, augment, seed)
     both = latents(vae, world, np.concatenate([drawn.x, drawn.y])).cpu()
     return both[: len(drawn)], both[len(drawn) :]

@@ -179,6 +179,18 @@ def costs(rows: Rows, reference: str, column: str) -> str:
     return f"{column}, {reference} {told(base)}: differs: {moved}; not beyond the spread: {rest}"
 
 
+def compared(made: Mapping[str, Any], expected: Mapping[str, Any], recipe: str = "lesson") -> str:
+    """A table that was made here beside the expected one, as lines: what lies outside, if anything.
+
+    recipe: of what was made; only runs of the recipe `lesson` are expected to be alike.
+    """
+    if recipe != "lesson":
+        return f"recipe {recipe}: not compared with the runs of the recipe lesson"
+    outside = tables.differences(dict(made), dict(expected))
+    head = f"{len(made['rows'])} rows run here, {len(outside)} numbers outside what is expected"
+    return "\n  ".join([head, *outside])
+
+
 def _quoted(label: str) -> str:
     return f'"{label}"' if "," in label else label
 

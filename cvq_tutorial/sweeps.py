@@ -144,9 +144,10 @@ def _side_by_side(
                     )
                 finished()
     finally:
-        for process, _ in running.values():
+        left = [process for process, _ in running.values() if process.is_alive()]
+        for process in left:
             os.kill(process.pid, signal.SIGINT)
-        for process, _ in running.values():
+        for process in left:
             while process.join(ASK_AGAIN) is None and process.is_alive():
                 os.kill(process.pid, signal.SIGINT)
 

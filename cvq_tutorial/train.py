@@ -354,20 +354,28 @@ def encoded_transitions(
     twice = split == "train"
     once = (n + 1) // 2 if twice else n  # the other half has the same images
     drawn = _drawn(world, n, split, seed, sampling)
-    ends: tuple[list[Tensor], list[Tensor]] = ([], [])
-    for start in range(0, once, 512):
-        rows = slice(start, min(start + 512, once))
-        pictures = [world.render(drawn.x[rows]), world.render(drawn.y[rows])]
-        pictures = moved(pictures, augment, np.random.default_rng([seed, 6, start]))
-        for end, images in zip(ends, pictures, strict=True):
-            end.append(model.encode(to_float(images)).to("cpu", torch.int16))
-    first, second = torch.cat(ends[0]), torch.cat(ends[1])
-    x, y = (
-        (torch.cat([first, second])[:n], torch.cat([second, first])[:n])
-        if twice
-        else (first, second)
-    )
+
+    def look(images: Tensor) -> Tensor:
+        return model.encode(images).to("cpu", torch.int16)
+
+    x, y = both_ends(look, world, drawn.take(slice(once)), augment, seed)
+    if twice:
+        x, y = torch.cat([x, y])[:n], torch.cat([y, x])[:n]
     return x, torch.from_numpy(drawn.actions), y
+
+
+def both_ends(
+    look: Callable[[Tensor], Tensor], world: Any, drawn: Transitions, augment: str, seed: int
+) -> tuple[Tensor, Tensor]:
+    """What `look` sees in the images of x and of y, whose pictures are moved as `augment` says."""
+    ends: tuple[list[Tensor], list[Tensor]] = ([], [])
+    for start in range(0, len(drawn), 512):
+        part = drawn.take(slice(start, start + 512))
+        rng = np.random.default_rng([seed, 6, start])
+        pictures = moved([world.render(part.x), world.render(part.y)], augment, rng)
+        for end, images in zip(ends, pictures, strict=True):
+            end.append(look(to_float(images)))
+    return torch.cat(ends[0]), torch.cat(ends[1])
 
 
 def _accuracy(model: CausalVQ, x: Tensor, actions: Tensor, y: Tensor) -> float:

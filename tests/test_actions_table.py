@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from pathlib import Path
+
+import project_tools
 
 from cvq_tutorial import shipped
 
@@ -13,10 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TOLD = json.loads((ROOT / "figures" / "actions.json").read_text("utf-8"))
 README = (ROOT / "README.md").read_text("utf-8")
 
-spec = importlib.util.spec_from_file_location("build_actions", ROOT / "tools" / "build_actions.py")
-assert spec is not None and spec.loader is not None
-build_actions = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(build_actions)
+build_actions = project_tools.load("build_actions")
 
 
 def test_the_table_is_that_of_the_results_file():

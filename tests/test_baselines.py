@@ -6,23 +6,25 @@ import csv
 import json
 import os
 import signal
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from lamps import Lamps
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
 from cvq_tutorial import baselines, cli, grids, networks, pairs, shipped, vae
 from cvq_tutorial import train as training
+from cvq_tutorial.augment import moved
 from cvq_tutorial.baselines import BASELINES, evaluate_baseline, full_name
 from cvq_tutorial.checkpoints import CheckpointError, read_info
 from cvq_tutorial.evaluate import evaluate
-from cvq_tutorial.factors import SPLITS, Factor, FactorSpace
+from cvq_tutorial.factors import SPLITS
 from cvq_tutorial.images import to_float
 from cvq_tutorial.loop import STATE
 from cvq_tutorial.model import CausalVQ
@@ -355,6 +357,27 @@ def test_latents_of_an_image_are_computed_once(whole, monkeypatch):
         torch.testing.assert_close(found, whole_batch, rtol=1e-4, atol=1e-5)
 
 
+def test_a_baseline_sees_pictures_moved_like_those_of_the_method(whole, monkeypatch, tmp_path):
+    model, _ = load_vae(whole, SHAPES)
+    drawn = sample_transitions(SHAPES.factors, 12, "train", 0)
+    still = pairs.latent_transitions(model, SHAPES, drawn)
+    shifted = pairs.latent_transitions(model, SHAPES, drawn, "shift", 3)
+    assert not torch.allclose(still[0], shifted[0], atol=1e-3)
+    rng = np.random.default_rng([3, 6, 0])
+    render = SHAPES.render
+    for found, pictures in zip(
+        shifted, moved([render(drawn.x), render(drawn.y)], "shift", rng), strict=True
+    ):
+        torch.testing.assert_close(found, model.encode(to_float(pictures)), rtol=1e-4, atol=1e-5)
+    asked = []
+    monkeypatch.setattr(
+        pairs, "moved", lambda pictures, kind, rng: asked.append(kind) or list(pictures)
+    )
+    recipe = replace(TINY, augment="mirror_shift", autoencoder_steps=1, transition_steps=1)
+    evaluate_baseline("image-pairs", SHAPES, recipe, 0, tmp_path / "run", progress=False)
+    assert asked == ["mirror_shift"] * 2  # a batch per step, and no held-out one
+
+
 def test_classifiers_learn_with_every_weight_and_the_order_of_the_pair_matters():
     torch.manual_seed(0)
     of_latents, of_images = pairs.LatentPairs(3, 4), pairs.ImagePairs(SMALL, 4)
@@ -578,23 +601,6 @@ def test_what_cannot_be_run_is_refused_before_any_work(tmp_path):
 
 
 # --- a world whose answer is known ----------------------------------------------------------------
-
-
-@dataclass
-class Lamps:
-    """A picture of one colour; the factors are how much red, green and blue it has."""
-
-    name: str = "lamps"
-    has_images: bool = True
-    image_shape: tuple[int, int, int] = (8, 8, 3)
-    options: dict = field(default_factory=dict)
-    factors: FactorSpace = field(
-        default_factory=lambda: FactorSpace(tuple(Factor(n, 16) for n in ("red", "green", "blue")))
-    )
-
-    def render(self, values: np.ndarray) -> np.ndarray:
-        colours = (np.asarray(values) * 17).astype(np.uint8)
-        return np.ascontiguousarray(np.broadcast_to(colours[:, None, None], (len(values), 8, 8, 3)))
 
 
 class KnowsLamps:

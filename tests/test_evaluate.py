@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from lamps import Lamps
 from torch import Tensor
 
 from cvq_tutorial import checkpoints
 from cvq_tutorial.evaluate import evaluate
-from cvq_tutorial.factors import SPLITS, Factor, FactorSpace
+from cvq_tutorial.factors import SPLITS
 from cvq_tutorial.images import to_float
 from cvq_tutorial.model import Intervention, Retrieval
 from cvq_tutorial.recipes import get
@@ -210,26 +210,6 @@ def test_a_graph_the_wrong_way_round_is_not_right():
 
 
 # --- models of known quality on images ------------------------------------------------------------
-
-
-@dataclass
-class Lamps:
-    """A picture of one colour; the factors are how much red, green and blue it has."""
-
-    name: str = "lamps"
-    has_images: bool = True
-    image_shape: tuple[int, int, int] = (8, 8, 3)
-    options: dict = field(default_factory=dict)
-    factors: FactorSpace = field(
-        default_factory=lambda: FactorSpace(tuple(Factor(n, 16) for n in ("red", "green", "blue")))
-    )
-    rendered: list = field(default_factory=list)
-    levels: np.ndarray = field(default_factory=lambda: np.arange(16) * 17)
-
-    def render(self, values: np.ndarray) -> np.ndarray:
-        self.rendered.append(values)
-        colours = self.levels[values].astype(np.uint8)
-        return np.ascontiguousarray(np.broadcast_to(colours[:, None, None], (len(values), 8, 8, 3)))
 
 
 class KnowsLamps:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
+import project_tools
 import pytest
 import torch
 from PIL import Image
@@ -17,10 +16,7 @@ from cvq_tutorial.graphs import CausalGraph
 from cvq_tutorial.worlds import make_world
 
 ROOT = Path(__file__).resolve().parent.parent
-spec = importlib.util.spec_from_file_location("figures_tool", ROOT / "tools" / "build_figures.py")
-tool = importlib.util.module_from_spec(spec)
-sys.modules["figures_tool"] = tool  # dataclasses look their module up
-spec.loader.exec_module(tool)
+tool = project_tools.load("build_figures")
 
 LOG = "phase,step,seconds,loss,psnr\nautoencoder,1,0.1,2.5,20\nautoencoder,2,0.2,2,21\n"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import io
 import json
 import os
@@ -15,6 +14,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import PIL.Image
+import project_tools
 import pytest
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbval.plugin import get_sanitize_patterns
@@ -29,10 +29,7 @@ BUILT = sorted(
     p for p in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in str(p)
 )
 
-spec = importlib.util.spec_from_file_location("builder", ROOT / "tools" / "build_notebooks.py")
-assert spec is not None and spec.loader is not None
-builder = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(builder)
+builder = project_tools.load("build_notebooks")
 
 
 def notebook(*cells: str, parameters: str | None = "lr = 0.1\nsteps = 3") -> nbformat.NotebookNode:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
 import re
 import subprocess
@@ -11,6 +10,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import project_tools
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -246,16 +246,8 @@ def test_every_picture_of_the_readme_is_there_and_says_what_it_shows():
             assert (ROOT / name).stat().st_size < 1_000_000
 
 
-def build_figures():
-    spec = importlib.util.spec_from_file_location("build_figures", ROOT / "tools/build_figures.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["build_figures"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_every_listed_figure_is_there_and_was_drawn_by_the_code_of_today():
-    made = build_figures()
+    made = project_tools.load("build_figures")
     index = made.read_index(ROOT / "figures")
     assert set(index) == {entry.file for entry in made.ENTRIES}
     for file, about in index.items():
@@ -266,7 +258,7 @@ def test_every_listed_figure_is_there_and_was_drawn_by_the_code_of_today():
 
 
 def test_a_picture_knows_the_code_that_draws_it_but_not_how_it_is_written(tmp_path, monkeypatch):
-    made = build_figures()
+    made = project_tools.load("build_figures")
     monkeypatch.setattr(made, "PACKAGE", tmp_path)
     for name in made.SHARED:
         (tmp_path / name).write_text("")

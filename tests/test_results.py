@@ -113,6 +113,8 @@ def test_some_cells_are_run_small_and_gone_on_with(tmp_path, monkeypatch):
         ((0.9, 0.0, 3), (0.895, 0.0, 3), "level (+0.005)"),
         ((0.9, 0.0, 3), (0.8, 0.1, 3), "level (+0.100)"),
         ((0.9, 0.0, 3), (0.89, 0.0, 3), "level (+0.010)"),
+        ((0.9, 0.0, 3), (0.885, 0.0, 3), "ahead (+0.015)"),
+        ((0.9, 0.0, 3), (0.8, 0.06, 3), "ahead (+0.100)"),
     ],
 )
 def test_a_verdict_needs_more_than_the_spread(ours, other, word):
@@ -182,3 +184,17 @@ def test_every_edge_is_scored_as_recovery_scores_it():
     assert found[8]["mean"] == pytest.approx(sum(scores) / 2)
     assert found[8]["sd"] == pytest.approx(abs(scores[0] - scores[1]) / 2**0.5)
     assert found[12]["sd"] == 0.0
+
+
+def test_a_new_table_is_compared_with_the_expected_one():
+    def table(mean: float) -> dict:
+        return {"rows": rows(ours=(mean, 0.01, 3))}
+
+    assert results.compared(table(0.9), table(0.9)) == (
+        "1 rows run here, 0 numbers outside what is expected"
+    )
+    head, line = results.compared(table(0.5), table(0.9)).split("\n")
+    assert head == "1 rows run here, 1 numbers outside what is expected"
+    assert line.startswith("  ours: acc 0.5, expected 0.9")
+    told = results.compared(table(0.5), table(0.9), "nano")
+    assert told == "recipe nano: not compared with the runs of the recipe lesson"

@@ -6,6 +6,8 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -90,6 +92,23 @@ def test_an_interrupted_sweep_keeps_what_it_has_and_frees_the_folder(tmp_path, m
     said = []
     sweeps.sweep(CELLS[:3], tmp_path, say=said.append)
     assert said[0] == "3 runs, 1 finished before"
+
+
+def test_a_run_from_before_a_setting_was_there_is_still_this_run(done):
+    _, runs, _ = done
+    path = runs / "sweep" / CELLS[0].name / "cell.json"
+    whole = path.read_text()
+    told = json.loads(whole)
+    del told["settings"]["augment"]
+    try:
+        path.write_text(json.dumps(told))
+        sweeps.check(CELLS[0], runs / "sweep")
+        told["settings"]["augment"] = "shift"
+        path.write_text(json.dumps(told))
+        with pytest.raises(ValueError, match="expected augment 'none', found 'shift'"):
+            sweeps.check(CELLS[0], runs / "sweep")
+    finally:
+        path.write_text(whole)
 
 
 def test_a_folder_of_other_settings_or_another_version_is_refused_before_any_work(
@@ -215,6 +234,48 @@ def test_ctrl_c_beside_each_other_leaves_states_to_go_on_from(tmp_path, listenin
     for folder in folders:
         with safe_open(folder / "state.safetensors", "pt") as file:
             assert json.loads(file.metadata()["run"])["step"] > 0
+
+
+SWEEP = """
+import json, sys
+from cvq_tutorial.grids import Cell
+from cvq_tutorial.sweeps import sweep
+
+if __name__ == "__main__":
+    long = json.loads(sys.argv[2])
+    sweep([Cell("long", "codes", "nano", s, long) for s in (0, 1)], sys.argv[1], workers=2)
+"""
+
+
+def test_runs_of_a_killed_sweep_stop_by_themselves_and_save(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SWEEP)
+    long = json.dumps(QUICK | {"transition_steps": 6000})
+    folders = [tmp_path / "sweep" / f"long-s{seed}" for seed in (0, 1)]
+    killed = subprocess.Popen([sys.executable, script, tmp_path, long], stdout=subprocess.DEVNULL)
+    until(lambda: all((folder / "log.csv").exists() for folder in folders))
+    killed.kill()
+    killed.wait()
+
+    def step(folder) -> int:
+        with safe_open(folder / "state.safetensors", "pt") as file:
+            return json.loads(file.metadata()["run"])["step"]
+
+    done = [folder / "model.json" for folder in folders]
+    until(lambda: any(path.exists() for path in done) or all(step(f) > 0 for f in folders))
+    rows = [(folder / "log.csv").read_text() for folder in folders]
+    time.sleep(3)
+    assert not any(path.exists() for path in done)
+    assert rows == [(folder / "log.csv").read_text() for folder in folders]
+
+
+def until(ready) -> None:
+    """Wait for it, for two minutes at most."""
+    for _ in range(1200):
+        if ready():
+            return
+        time.sleep(0.1)
+    pytest.fail("waited for two minutes in vain")
 
 
 @pytest.mark.parametrize("workers", [0, -1, True, 1.5])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from pathlib import Path
 
+import project_tools
 import pytest
 
 from cvq_tutorial import tables
@@ -16,10 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EXPECTED = json.loads((ROOT / "figures" / "expected.json").read_text("utf-8"))
 README = (ROOT / "README.md").read_text("utf-8")
 
-spec = importlib.util.spec_from_file_location("build_tables", ROOT / "tools" / "build_tables.py")
-assert spec is not None and spec.loader is not None
-build_tables = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(build_tables)
+build_tables = project_tools.load("build_tables")
 
 ROWS = {  # first words of a row in the README -> label in the grid `main`, after the world
     "causal codes": "causal codes",

@@ -618,3 +618,22 @@ def test_devices(monkeypatch):
     assert pick_device() == torch.device("mps")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert pick_device() == torch.device("cuda")
+
+
+@pytest.mark.parametrize(("looks", "wanted"), [(48, 4), (10_000, 8)])
+def test_fewer_held_out_transitions_are_looked_at_where_there_are_many_actions(
+    tmp_path, monkeypatch, looks, wanted
+):
+    """Each is scored under every action: of 12 actions, 48 looks are 4 transitions."""
+    monkeypatch.setattr(training, "VALID", 8)
+    monkeypatch.setattr(training, "LOOKS", looks)
+    asked = []
+    once = training.encoded_transitions
+
+    def counted(world, model, n, split, *more):
+        asked.append((split, n))
+        return once(world, model, n, split, *more)
+
+    monkeypatch.setattr(training, "encoded_transitions", counted)
+    run("images", tmp_path)
+    assert asked == [("train", ON_IMAGES.transitions), ("valid", wanted)]

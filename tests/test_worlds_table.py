@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
+import project_tools
 import pytest
 import torch
 
@@ -18,10 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROWS = json.loads((ROOT / "figures" / "worlds.json").read_text("utf-8"))
 README = (ROOT / "README.md").read_text("utf-8")
 
-spec = importlib.util.spec_from_file_location("build_worlds", ROOT / "tools" / "build_worlds.py")
-assert spec is not None and spec.loader is not None
-build_worlds = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(build_worlds)
+build_worlds = project_tools.load("build_worlds")
 
 
 def test_the_table_is_that_of_the_results_file():

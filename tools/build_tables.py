@@ -29,7 +29,10 @@ ABOUT = {
 def written(expected: dict) -> str:
     """`tables.md` of the contents of `expected.json`."""
     text = "# Tables\n\nMean and sample standard deviation over seeds, on the test split; "
-    text += "minutes are of all seeds.\n"
+    text += (
+        "minutes are of all seeds,\non cores that had other work too. A run that takes over the "
+    )
+    text += "autoencoder of another is counted without it.\n"
     for grid, made in expected.items():
         about = made["machine"]
         text += (

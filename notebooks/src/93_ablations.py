@@ -187,12 +187,7 @@ for world, columns in COLUMNS.items():
 # If this notebook was run with the recipe `lesson`, its own runs are compared with that table:
 
 # %%
-if recipe == "lesson":
-    outside = tables.differences(made, expected)
-    print(f"{len(made['rows'])} rows run here, {len(outside)} numbers outside what is expected")
-    print("".join(f"  {line}\n" for line in outside), end="")
-else:
-    print(f"recipe {recipe}: not compared with the runs of the recipe lesson")
+print(results.compared(made, expected, recipe))
 
 # %% [markdown]
 # ## What this does not show

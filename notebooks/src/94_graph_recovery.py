@@ -327,12 +327,7 @@ print(f"true edges: {world.graph.sum()}")
 # If this notebook was run with the recipe `lesson`, its own runs are compared with the table:
 
 # %%
-if recipe == "lesson":
-    outside = tables.differences(made, expected)
-    print(f"{len(made['rows'])} rows run here, {len(outside)} numbers outside what is expected")
-    print("".join(f"  {line}\n" for line in outside), end="")
-else:
-    print(f"recipe {recipe}: not compared with the runs of the recipe lesson")
+print(results.compared(made, expected, recipe))
 
 # %% [markdown]
 # ## What this does not show
