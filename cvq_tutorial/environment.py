@@ -34,6 +34,7 @@ NEEDED = {
     "nbformat": "5.10",
     "jupyter-client": "8.6",
     "ipykernel": "6.29",
+    "nbclient": "0.10",
     "papermill": "2.6",
     "ipywidgets": "8.1",
     "anywidget": "0.9.13",

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,7 @@ import numpy as np
 from ipykernel.kernelspec import RESOURCES, get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from traitlets import default
 from traitlets.config import Config
@@ -236,6 +238,8 @@ def run_notebook(
     values = check_parameters(parameters_of(notebook, source.name), parameters or {}, source.name)
 
     partial = out_path.with_name(f".{out_path.stem}.partial.ipynb")
+    for name in ("asyncio", "papermill"):
+        logging.getLogger(name).addFilter(_is_news)
     try:
         with kernel_options() as options:
             papermill.execute_notebook(
@@ -256,6 +260,16 @@ def run_notebook(
         _settle(partial, out_path, source, error)
         raise
     return _settle(partial, out_path, source, None)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for what is logged of a dead kernel: whoever ought to know of it gets the exception.
+
+    After Ctrl-C nobody ought to. nbclient leaves the tasks of the cell behind then; they find the
+    kernel gone while it is shut down, and asyncio prints their exception after our last line.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, DeadKernelError) and "Kernel died" not in record.getMessage()
 
 
 def _no_fields(path: Path) -> str:

@@ -230,6 +230,40 @@ def test_a_time_limit_and_a_dead_kernel_leave_a_marked_notebook(tmp_path, cell, 
     assert "before" in text_of(kept)
 
 
+SLOW_TO_END = """
+import asyncio, os, signal, sys, threading
+from cvq_tutorial import notebooks
+
+class Slow(notebooks.ThisInterpreterKernel):
+    async def cleanup_resources(self, restart=False):
+        await asyncio.sleep(2.5)  # nbclient looks each second whether the kernel is alive
+        await super().cleanup_resources(restart)
+
+class Screen:
+    def write(self, text):
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    def flush(self):
+        pass
+
+notebooks.ThisInterpreterKernel = Slow
+try:
+    notebooks.run_notebook(sys.argv[1], sys.argv[2], stdout=Screen())
+except KeyboardInterrupt:
+    print("stopped", file=sys.stderr)
+"""
+
+
+def test_ctrl_c_is_silent_also_where_the_kernel_takes_its_time_to_end(tmp_path):
+    book = notebook("import time; print('on', flush=True); time.sleep(60)")
+    source = written(tmp_path / "x.ipynb", book)
+    command = [sys.executable, "-c", SLOW_TO_END, str(source), str(tmp_path / "out.ipynb")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert done.stderr == "stopped\n"
+    kept = nbformat.read(tmp_path / "out.ipynb", as_version=4)
+    assert kept.cells[0].source == "**Stopped:** KeyboardInterrupt"
+    assert "on" in text_of(kept)
+
+
 def test_no_notebook_no_folder_no_json_are_one_line_each(tmp_path):
     with pytest.raises(FileNotFoundError, match="no notebook at"):
         layer.run_notebook(tmp_path / "none.ipynb", tmp_path / "out.ipynb")
