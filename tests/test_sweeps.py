@@ -347,6 +347,11 @@ def test_a_number_outside_what_is_expected_is_told():
     assert tables.differences(made(31.8, 0.0, "PSNR"), made(32.0, 0.0, "PSNR")) == []
     assert tables.differences(made(0.5), {"rows": {}}) == []
 
+    alone = made(0.96, 0.0)  # one seed tells no spread
+    alone["rows"]["a"]["seeds"] = [0]
+    assert tables.differences(made(0.92), alone) == []
+    assert tables.differences(made(0.90), alone) == ["a: edge F1 0.9, expected 0.96 within 0.05"]
+
 
 def test_the_command_runs_a_grid_and_compares(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(grids.GRIDS, "recovery", CELLS[2:])
