@@ -200,7 +200,8 @@ def _plain(request: Request) -> Ready:
 
     def look(x: Tensor, actions: Tensor, y: Tensor) -> dict[str, Tensor]:
         told = evaluate.code_answers(model, x, actions, y)
-        return {key: told[key] for key in ("codes", "right", "retrieved", "drawn", "ceiling")}
+        keys = ("codes", "right", "retrieved", "drawn", "start", "ceiling")
+        return {key: told[key] for key in keys}
 
     def more(found: dict[str, np.ndarray]) -> dict:
         return {"codes": metrics.codebook_use(found["codes"], model.n_codes)}
@@ -242,6 +243,7 @@ def _vae(request: Request) -> Ready:
         return {
             "retrieved": pairs.named(scores, before, mean),
             "drawn": vae.decode(move(before, actions)),
+            "start": vae.decode(before),
             "ceiling": vae.decode(mean),
             "kl": kl(mean, log_variance),
         }

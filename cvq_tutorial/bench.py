@@ -8,6 +8,7 @@ smallest and largest say how much to trust it.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -60,13 +61,14 @@ def run(out: str | Path | None = "figures/bench.json", quick: bool = False) -> d
     Raises OSError when `out` cannot be written.
     """
     device = pick_device()
-    cases = _cases(device, 32 if quick else PICTURES)
-    seconds: dict[str, list[float]] = {name: [] for name in cases}
-    for name in cases:  # warm-up: first calls choose kernels and fill caches
-        _timed(cases[name][1], device)
-    for _ in range(3 if quick else 30):
-        for name, (_, call, _) in cases.items():
-            seconds[name].append(_timed(call, device))
+    seconds: dict[str, list[float]] = {}
+    with contextlib.ExitStack() as left_open:
+        cases = _cases(device, 32 if quick else PICTURES, left_open)
+        for name in cases:  # warm-up: first calls choose kernels and fill caches
+            _timed(cases[name][1], device)
+        for _ in range(3 if quick else 30):
+            for name, (_, call, _) in cases.items():
+                seconds.setdefault(name, []).append(_timed(call, device))
     timings = {name: _timing(cases[name][0], seconds[name], cases[name][2]) for name in cases}
     few, many = (timings[f"step_1_codebook_{a}_actions"] for a in (ACTIONS, MANY_ACTIONS))
     told = {
@@ -116,8 +118,13 @@ def table(told: dict) -> str:
     return "\n".join(lines)
 
 
-def _cases(device: torch.device, pictures: int) -> dict[str, tuple[str, Callable, int]]:
-    """{name: (what it is, a call, how many pictures a call makes)}"""
+def _cases(
+    device: torch.device, pictures: int, left_open: contextlib.ExitStack
+) -> dict[str, tuple[str, Callable, int]]:
+    """{name: (what it is, a call, how many pictures a call makes)}
+
+    left_open: closes the explorers that the calls use.
+    """
     cases: dict[str, tuple[str, Callable, int]] = {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -144,7 +151,7 @@ def _cases(device: torch.device, pictures: int) -> dict[str, tuple[str, Callable
             )
             cases[f"click_{books.replace(' ', '_')}"] = (
                 f"graph explorer, from a click on an action to the new picture, {books}",
-                _click(model),
+                _click(model, left_open),
                 0,
             )
     for name in ("shapes3d", "sprites"):
@@ -185,9 +192,10 @@ def _training_step(codebooks: int, actions: int, device: torch.device) -> Callab
     return step
 
 
-def _click(model: CausalVQ) -> Callable[[], None]:
+def _click(model: CausalVQ, left_open: contextlib.ExitStack) -> Callable[[], None]:
     """Another action is chosen: model, pictures, and all that is sent to the page."""
     explorer = GraphExplorer(model, torch.zeros(1, 3, 64, 64))
+    left_open.callback(explorer.close)
     turn = itertools.cycle(model.action_names)
 
     def click() -> None:

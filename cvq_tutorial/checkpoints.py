@@ -80,8 +80,12 @@ def save(
     seed: int,
     *,
     seconds: dict[str, float] | None = None,
+    bf16: bool = False,
 ) -> Path:
-    """Write `model.safetensors` and `model.json` into run_dir; returns the path of the JSON."""
+    """Write `model.safetensors` and `model.json` into run_dir; returns the path of the JSON.
+
+    seconds: of training, per phase.  bf16: whether it was trained in half precision.
+    """
     weights = save_tensors({k: v.cpu().contiguous() for k, v in model.state_dict().items()})
     info = {
         "format": FORMAT,
@@ -90,6 +94,7 @@ def save(
         "seed": seed,
         "action_names": model.action_names,
         "seconds": {k: round(v, 2) for k, v in (seconds or {}).items()},
+        "bf16": bf16,
     }
     return write(run_dir, weights, info)
 
@@ -133,6 +138,11 @@ def load(run_dir: str | Path, world: Any, *, device: str | torch.device = "cpu")
     world; the message names expected and found, and the world's weights are then untouched.
     """
     info = read_info(run_dir)
+    if info.get("network"):
+        raise CheckpointError(
+            f"{run_dir} holds another model: expected 'causal codes', "
+            f"found {info['network'].get('kind')!r}"
+        )
     check_world(run_dir, info, world)
     try:
         recipe = Recipe(**info["recipe"])

@@ -13,9 +13,11 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from cvq_tutorial import __version__
 from cvq_tutorial.cli_graph import graph
@@ -313,6 +315,8 @@ def reproduce(
       cvq reproduce --grid ablations --only codes --expected figures/expected.json
       cvq reproduce --grid main --workers 2
     """
+    sweeping = ("seeds", "only", "workers", "expected")
+    _refuse(("world", "recipe", "seed", "pairs") if grid else sweeping, bool(grid))
     if grid is not None:
         _sweep(grid, runs, device, seeds, only, workers, expected)
         return
@@ -324,6 +328,17 @@ def reproduce(
     )
     metrics = steps.read_metrics(folder)
     click.echo(f"{report.table(metrics)}\n{report.times(metrics)}\nrun folder: {folder}")
+
+
+def _refuse(names: Sequence[str], sweeping: bool) -> None:
+    """UsageError if one of these parameters of the command was given: it would mean nothing."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        given = context.get_parameter_source(str(parameter.name))
+        if parameter.name in names and given is not ParameterSource.DEFAULT:
+            option = parameter.opts[0] if parameter.opts[0].startswith("-") else "WORLD"
+            how = "cannot be combined with" if sweeping else "needs"
+            raise click.UsageError(f"{option} {how} --grid")
 
 
 def _sweep(

@@ -40,13 +40,15 @@ def evaluate(
     seed: int = 0,
     *,
     seconds: dict[str, float] | None = None,
+    bf16: bool | None = None,
     progress: bool = True,
 ) -> dict:
     """All metrics of a trained model on the test split of its world.
 
     recipe: says how many test transitions, and how long the judge is trained.  seed: of the run; it
         draws the test sample.
-    seconds: what training took, per phase, to be reported beside.
+    seconds: what training took, per phase, to be reported beside.  bf16: whether it was in half
+        precision, also reported; None where it was on this machine and device.
     Returns a JSON-able dict; its keys are described in the README. Worlds without images have the
     keys that apply. A recipe with imbalance adds, under retrieval and intervention, the same
     numbers as `skewed` (test data drawn as the training data were) and, where combinations were
@@ -54,16 +56,23 @@ def evaluate(
     where the test split has none of some action), and `retrieval.per_value`.
     """
     began = time.perf_counter()
-    if world.has_images:
-        told = _images(model, world, recipe, seed, progress)
-    else:
-        told = _codes(model, world, recipe, seed)
+    with torch.random.fork_rng():  # the published edges are drawn by chance here, too
+        torch.manual_seed(seed)
+        if world.has_images:
+            told = _images(model, world, recipe, seed, progress)
+        else:
+            told = _codes(model, world, recipe, seed)
     spent = {**(seconds or {}), "evaluate": time.perf_counter() - began}
-    return about(world, recipe, seed, model.device, spent) | told
+    return about(world, recipe, seed, model.device, spent, bf16) | told
 
 
 def about(
-    world: Any, recipe: Recipe, seed: int, device: torch.device, seconds: dict[str, float]
+    world: Any,
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+    seconds: dict[str, float],
+    bf16: bool | None = None,
 ) -> dict:
     """What stands at the top of metrics.json: which run it was, where, and how long it took."""
     spent = {name: round(value, 1) for name, value in seconds.items()}
@@ -74,7 +83,7 @@ def about(
         "seed": seed,
         "device": device.type,
         "threads": torch.get_num_threads(),
-        "bf16_training": half_precision(device),
+        "bf16_training": half_precision(device) if bf16 is None else bf16,
         "seconds": spent | {"total": round(sum(spent.values()), 1)},
     }
 
@@ -113,8 +122,8 @@ def compare(
 
     look: (x, actions, y), images (B, 3, H, W) on the device and actions (B,) on the CPU -> what it
         says about each transition, tensors with a first axis of B: `retrieved`, the action that it
-        names; if it can draw, `drawn`, x after the action, and `ceiling`, y itself as it draws it,
-        (B, 3, H, W). Whatever else it says is kept as it is.
+        names; if it can draw, `drawn`, x after the action, and `start` and `ceiling`, x and y
+        themselves as it draws them, (B, 3, H, W). Whatever else it says is kept as it is.
     judge: reads what is drawn; None for one that draws nothing.
     Returns `retrieval` and, if it draws, `intervention` as in metrics.json, and what it said about
     the test sample, with errors and readings in the place of pictures: arrays (B, ...).
@@ -139,7 +148,7 @@ def compare(
         told = {"retrieval": metrics.retrieval(test.actions, found["retrieved"], names, majority)}
         if judge is not None:
             told["intervention"] = metrics.interventions(
-                found["mse"], found["mse_ceiling"], found["mse_copy"],
+                found["mse"], found["mse_ceiling"], found["mse_copy"], found["mse_edit"],
                 found["judged"], found["judged_ceiling"], test.y[:, : len(names)],
                 test.actions % len(names),
                 names, judge_right,
@@ -187,6 +196,7 @@ def code_answers(model: CausalVQ, x: Tensor, actions: Tensor, y: Tensor) -> dict
         "right": (done.codes == codes).float().mean((1, 2)),
         "retrieved": model.retrieve(before, codes).actions,
         "drawn": done.images,
+        "start": model.decode(before),
         "ceiling": model.decode(codes),
     }
 
@@ -205,10 +215,11 @@ def _answers(
         x, y = (to_float(world.render(v[rows])).to(device) for v in (test.x, test.y))
         told = look(x, torch.from_numpy(test.actions[rows]), y)
         if judge is not None:
-            drawn, ceiling = told.pop("drawn"), told.pop("ceiling")
+            drawn, start_drawn, ceiling = (told.pop(k) for k in ("drawn", "start", "ceiling"))
             keep("mse", (drawn - y).square().mean((1, 2, 3)))
             keep("mse_ceiling", (ceiling - y).square().mean((1, 2, 3)))
             keep("mse_copy", (x - y).square().mean((1, 2, 3)))
+            keep("mse_edit", (ceiling - start_drawn - (y - x)).square().mean((1, 2, 3)))
             keep("judged", judge.read(drawn))
             keep("judged_ceiling", judge.read(ceiling))
         for name, value in told.items():
@@ -230,7 +241,7 @@ def _codes(model: CausalVQ, world: Any, recipe: Recipe, seed: int) -> dict:
     retrieved = model.retrieve(x, y).actions.cpu().numpy()
     done = model.intervene(x, actions)
     graph = np.stack(
-        [model.graph(x[:256], a).double().mean(0).cpu().numpy() for a in range(model.n_actions)]
+        [model.graph(x[:256], a).cpu().double().mean(0).numpy() for a in range(model.n_actions)]
     )
     set_node = torch.tensor(world.targets)[actions]
     told = graph_metrics.graph_density(model.graph(x, actions).cpu().numpy(), set_node.numpy())

@@ -117,8 +117,8 @@ class CausalGraph:
             name = model.action_names[int(actions[0])]
             for c, a in zip(codes.split(model.BATCH), actions.split(model.BATCH), strict=True):
                 out = model.distribution(c, a)
-                edges += out.edges.double().sum(0).cpu().numpy()
-                set_by += out.mask.amax(-1).double().sum(0).cpu().numpy()
+                edges += out.edges.cpu().double().sum(0).numpy()
+                set_by += out.mask.amax(-1).cpu().double().sum(0).numpy()
         n = len(codes)
         grid = model.grid if model.autoencoder is not None else None
         codebooks = n_nodes // (grid[0] * grid[1]) if grid else 1

@@ -49,10 +49,12 @@ def pick_device(device: str = "auto") -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    if device.split(":")[0] not in ("cpu", "cuda", "mps"):
-        raise ValueError(f"device must be auto, cpu, cuda or mps, found {device!r}")
-    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
-    if not there.get(device.split(":")[0], lambda: True)():
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (":" in device and not number.isdecimal()):
+        raise ValueError(f"device must be auto, cpu, cuda, cuda:N or mps, found {device!r}")
+    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    here = {"cpu": 1, "cuda": cards, "mps": int(torch.backends.mps.is_available())}
+    if int(number or 0) >= here[kind]:
         raise ValueError(f"device {device!r} is not available here; use device='auto'")
     return torch.device(device)
 

@@ -237,6 +237,19 @@ def recovered(mse: ArrayLike, mse_ceiling: ArrayLike, mse_copy: ArrayLike) -> fl
     return (copy - error) / (copy - ceiling) if copy > ceiling else 0.0
 
 
+def edit_kept(mse_edit: ArrayLike, mse_copy: ArrayLike) -> float:
+    """How much of the difference between x and y is left once both went through an autoencoder.
+
+    `1 - edit / copy` of the means, where edit is the squared error of the difference of the two
+    decoded pictures and copy the squared difference of x and y; each argument (B,) or a number.
+    1 keeps the edit whole, 0 is as good as no difference at all, and under 0 the noise is larger
+    than the edit: what is lost here nothing that works on codes or latents can name or draw. Where
+    no pixel changes there is nothing to keep and the answer is 0.
+    """
+    lost, copy = (float(np.asarray(values).mean()) for values in (mse_edit, mse_copy))
+    return 1 - lost / copy if copy > 0 else 0.0
+
+
 def _judged(read: NDArray, target: NDArray, factor: NDArray) -> tuple[NDArray, NDArray]:
     """(B,) target factor at its new value; (B,) all the other factors at theirs."""
     agree = read == target  # (B, F)
@@ -251,6 +264,7 @@ def interventions(
     mse: ArrayLike,
     mse_ceiling: ArrayLike,
     mse_copy: ArrayLike,
+    mse_edit: ArrayLike,
     judged: ArrayLike,
     judged_ceiling: ArrayLike,
     target_values: ArrayLike,
@@ -264,17 +278,19 @@ def interventions(
 
     mse, mse_ceiling, mse_copy: (B,) squared error against the true y of the intervened image, of
         y's own codes decoded, and of the image of x.
+    mse_edit: (B,) squared error of the difference between y and x, both through their own codes.
     judged, judged_ceiling: integers (B, F), what the judge reads on the intervened image and on
         y's own codes decoded.
     target_values: integers (B, F), the true values of y.
     factor: (B,), which factor the action moved.
     names: the F factor names.
     judge_accuracy: of the judge on true test images, {name: share, "all": share}.
-    Returns psnr, psnr_ceiling, psnr_copy (dB, of the mean errors), recovered, target_reached,
-    others_kept (*all* other factors right), target_reached_ceiling, others_kept_ceiling,
-    judge_accuracy, interval {psnr, recovered, target_reached, others_kept: [lo, hi]} and per_factor
-    {name: n and the same numbers over the edits of that factor; kept and kept_ceiling over the
-    edits of all others, how often this one stayed}: it tells which factor `others_kept` loses.
+    Returns psnr, psnr_ceiling, psnr_copy (dB, of the mean errors), recovered, edit_kept,
+    target_reached, others_kept (*all* other factors right), target_reached_ceiling,
+    others_kept_ceiling, judge_accuracy, interval {psnr, recovered, target_reached, others_kept:
+    [lo, hi]} and per_factor {name: n and the same numbers over the edits of that factor; kept and
+    kept_ceiling over the edits of all others, how often this one stayed}: it tells which factor
+    `others_kept` loses.
     """
     n_factors = len(names)
     which = checked("factor", factor, "integers", (None,), n_factors)
@@ -284,9 +300,10 @@ def interventions(
             checked("mse", mse, "numbers", batch),
             checked("mse_ceiling", mse_ceiling, "numbers", batch),
             checked("mse_copy", mse_copy, "numbers", batch),
+            checked("mse_edit", mse_edit, "numbers", batch),
         ],
         axis=1,
-    )  # (B, 3)
+    )  # (B, 4)
     table = (*batch, n_factors)
     target = checked("target_values", target_values, "integers", table)
     reached, kept = _judged(checked("judged", judged, "integers", table), target, which)
@@ -300,7 +317,8 @@ def interventions(
             "psnr": psnr(means[0]),
             "psnr_ceiling": psnr(means[1]),
             "psnr_copy": psnr(means[2]),
-            "recovered": recovered(*means),
+            "recovered": recovered(*means[:3]),
+            "edit_kept": edit_kept(means[3], means[2]),
             "target_reached": float(reached[rows].mean()),
             "others_kept": float(kept[rows].mean()),
             "target_reached_ceiling": float(reached_ceiling[rows].mean()),
@@ -325,7 +343,9 @@ def interventions(
         "per_factor": per_factor,
         "interval": {
             "psnr": list(bootstrap(errors[:, 0], seed=seed, statistic=lambda e: psnr(e.mean()))),
-            "recovered": list(bootstrap(errors, seed=seed, statistic=lambda e: recovered(*e.T))),
+            "recovered": list(
+                bootstrap(errors[:, :3], seed=seed, statistic=lambda e: recovered(*e.T))
+            ),
             "target_reached": list(bootstrap(reached, seed=seed)),
             "others_kept": list(bootstrap(kept, seed=seed)),
         },

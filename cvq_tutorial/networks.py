@@ -24,7 +24,7 @@ from cvq_tutorial.checkpoints import (
     read_info,
     write,
 )
-from cvq_tutorial.loop import STATE, Run
+from cvq_tutorial.loop import STATE, Run, half_precision
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -60,6 +60,7 @@ def _save(run: Run, network: nn.Module) -> Path:
         **json.loads(run.identity),
         "action_names": list(run.world.factors.action_names),
         "seconds": {k: round(v, 2) for k, v in run.seconds.items()},
+        "bf16": half_precision(run.device),
     }
     return write(run.dir, weights, info)
 

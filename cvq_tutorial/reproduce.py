@@ -207,10 +207,10 @@ def evaluate_run(folder: str | Path, *, device: str = "auto", progress: bool = T
     """
     model, world, info = checkpoints.load_run(folder, device=pick_device(device))
     recipe = recipes.Recipe(**info["recipe"])
-    seconds = info.get("seconds", {})
+    how = {"seconds": info.get("seconds", {}), "bf16": info.get("bf16"), "progress": progress}
     if progress:
         print("measuring on the test split", flush=True)
-    found = evaluate(model, world, recipe, info["seed"], seconds=seconds, progress=progress)
+    found = evaluate(model, world, recipe, info["seed"], **how)
     text = json.dumps(found, indent=1, allow_nan=False) + "\n"
     write_atomic(Path(folder) / "metrics.json", text.encode())
     return found

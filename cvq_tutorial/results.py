@@ -99,15 +99,17 @@ def run_some(
     if recipe == "lesson":
         for part in only or [""]:
             sweeps.sweep(grid, runs, seeds=seeds, only=part, device=device, say=say)
-        return tables.table(cells, Path(runs) / grid), Path(runs) / grid
+        return tables.table(cells, Path(runs) / grid, device), Path(runs) / grid
     folder = Path(runs) / f"{grid}-{recipe}"
     small = [_resized(cell, recipe) for cell in cells]
     return sweeps.sweep(small, folder, device=device, say=say), folder / "sweep"
 
 
 def _resized(cell: Cell, recipe: str) -> Cell:
-    sized = "transition_steps" in cell.overrides
-    return replace(cell, recipe=recipe, overrides={} if sized else cell.overrides)
+    kept = cell.overrides
+    if "transition_steps" in kept:  # sizes were chosen: the numbers among the settings
+        kept = {k: v for k, v in kept.items() if isinstance(v, str)}
+    return replace(cell, recipe=recipe, overrides=kept)
 
 
 def starting(rows: Rows, prefix: str) -> dict[str, Mapping[str, Any]]:

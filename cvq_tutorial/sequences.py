@@ -292,9 +292,9 @@ def composition(
                     "codes_right",
                     carry,
                     step,
-                    (done[carry][step].codes == right).double().mean((1, 2)),
+                    (done[carry][step].codes == right).float().mean((1, 2)),
                 )
-            add("codes_right", "copy", step, (codes == right).double().mean((1, 2)))
+            add("codes_right", "copy", step, (codes == right).float().mean((1, 2)))
             if world.has_images:
                 truth = to_float(world.render(values)).to(model.device)
                 for carry in carries:

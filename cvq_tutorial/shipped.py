@@ -53,7 +53,7 @@ def load_or_train(
     settings = recipes.get(recipe, world, **overrides)  # an unknown name raises before any work
     name = name_of(world, settings, seed)
     place = make_world(world)
-    for folder, told in ((SHIPPED, "shipped with the package"), (_trained(), "trained before")):
+    for folder, told in _places():
         if not (folder / name / "model.json").is_file():
             continue
         try:
@@ -65,6 +65,7 @@ def load_or_train(
         say(f"{name}: loaded the checkpoint {told}, SHA-256 {info['sha256'][:12]}")
         return model, place, info
     say(f"{name}: no checkpoint here, training it once; {_TAKES.get(recipe, 'this takes a while')}")
+    _clear(name)
     model = train(place, settings, seed, _trained() / name, device=device)
     return model.eval(), place, checkpoints.read_info(_trained() / name)
 
@@ -112,14 +113,18 @@ def load_or_train_vae(
     Raises ValueError for a world without images or a beta that is none.
     """
     name = vae_name(world.name, beta, seed)
-    if (SHIPPED / name / "model.json").is_file():
+    for folder, told in _places():
+        if not (folder / name / "model.json").is_file():
+            continue
         try:
-            vae, info = load_vae(SHIPPED / name, world, device=pick_device(device))
-            say(f"{name}: loaded the checkpoint shipped with the package, {info['sha256'][:12]}")
-            return vae
+            vae, info = load_vae(folder / name, world, device=pick_device(device))
         except CheckpointError as error:
-            say(f"{name}: the checkpoint shipped with the package cannot be used: {_line(error)}")
-    say(f"{name}: training it once (or reading it back), about 4 minutes on two cores")
+            say(f"{name}: the checkpoint {told} cannot be used: {_line(error)}")
+            continue
+        say(f"{name}: loaded the checkpoint {told}, {info['sha256'][:12]}")
+        return vae
+    say(f"{name}: no checkpoint here, training it once, about 4 minutes on two cores")
+    _clear(name)
     settings = recipes.get("lesson", world.name)
     return train_vae(world, settings, seed, _trained() / name, beta=beta, device=device)
 
@@ -164,6 +169,16 @@ def _halved(value: torch.Tensor) -> torch.Tensor:
 
 def _trained() -> Path:
     return cache_root() / "trained"
+
+
+def _places() -> tuple[tuple[Path, str], ...]:
+    """Where a checkpoint may lie, and how it came there."""
+    return (SHIPPED, "shipped with the package"), (_trained(), "trained before")
+
+
+def _clear(name: str) -> None:
+    """Take away what was trained before under this name: it was found not to be usable."""
+    (_trained() / name / "model.json").unlink(missing_ok=True)
 
 
 def _line(error: Exception) -> str:

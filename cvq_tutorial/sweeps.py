@@ -34,7 +34,7 @@ from cvq_tutorial.loop import pick_device
 from cvq_tutorial.paths import close_match, write_atomic
 from cvq_tutorial.reproduce import prepare_folder
 from cvq_tutorial.tables import metrics_of, table
-from cvq_tutorial.train import train
+from cvq_tutorial.train import check_imbalance, train
 from cvq_tutorial.worlds import make_world, world_names
 
 FORMAT = 1
@@ -81,13 +81,15 @@ def sweep(
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise ValueError(f"workers: expected an integer of 1 or more, found {workers!r}")
     pick_device(device)
+    _distinct(cells)
     for cell in cells:
         check(cell, root)
+    whole = GRIDS[str(grid)] if named else cells
 
     def summed_up() -> dict:
-        made = table(cells, root)
+        made = table(whole, root, device)  # also what an earlier sweep with other seeds finished
         write_atomic(root / "table.json", (json.dumps(made, indent=1) + "\n").encode())
-        return made
+        return table(cells, root, device)
 
     with _alone(prepare_folder(root)):
         left = [cell for cell in cells if metrics_of(cell, root) is None]
@@ -181,17 +183,39 @@ def _apart(cell: Cell, root: Path, device: str, threads: int) -> None:
 # One cell ----------------------------------------------------------------------------------------
 
 
+def _recipe(cell: Cell) -> recipes.Recipe:
+    return recipes.get(cell.recipe, cell.world, **cell.overrides)
+
+
 def _told(cell: Cell) -> dict:
-    settings = recipes.get(cell.recipe, cell.world, **cell.overrides)
-    return json.loads(
-        json.dumps({"format": FORMAT, "cell": asdict(cell), "settings": settings.to_json()})
-    )
+    settings = _recipe(cell).to_json()
+    return json.loads(json.dumps({"format": FORMAT, "cell": asdict(cell), "settings": settings}))
+
+
+def _distinct(cells: Sequence[Cell]) -> None:
+    """Raise ValueError if two cells would work in one folder."""
+    names: dict[str, Cell] = {}
+    for cell in cells:
+        other = names.setdefault(cell.name, cell)
+        if other is not cell:
+            raise ValueError(
+                f"{other.label!r} and {cell.label!r}, seed {cell.seed}, would share the folder "
+                f"{cell.name}: expected labels that differ in letters or digits"
+            )
 
 
 def check(cell: Cell, root: Path) -> None:
-    """Raise ValueError if a cell cannot be run, or its folder holds a run of something else."""
+    """Raise ValueError if a cell cannot be run, or its folder holds a run of something else.
+
+    OSError if the data of its world are not here.
+    """
+    from cvq_tutorial.baselines import full_name
+
     if cell.world not in world_names():
         raise ValueError(close_match("world", cell.world, world_names()))
+    if cell.baseline not in ("", "independence"):
+        full_name(cell.baseline)
+    check_imbalance(make_world(cell.world, **cell.world_options), _recipe(cell))
     wanted, path = _told(cell), root / cell.name / "cell.json"
     if not path.exists():
         return
@@ -218,7 +242,7 @@ def _run(cell: Cell, root: Path, device: str, progress: bool = True) -> None:
     folder = root / cell.name
     write_atomic(folder / "cell.json", (json.dumps(_told(cell), indent=1) + "\n").encode())
     world = make_world(cell.world, **cell.world_options)
-    recipe = recipes.get(cell.recipe, cell.world, **cell.overrides)
+    recipe = _recipe(cell)
     shared = _named(cell.autoencoder, cell.seed, root) if cell.autoencoder else None
     began = time.perf_counter()
     with torch.random.fork_rng():  # the published sampling in evaluation, too, is to be repeatable

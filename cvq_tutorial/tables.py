@@ -51,8 +51,10 @@ def metrics_of(cell: Cell, root: Path) -> dict | None:
         return None
 
 
-def table(cells: Sequence[Cell], root: Path) -> dict:
+def table(cells: Sequence[Cell], root: Path, device: str = "auto") -> dict:
     """Mean and spread of what is finished.
+
+    device: that the runs were asked to use, for `machine`.
 
     Returns {format, version, machine, rows {label: {seeds, minutes, numbers {name: {mean, sd}}}},
     missing [names]}; sd is the sample standard deviation, 0 for one seed.
@@ -72,7 +74,7 @@ def table(cells: Sequence[Cell], root: Path) -> dict:
     return {
         "format": FORMAT,
         "version": __version__,
-        "machine": bench.machine(pick_device()),
+        "machine": bench.machine(pick_device(device)),
         "rows": rows,
         "missing": missing,
     }

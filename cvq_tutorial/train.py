@@ -23,11 +23,11 @@ from cvq_tutorial import checkpoints
 from cvq_tutorial.augment import moved
 from cvq_tutorial.balance import balanced_chances
 from cvq_tutorial.images import to_float
-from cvq_tutorial.loop import STATE, Run, pick_device
+from cvq_tutorial.loop import STATE, Run, half_precision, pick_device
 from cvq_tutorial.model import CausalVQ
 from cvq_tutorial.prune import prune
 from cvq_tutorial.recipes import Recipe
-from cvq_tutorial.sampling import Sampling
+from cvq_tutorial.sampling import Sampling, factor_weights
 from cvq_tutorial.transition import transition_loss
 from cvq_tutorial.transitions import Transitions, sample_transitions, sample_values
 
@@ -38,7 +38,7 @@ FIRST_PHASE = (
     "value_weights", "correlations", "held_out", "resample", "augment",
 )  # fmt: skip
 VALID = 240  # held-out transitions behind the action accuracy in the log, always balanced
-LOOKS = 4320  # fewer where there are many actions: each transition is scored under every one
+LOOKS = 2880  # fewer where there are many actions: each transition is scored under every one
 
 
 def train(
@@ -80,7 +80,8 @@ def train(
         model = checkpoints.build(world, recipe).to(run.device)
     run.resume(model)
     fit(run, model, autoencoder)
-    path = checkpoints.save(run.dir, model, world, recipe, seed, seconds=run.seconds)
+    how: dict[str, Any] = {"seconds": run.seconds, "bf16": half_precision(run.device)}
+    path = checkpoints.save(run.dir, model, world, recipe, seed, **how)
     (run.dir / STATE).unlink(missing_ok=True)
     run.say(f"saved {path.name} and its weights")
     return model.eval()
@@ -110,6 +111,12 @@ def check_imbalance(world: Any, recipe: Recipe) -> None:
         )
     if recipe.sampling is not None:
         recipe.sampling.check(world.factors)
+        training_transitions(world, recipe, 0)  # raises where an action has none
+        if recipe.prune_tolerance:
+            sample_transitions(
+                world.factors, 2 * recipe.prune_transitions, "valid", 0,
+                sampling=_every_action(recipe.sampling, world.factors),
+            )  # fmt: skip
 
 
 def image_batches(run: Run) -> Callable[[int, int], Tensor]:
@@ -270,19 +277,28 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
     if recipe.prune_tolerance:
         began = time.perf_counter()
         held_out = 2 * recipe.prune_transitions * transition.actions
-        known = recipe.sampling and replace(recipe.sampling, factors="uniform")  # every action
+        known = recipe.sampling and _every_action(recipe.sampling, run.world.factors)
         x, actions, y = encoded_transitions(
             run.world, model, held_out, "valid", run.seed + 1, known
         )
-        left = prune(
-            transition,
-            *(model.to_nodes(x.to(run.device, torch.int64)), actions.to(run.device)),
-            model.to_nodes(y.to(run.device, torch.int64)),
-            tolerance=recipe.prune_tolerance,
-            per_action=recipe.prune_transitions,
-        )
+        with torch.random.fork_rng():  # the published edges are drawn by chance here, too
+            torch.manual_seed(run.seed)
+            left = prune(
+                transition,
+                *(model.to_nodes(x.to(run.device, torch.int64)), actions.to(run.device)),
+                model.to_nodes(y.to(run.device, torch.int64)),
+                tolerance=recipe.prune_tolerance,
+                per_action=recipe.prune_transitions,
+            )
         run.seconds["prune"] = time.perf_counter() - began
         run.say(f"pruned: {left:.1%} of the possible edges are left")
+
+
+def _every_action(sampling: Sampling, space: Any) -> Sampling:
+    """The same, but every factor that is moved at all is moved equally often."""
+    weights = factor_weights(space, sampling)
+    moved_at_all = {n: float(w > 0) for n, w in zip(space.names, weights, strict=True)}
+    return replace(sampling, factors=moved_at_all)
 
 
 def _retrieval_loss(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -19,7 +20,20 @@ def result(tmp_path_factory):
         patch.setattr("builtins.print", lambda text: lines.append(text))
         state = torch.random.get_rng_state()
         out = tmp_path_factory.mktemp("bench") / "figures" / "bench.json"
+        opened, closed = [], []
+
+        class Watched(bench.GraphExplorer):
+            def __init__(self, *arguments):
+                super().__init__(*arguments)
+                opened.append(id(self))
+
+            def close(self):
+                closed.append(id(self))
+                super().close()
+
+        patch.setattr(bench, "GraphExplorer", Watched)
         told = bench.run(out, quick=True)
+        assert len(opened) == 2 and sorted(closed) == sorted(opened)
         assert torch.equal(torch.random.get_rng_state(), state)
     return told, out, "\n".join(lines)
 
@@ -90,4 +104,6 @@ def test_worlds_whose_data_are_not_here_are_left_out(monkeypatch):
         raise FileNotFoundError(name)
 
     monkeypatch.setattr(bench, "make_world", missing)
-    assert not [n for n in bench._cases(torch.device("cpu"), 1) if n.startswith("render")]
+    with contextlib.ExitStack() as stack:
+        cases = bench._cases(torch.device("cpu"), 1, stack)
+    assert not [name for name in cases if name.startswith("render")]

@@ -192,7 +192,7 @@ def test_kept_means_as_in_y_and_not_as_in_x():
 
     def kept(judged):
         told = metrics.interventions(
-            zero, zero, zero, judged, t.y, t.y, factor, SPACE.names, shares
+            zero, zero, zero, zero, judged, t.y, t.y, factor, SPACE.names, shares
         )
         assert told["target_reached"] == 1.0
         return {name: part["others_kept"] for name, part in told["per_factor"].items()}

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from cvq_tutorial import checkpoints
+from cvq_tutorial import checkpoints, shipped
 from cvq_tutorial.checkpoints import CheckpointError
 from cvq_tutorial.recipes import get
 from cvq_tutorial.worlds import make_world
@@ -175,6 +175,12 @@ def test_a_model_of_another_world(run_dir):
     ):
         with pytest.raises(CheckpointError, match=message):
             checkpoints.load(run_dir, world)
+
+
+def test_another_kind_of_model_is_named(tmp_path):
+    vae = shipped.SHIPPED / shipped.vae_name("shapes3d", 1.0, 0)
+    with pytest.raises(CheckpointError, match="expected 'causal codes', found 'vae'"):
+        checkpoints.load_run(vae)
 
 
 def test_a_world_that_cannot_be_made(run_dir):

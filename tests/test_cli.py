@@ -86,6 +86,12 @@ def test_a_world_without_its_data_is_listed_as_such(capsys, tmp_path, monkeypatc
         (["graph", ".", "--action", "0", "--top-k", "0"], "0 is not in the range"),
         (["graph", ".", "--action", "0", "--threshold", "0"], "0.0 is not in the range"),
         (["graph", ".", "--action", "0", "--threshold", "2"], "2.0 is not in the range"),
+        (["reproduce", "codes", "--grid", "main"], "WORLD cannot be combined with --grid"),
+        (["reproduce", "--grid", "main", "--seed", "1"], "--seed cannot be combined with --grid"),
+        (["reproduce", "--grid", "main", "--set", "width=8"], "--set cannot be combined"),
+        (["reproduce", "--expected", "README.md"], "--expected needs --grid"),
+        (["reproduce", "codes", "--seeds", "0"], "--seeds needs --grid"),
+        (["reproduce", "codes", "--workers", "2"], "--workers needs --grid"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(capsys, arguments, message):

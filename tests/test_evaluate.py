@@ -15,6 +15,7 @@ from cvq_tutorial import checkpoints
 from cvq_tutorial.evaluate import evaluate
 from cvq_tutorial.factors import SPLITS
 from cvq_tutorial.images import to_float
+from cvq_tutorial.loop import half_precision
 from cvq_tutorial.model import Intervention, Retrieval
 from cvq_tutorial.recipes import get
 from cvq_tutorial.train import train
@@ -66,6 +67,7 @@ WITH_IMAGES = [
     "intervention.psnr_ceiling",
     "intervention.psnr_copy",
     "intervention.recovered",
+    "intervention.edit_kept",
     "intervention.target_reached",
     "intervention.others_kept",
     "intervention.target_reached_ceiling",
@@ -78,7 +80,16 @@ WITH_TRUTH = [
     "graph.edge_auroc",
     "graph.shd",
 ]
-NOT_A_SHARE = ("psnr", "recovered", "perplexity", "shd", "edges_per_set_node", "used", "size")
+NOT_A_SHARE = (
+    "psnr",
+    "recovered",
+    "edit_kept",
+    "perplexity",
+    "shd",
+    "edges_per_set_node",
+    "used",
+    "size",
+)
 CODES = CodesWorld(n_variables=5, n_codes=4, n_actions=4, n_targets=2, seed=1)
 
 
@@ -146,6 +157,10 @@ def test_every_key_is_there_for_images(tmp_path, own_cache):
     loaded = checkpoints.load(tmp_path / "run", world)
     again = evaluate(loaded, world, recipe, 5, progress=False)
     assert without_seconds(again) == without_seconds(found)
+    info = checkpoints.read_info(tmp_path / "run")
+    assert info["bf16"] == found["bf16_training"] == half_precision(torch.device("cpu"))
+    other = evaluate(loaded, world, recipe, 5, bf16=not info["bf16"], progress=False)
+    assert other["bf16_training"] is not info["bf16"]  # what training did, not this machine
 
 
 def test_every_key_that_applies_is_there_for_codes(tmp_path):
@@ -279,7 +294,7 @@ def test_a_model_that_knows_the_image_world_is_perfect(lamps):
         assert retrieval[key] == retrieval["visible"][key] == 1.0
     assert retrieval["n"] == retrieval["visible"]["n"] == 300
     assert done["psnr"] == done["psnr_ceiling"] == 100.0 and done["psnr_copy"] < 30
-    assert done["recovered"] == 1.0
+    assert done["recovered"] == done["edit_kept"] == 1.0
     for key in ("target_reached", "others_kept"):
         assert done[key] == done[f"{key}_ceiling"] == 1.0
     assert found["mask"]["f1"] == 1.0 and found["mask"]["density"] == pytest.approx(1 / 3)

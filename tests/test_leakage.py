@@ -41,7 +41,7 @@ def test_the_diagonal_is_what_interventions_call_the_target_missed():
     names = ("a", "b", "c", "d")
     zero = np.zeros(len(factor))
     told = metrics.interventions(
-        zero, zero, zero, read, read, expected, factor, names, dict.fromkeys(names, 1.0)
+        zero, zero, zero, zero, read, read, expected, factor, names, dict.fromkeys(names, 1.0)
     )
     share = leakage(read, expected, factor)
     for index, name in enumerate(names[:3]):

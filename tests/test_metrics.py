@@ -225,6 +225,7 @@ def three_edits() -> dict:
         "mse": np.array([0.01, 0.02, 0.03]),
         "mse_ceiling": np.array([0.01, 0.01, 0.01]),
         "mse_copy": np.array([0.05, 0.05, 0.05]),
+        "mse_edit": np.array([0.01, 0.05, 0.01]),
         "judged": judged,
         "judged_ceiling": target,
         "target_values": target,
@@ -239,6 +240,9 @@ def test_interventions_by_hand():
     assert result["psnr"] == pytest.approx(metrics.psnr(0.02))
     assert result["psnr_ceiling"] == pytest.approx(20.0)
     assert result["recovered"] == pytest.approx(0.75)  # from 0.05 to 0.02 of 0.05 to 0.01
+    assert result["edit_kept"] == pytest.approx(1 - 0.07 / 0.15)
+    assert result["per_factor"]["hue"]["edit_kept"] == pytest.approx(0.8)
+    assert result["per_factor"]["shape"]["edit_kept"] == pytest.approx(0.0)  # all of it is lost
     assert result["target_reached"] == pytest.approx(2 / 3)
     assert result["others_kept"] == pytest.approx(2 / 3)
     assert result["target_reached_ceiling"] == result["others_kept_ceiling"] == 1.0
@@ -268,6 +272,13 @@ def test_recovered_where_there_is_nothing_to_recover():
     assert metrics.recovered(0.02, 0.02, 0.01) == 0.0
     assert metrics.recovered(0.0, 0.0, 0.0) == 0.0
     assert metrics.recovered(0.06, 0.01, 0.05) == pytest.approx(-0.25)  # worse than copying
+
+
+def test_edits_that_an_autoencoder_keeps():
+    assert metrics.edit_kept([0.0, 0.0], [0.02, 0.04]) == 1.0
+    assert metrics.edit_kept([0.02, 0.04], [0.02, 0.04]) == 0.0  # both pictures came out alike
+    assert metrics.edit_kept(0.06, 0.02) == pytest.approx(-2.0)  # noise, larger than the edit
+    assert metrics.edit_kept(0.01, 0.0) == 0.0  # no pixel changed: nothing to keep
 
 
 def test_interventions_with_exact_pictures_stay_finite():

@@ -32,7 +32,7 @@ def test_every_shipped_file_is_small_and_names_the_command_that_made_it():
         assert path.is_dir() or path.stat().st_size < 2_000_000
 
 
-def test_the_shipped_vaes_are_loaded_and_one_that_is_missing_is_trained(monkeypatch, said):
+def test_the_shipped_vaes_are_loaded_and_a_missing_one_is_trained(tmp_path, monkeypatch, said):
     world = make_world("shapes3d")
     vae = shipped.load_or_train_vae(world, say=said.append)
     strong = shipped.load_or_train_vae(world, beta=4.0, say=said.append)
@@ -44,6 +44,16 @@ def test_the_shipped_vaes_are_loaded_and_one_that_is_missing_is_trained(monkeypa
     monkeypatch.setattr(shipped, "train_vae", lambda *a, **k: asked.append(k["beta"]))
     shipped.load_or_train_vae(world, beta=2.0, say=said.append)
     assert asked == [2.0] and "training it once" in said[-1]
+
+    monkeypatch.setenv("CVQ_CACHE", str(tmp_path))
+    folder = tmp_path / "trained" / shipped.vae_name("shapes3d", 2.0, 0)
+    shutil.copytree(shipped.SHIPPED / shipped.vae_name("shapes3d", 1.0, 0), folder)
+    shipped.load_or_train_vae(world, beta=2.0, say=said.append)
+    assert "loaded the checkpoint trained before" in said[-1] and asked == [2.0]
+    (folder / "model.safetensors").write_bytes(b"nothing")
+    shipped.load_or_train_vae(world, beta=2.0, say=said.append)
+    assert "cannot be used" in said[-2] and asked == [2.0, 2.0]
+    assert not (folder / "model.json").exists()  # nothing is left that training would trip over
 
 
 def test_the_shipped_model_names_actions_and_the_shipped_judge_reads_what_it_drew(said):
@@ -79,6 +89,15 @@ def test_without_a_usable_checkpoint_it_trains_once_and_says_how_long(tmp_path, 
     assert said == ["codes-nano-s0: no checkpoint here, training it once; under a minute"]
     _, world, _ = shipped.load_or_train("codes", "nano", say=said.append)
     assert "loaded the checkpoint trained before" in said[1]
+    weights = tmp_path / "cache" / "trained" / "codes-nano-s0" / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(b"nothing")
+    shipped.load_or_train("codes", "nano", say=said.append)
+    assert "trained before cannot be used" in said[2] and "no checkpoint here" in said[3]
+    assert weights.read_bytes() == whole
+    weights.with_name("model.json").write_text("{")
+    shipped.load_or_train("codes", "nano", say=said.append)
+    assert "trained before cannot be used" in said[4] and weights.read_bytes() == whole
     assert world.options == made.options
 
 

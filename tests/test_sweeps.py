@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -141,6 +143,13 @@ def test_unknown_names_are_told_with_close_ones(tmp_path):
         sweeps.sweep([Cell("x", "code")], tmp_path)
     with pytest.raises(ValueError, match="mask_price"):
         sweeps.sweep([Cell("x", "codes", overrides={"mask_prise": 1.0})], tmp_path)
+    with pytest.raises(ValueError, match="did you mean 'vae-difference'"):
+        sweeps.sweep([Cell("x", "shapes3d", "nano", baseline="vea-difference")], tmp_path)
+    with pytest.raises(ValueError, match="unknown option of world codes: 'size'"):
+        sweeps.sweep([Cell("x", "codes", world_options={"size": 1})], tmp_path)
+    same = [Cell("shift +1", "codes"), Cell("shift -1", "codes")]
+    with pytest.raises(ValueError, match="would share the folder shift-1-s0"):
+        sweeps.sweep(same, tmp_path)
     with pytest.raises(ValueError, match="edge F1"):
         tables.markdown({"rows": {}}, ["edge f1"])
     assert list(tmp_path.iterdir()) == []
@@ -200,10 +209,10 @@ def test_a_run_that_takes_over_an_autoencoder_waits_for_it(tmp_path, workers):
 
 def test_a_run_that_fails_beside_others_stops_them_and_says_which(tmp_path, capfd):
     slow = Cell("slow", "codes", "nano", 0, QUICK | {"transition_steps": 200_000})
-    bad = replace(CELLS[0], world_options={"n_variables": -1})
+    bad = replace(CELLS[0], overrides=QUICK | {"transition_lr": 1e30})
     with pytest.raises(RuntimeError, match="codes: ours, seed 0 failed"):
         sweeps.sweep([slow, bad], tmp_path, workers=2, say=lambda _: None)
-    assert "n_variables" in capfd.readouterr().err
+    assert "FloatingPointError" in capfd.readouterr().err
     assert not (tmp_path / "sweep" / ".sweep").exists()
     assert not multiprocessing.active_children()
 
@@ -290,10 +299,8 @@ def test_every_grid_is_whole(tmp_path):
         names = [cell.name for cell in cells]
         assert len(set(names)) == len(names), name
         for cell in cells:
-            sweeps.check(cell, tmp_path)
-            make_world_options = cell.world_options
-            if cell.world == "codes":
-                make_world("codes", **make_world_options)
+            with contextlib.suppress(FileNotFoundError):  # sprites are not on every machine
+                sweeps.check(cell, tmp_path)
             if cell.autoencoder:
                 before = cells[: cells.index(cell)]
                 assert (cell.autoencoder, cell.seed) in [(c.label, c.seed) for c in before]
@@ -351,6 +358,15 @@ def test_a_number_outside_what_is_expected_is_told():
     alone["rows"]["a"]["seeds"] = [0]
     assert tables.differences(made(0.92), alone) == []
     assert tables.differences(made(0.90), alone) == ["a: edge F1 0.9, expected 0.96 within 0.05"]
+
+
+def test_a_part_of_a_grid_leaves_the_whole_table(done, tmp_path, monkeypatch):
+    made, runs, _ = done
+    monkeypatch.setitem(grids.GRIDS, "recovery", CELLS)
+    shutil.copytree(runs / "sweep", tmp_path / "recovery")
+    part = sweeps.sweep("recovery", tmp_path, only="independence", say=lambda _: None)
+    assert list(part["rows"]) == ["independence"]
+    assert json.loads((tmp_path / "recovery" / "table.json").read_text()) == made
 
 
 def test_the_command_runs_a_grid_and_compares(tmp_path, monkeypatch, capsys):

@@ -18,11 +18,12 @@ import torch
 
 from cvq_tutorial import checkpoints, loop
 from cvq_tutorial import train as training
+from cvq_tutorial.evaluate import evaluate
 from cvq_tutorial.images import to_float
 from cvq_tutorial.loop import COLUMNS, STATE, pick_device
 from cvq_tutorial.recipes import Recipe, get
 from cvq_tutorial.train import encoded_transitions, train
-from cvq_tutorial.transitions import sample_values, split_of
+from cvq_tutorial.transitions import sample_transitions, sample_values, split_of
 from cvq_tutorial.worlds import make_world
 from cvq_tutorial.worlds.codes import CodesWorld
 
@@ -296,7 +297,22 @@ def test_imbalance_that_does_not_fit_the_world_is_refused_before_training(tmp_pa
             run("codes", tmp_path / "run", **changes)
     with pytest.raises(ValueError, match="unknown factor 'shap'; did you mean 'shape'"):
         run("shapes3d", tmp_path / "run", held_out="shap=3")
+    for changes in ({"value_weights": "shape=1,0,0,0"}, {"held_out": "shape=1,2,3"}):
+        with pytest.raises(ValueError, match=r"split 'train' holds no transition of action 'shape"):
+            run("shapes3d", tmp_path / "run", **changes)
     assert not (tmp_path / "run").exists()
+
+
+def test_pruning_asks_for_no_action_that_is_never_taken():
+    world = make_world("shapes3d")
+    recipe = get("nano", factor_weights="shape=0;scale=5", prune_tolerance=0.1,
+                 value_weights="shape=1,0,0,0")  # fmt: skip
+    training.check_imbalance(world, recipe)
+    known = training._every_action(recipe.sampling, world.factors)
+    drawn = sample_transitions(world.factors, 500, "valid", 0, sampling=known)
+    assert set(drawn.actions % 6) == {0, 1, 2, 3, 5}
+    counts = np.bincount(drawn.actions % 6, minlength=6)
+    assert counts[[0, 1, 2, 3, 5]].min() >= 99  # scale no more often than the others
 
 
 # --- stopping and going on ------------------------------------------------------------------------
@@ -612,12 +628,19 @@ def test_devices(monkeypatch):
     for name in ("cuda", "cuda:1", "mps"):
         with pytest.raises(ValueError, match=f"device '{name}' is not available here"):
             pick_device(name)
-    with pytest.raises(ValueError, match="auto, cpu, cuda or mps, found 'gpu'"):
+    with pytest.raises(ValueError, match="auto, cpu, cuda, cuda:N or mps, found 'gpu'"):
         pick_device("gpu")
+    for name in ("cpu:first", "cuda:", "cuda:-1"):
+        with pytest.raises(ValueError, match=f"cuda:N or mps, found '{name}'"):
+            pick_device(name)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     assert pick_device() == torch.device("mps")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert pick_device() == torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert pick_device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(ValueError, match="device 'cuda:2' is not available here"):
+        pick_device("cuda:2")
 
 
 @pytest.mark.parametrize(("looks", "wanted"), [(48, 4), (10_000, 8)])
@@ -637,3 +660,17 @@ def test_fewer_held_out_transitions_are_looked_at_where_there_are_many_actions(
     monkeypatch.setattr(training, "encoded_transitions", counted)
     run("images", tmp_path)
     assert asked == [("train", ON_IMAGES.transitions), ("valid", wanted)]
+
+
+def test_a_run_whose_edges_are_drawn_by_chance_is_repeated_to_the_bit(tmp_path):
+    """The published edges are dice in evaluation too, and pruning and measuring throw them."""
+    world = make_world("codes")
+    recipe = get("nano", "codes", eval_edges="sample", transitions=200, transition_steps=20,
+                 prune_tolerance=0.02, test_transitions=100)  # fmt: skip
+    found = []
+    for name in ("one", "two"):
+        torch.manual_seed(len(name) + len(found))  # whatever was drawn before
+        model = train(world, recipe, 3, tmp_path / name, progress=False)
+        told = evaluate(model, world, recipe, 3)
+        found.append((weights(tmp_path / name), {k: v for k, v in told.items() if k != "seconds"}))
+    assert found[0] == found[1]
