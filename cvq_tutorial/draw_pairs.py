@@ -44,6 +44,7 @@ def pairs(
     for row, text in enumerate("xy"):
         row_label(axes[row, 0], text)
     figure.suptitle(label(title, 110))
-    told = ", ".join(f"{t} ({n})".replace("\n", " ") for t, n in zip(above, below, strict=True))
+    texts = zip(above[:shown], below[:shown], strict=True)
+    told = ", ".join(f"{t} ({n})".replace("\n", " ") for t, n in texts)
     figure.summary = f"{shown} of {len(x)} pairs of pictures: {told}"[:400]
     return figure

@@ -67,6 +67,7 @@ class Step:
     """Where an ActionPad is: the action that led here ("" at the start), and what it did.
 
     codes: (1, N, C).  image: (1, 3, H, W) imagined.  values: the world's factors now, or None.
+    truth: (1, 3, H, W), the world's image of them, or None.
     mask: (N,) probability that the action set the node, or None at the start.  n_set: number of
         codes set.
     """
@@ -75,6 +76,7 @@ class Step:
     codes: Tensor
     image: Tensor
     values: tuple[int, ...] | None
+    truth: Tensor | None
     mask: Any = None
     n_set: int = 0
 
@@ -98,7 +100,7 @@ class ActionPad(Explorer):
 
     def __init__(self, model: Any, start: Any, values: Sequence[int] | None = None) -> None:
         super().__init__()
-        self.model, self.world = model, None
+        self.model, self.world, truth = model, None, None
         if hasattr(start, "render"):
             self.world = has_images(start)
             names = list(start.factors.action_names)
@@ -107,11 +109,11 @@ class ActionPad(Explorer):
                     f"the model has other actions than world {start.name!r}: {model.action_names}"
                 )
             values = middle_values(start) if values is None else tuple(values)
-            start = start_image(start, values)
+            start = truth = start_image(start, values)
         elif values is not None:
             raise ValueError("values were given without a world")
         codes = codes_of(model, start)
-        self._steps = [Step("", codes, model.decode(codes).cpu(), values)]
+        self._steps = [Step("", codes, model.decode(codes).cpu(), values, truth)]
         self.buttons, grid = action_buttons(self, model.action_names, self.do)
         self.back_button = ipywidgets.Button(description="step back", icon="undo")
         self.reset_button = ipywidgets.Button(description="reset", icon="refresh")
@@ -125,19 +127,23 @@ class ActionPad(Explorer):
         self._draw()
 
     def do(self, action: str | int) -> None:
-        """Do one action. Raises ValueError where the world says that it leads nowhere."""
+        """Do one action.
+
+        Raises ValueError where the world says that it leads nowhere: out of a factor's range, or to
+        values that no picture has (world `faces`).
+        """
         name = action_name(action, self.model.action_names)
         now = self._steps[-1]
-        values = None
+        values = truth = None
         if self.world is not None:
             number = np.array([self.world.factors.action_id(name)])
             values = tuple(self.world.factors.apply(np.array([now.values]), number)[0].tolist())
+            truth = start_image(self.world, values)
         out = self.model.intervene(now.codes, name)
         mask = out.mask[0].cpu()  # (N, C)
-        step = Step(
-            name, out.codes.cpu(), out.images.cpu(), values, mask.amax(1), int((mask >= 0.5).sum())
-        )
-        self._steps.append(step)
+        n_set = int((mask >= 0.5).sum())
+        codes, image = out.codes.cpu(), out.images.cpu()
+        self._steps.append(Step(name, codes, image, values, truth, mask.amax(1), n_set))
         self._draw()
 
     def back(self) -> None:
@@ -162,10 +168,9 @@ class ActionPad(Explorer):
             space, values = self.world.factors, np.array([now.values])
             for number, name in enumerate(space.action_names):
                 self.buttons[name].disabled = not space.legal(values, np.array([number]))[0]
-            truth = start_image(self.world, values[0])
-            compared = psnr_text(now.image, truth)
+            compared = psnr_text(now.image, now.truth)
             tiles.append(
-                Tile("true image", pictures.pixels(truth), f"PSNR of the imagined {compared}")
+                Tile("true image", pictures.pixels(now.truth), f"PSNR of the imagined {compared}")
             )
             pairs = zip(space.factors, values[0], strict=True)
             told += f"; the true image has {', '.join(f'{f.name} {f.label(v)}' for f, v in pairs)}"
@@ -194,14 +199,16 @@ class RetrievalGame(Explorer):
 
     model: a CausalVQ.  world: its world, with images.  seed: draws the pairs, all from the test
     split and all visible. Traits, to read: `round` (from 0), `truth` (the action's name), `guess`
-    (yours, or None), `answer` (the model's, None before you guess), `score` and `model_score`
-    (rounds won), `posterior` (A,) or None. `choose(action)` and `next()` are the buttons.
+    (yours, or None), `answer` (the model's, None before you guess), `played` (rounds that had a
+    guess), `score` and `model_score` (rounds won), `posterior` (A,) or None. `choose(action)` and
+    `next()` are the buttons.
     """
 
     round = traitlets.Int(-1)
     guess = traitlets.Unicode(None, allow_none=True)
     answer = traitlets.Unicode(None, allow_none=True)
     truth = traitlets.Unicode()
+    played = traitlets.Int(0)
     score = traitlets.Int(0)
     model_score = traitlets.Int(0)
     posterior = traitlets.Any(None, allow_none=True)
@@ -247,6 +254,7 @@ class RetrievalGame(Explorer):
         self.posterior = found.log_posterior[0].exp().cpu().numpy()
         self.answer = self.model.action_names[int(found.actions[0])]
         self.guess = name
+        self.played += 1
         self.score += name == self.truth
         self.model_score += self.answer == self.truth
         self._draw()
@@ -258,16 +266,16 @@ class RetrievalGame(Explorer):
             button.disabled = guessed
         self.next_button.button_style = "primary" if guessed else ""
         tiles = [Tile("x", pictures.pixels(self._x)), Tile("y", pictures.pixels(self._y))]
-        played = self.round + guessed
-        scores = f"You {self.score} of {played}, the model {self.model_score} of {played}."
+        n = self.played
+        scores = f"You {self.score} of {n}, the model {self.model_score} of {n}."
         if not guessed:
             tiles.append(Tile("what the model thinks: first your guess", pictures.blank(SIDE, 1.7)))
             told = f"Pair {self.round + 1}: one action leads from x to y. Which? {scores}"
         else:
             marks: dict[int, str] = {}
             for name, word in ((self.truth, "true"), (self.guess, "you"), (self.answer, "model")):
-                n = names.index(name)
-                marks[n] = f"{marks[n]}, {word}" if n in marks else word
+                bar = names.index(name)
+                marks[bar] = f"{marks[bar]}, {word}" if bar in marks else word
             picture = pictures.bars(self.posterior, names, SIDE, int(1.7 * SIDE), marks)
             tiles.append(Tile("what the model thinks", picture))
             right = "right" if self.guess == self.truth else f"it was {self.truth}"

@@ -32,8 +32,8 @@ class FactorExplorer(Explorer):
 
     world: with images.  model: a CausalVQ of that world, or None to look at the world alone.
     Nodes whose codes changed at the last move are framed.
-    Traits: `values`, a tuple of F integers, settable; `codes`, (1, N, C) int64 or None without a
-    model.
+    Traits: `values`, a tuple of F integers, settable (ValueError where no picture has them, as in
+    the world `faces`); `codes`, (1, N, C) int64 or None without a model.
     """
 
     values = traitlets.Any()
@@ -58,7 +58,15 @@ class FactorExplorer(Explorer):
         self.children = [self.beside(column), self.caption, self.strip]
 
     def _moved(self, _: int) -> None:
-        self.values = tuple(slider.value for slider in self.sliders)
+        try:
+            self.values = tuple(slider.value for slider in self.sliders)
+        finally:
+            self._put_sliders()  # back, where no picture has these values
+
+    def _put_sliders(self) -> None:
+        with self.writing():
+            for slider, value in zip(self.sliders, self.values, strict=True):
+                slider.value = value
 
     @traitlets.validate("values")
     def _check_values(self, proposal: Any) -> tuple[int, ...]:
@@ -66,24 +74,24 @@ class FactorExplorer(Explorer):
         if len(found) != space.n_factors:
             raise ValueError(f"values: expected {space.n_factors} integers, found {len(found)}")
         pairs = zip(found, space.factors, strict=True)
-        return tuple(whole(factor.name, value, factor.size) for value, factor in pairs)
+        values = tuple(whole(factor.name, value, factor.size) for value, factor in pairs)
+        self._image = start_image(self.world, values)  # refuses values that no picture has
+        return values
 
     @traitlets.observe("values")
     def _draw(self, _: Any) -> None:
-        with self.writing():
-            for slider, value in zip(self.sliders, self.values, strict=True):
-                slider.value = value
+        self._put_sliders()
         factors = self.world.factors.factors
         setting = ", ".join(
             f"{f.name} {f.label(v)}" for f, v in zip(factors, self.values, strict=True)
         )
-        image = start_image(self.world, self.values)
+        image = self._image
         tiles = [Tile("true image", pictures.pixels(image))]
         if self.model is None:
             self.show(pictures.sheet([tiles], [2 * SIDE], f"{setting}."))
             return
         codes = self.model.encode(image).cpu()
-        decoded = self.model.decode(codes)
+        decoded = self.model.decode(codes).cpu()
         before = codes if self.codes is None else self.codes
         changed = (codes != before)[0]  # (N, C)
         self.codes = codes
@@ -194,8 +202,10 @@ class CodeEditor(Explorer):
         with self.writing():
             self.codebook_slider.max, self.code_slider.max = n_codebooks - 1, self.model.n_codes - 1
             self.board.rows, self.board.columns = self.model.grid
-        self.node, self.codebook = min(self.node, n_nodes - 1), min(self.codebook, n_codebooks - 1)
-        self.codes = self._original
+        with self.hold_trait_notifications():  # nothing is drawn half of one and half of the other
+            self.node = min(self.node, n_nodes - 1)
+            self.codebook = min(self.codebook, n_codebooks - 1)
+            self.codes = self._original
 
     @traitlets.observe("codes")
     def _draw(self, _: Any) -> None:

@@ -214,25 +214,26 @@ class GraphExplorer(Explorer):
                 columns += 1
             rows = n_nodes // columns
         self.grid, self._past = (rows, columns), []
+        self.frame = None  # that of another model says nothing of this one
         with self.writing():
             self.action_menu.options = [NONE, *self.model.action_names]
             self.top_k_slider.max = n_nodes
             self.codebook_slider.max, self.code_slider.max = n_codebooks - 1, self.model.n_codes - 1
             self.board.put(rows=rows, columns=columns)
-        self.codebook = min(self.codebook, n_codebooks - 1)
-        self.top_k = min(self.top_k, n_nodes)
-        if self.node is not None:
-            self.node = min(self.node, n_nodes - 1)
-        if self.action not in self.action_menu.options:
-            self.action = NONE
-        self.held = {}
-        self._act(None)
+        with self.hold_trait_notifications():  # nothing is drawn half of one and half of the other
+            self.codebook = min(self.codebook, n_codebooks - 1)
+            self.top_k = min(self.top_k, n_nodes)
+            if self.node is not None:
+                self.node = min(self.node, n_nodes - 1)
+            if self.action not in self.action_menu.options:
+                self.action = NONE
+            self.held = {}
+        if self.frame is None:
+            self._act(None)
 
     @traitlets.observe("action", "held")
     def _act(self, _: Any) -> None:
         made = self.frame = make_frame(self.model, self._codes, self.action, dict(self.held))
-        n_set = int((made.mask >= 0.5).sum())
-        changed = int((made.before != made.after).any(-1).sum())
         doing = "" if self.action == NONE else f"do({self.action})"
         holding = f"{len(self.held)} held" if self.held else ""
         tints: list[list[str]] = [[], []]
@@ -259,14 +260,6 @@ class GraphExplorer(Explorer):
                     heading_after=f"after {doing}" if doing else "the same: no action",
                 )
         self._select(None)
-        what = (
-            f"{doing} sets {n_set} of {len(made.mask)} nodes and changes {changed}"
-            if doing
-            else "no action"
-        )
-        edges = int((made.graph[:, made.mask >= 0.5] >= self.threshold).sum())
-        told = f"; {edges} edges into set nodes at threshold {self.threshold:.2f}" if doing else ""
-        self.tell(f"{what}{told}{'; ' + holding + ' by do(node)' if holding else ''}.")
 
     @traitlets.observe("threshold", "top_k", "used_only", "node", "codebook")
     def _select(self, change: Any) -> None:
@@ -283,6 +276,20 @@ class GraphExplorer(Explorer):
                 self.code_slider.value = int(self.frame.before[0, self.node, self.codebook])
             self.release_button.disabled = self.node not in self.held
             self.undo_button.disabled = not self._past
+        self.tell(self._in_words())
+
+    def _in_words(self) -> str:
+        """What the action does, at the threshold that is set."""
+        made, held = self.frame, f"; {len(self.held)} held by do(node)" if self.held else ""
+        if self.action == NONE:
+            return f"no action{held}."
+        is_set = made.mask >= 0.5
+        changed = int((made.before != made.after).any(-1).sum())
+        edges = int((made.graph[:, is_set] >= self.threshold).sum())
+        return (
+            f"do({self.action}) sets {int(is_set.sum())} of {len(is_set)} nodes and changes "
+            f"{changed}; {edges} edges into set nodes at threshold {self.threshold:.2f}{held}."
+        )
 
     # -- holding nodes
 

@@ -29,9 +29,9 @@ FARTHEST = 4  # actions between the images of a random pair
 class PlanExplorer(Explorer):
     """Move the factors of x and of y, then ask for a plan; its steps are shown, true and imagined.
 
-    model: a CausalVQ with an autoencoder.  world: its world.  x, y: values of its factors, F
-    integers each; the middle of all, and one step of the first factor further, if None.
-    seed: draws the random pairs, all from the test split.
+    model: a CausalVQ with an autoencoder.  world: its world, with a picture of every setting.
+    x, y: values of its factors, F integers each; the middle of all, and one step of the first
+    factor further, if None.  seed: draws the random pairs, all from the test split.
     Traits: `x` and `y`, settable; `side`, "x" or "y", whichever the sliders move, settable; `plan`,
     to read, None until `find()` and after every change. `find()` and `random_pair()` are the
     buttons.
@@ -52,6 +52,10 @@ class PlanExplorer(Explorer):
     ) -> None:
         super().__init__()
         self.model, self.world, self.seed = model, has_images(world), whole("seed", seed, 2**31)
+        if hasattr(world.factors, "sample_pairs"):  # pictures of a table: most settings have none
+            raise ValueError(
+                f"expected a world with a picture of every setting, found {world.name!r}"
+            )
         names = list(world.factors.action_names)
         if names != model.action_names:
             raise ValueError(

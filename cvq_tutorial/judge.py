@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ FORMAT = 1  # raise when the network, the softening or the file changes: older c
 WIDTHS = (32, 64, 96, 128)  # channels after each halving of the image
 HIDDEN = 256
 POOL = 16384  # true images rendered once and drawn from; rendering every batch anew would cost more
+POOL_BYTES = POOL * 64 * 64 * 3  # larger images: fewer of them
 LEARNING_RATE = 4e-3
 BLUR = 1.2  # largest standard deviation, in pixels
 NOISE = 0.04  # largest standard deviation, of a range of 1
@@ -168,6 +170,11 @@ def _low_precision(device: torch.device) -> contextlib.AbstractContextManager:
     return torch.autocast(device.type, torch.bfloat16) if fast else contextlib.nullcontext()
 
 
+def pool_size(image_shape: Sequence[int]) -> int:
+    """How many images of this shape a judge draws from at most: POOL, and POOL_BYTES in bytes."""
+    return max(1, min(POOL, POOL_BYTES // math.prod(image_shape)))
+
+
 def train_judge(
     world: Any,
     seed: int = 0,
@@ -189,10 +196,12 @@ def train_judge(
     if steps < 1 or batch < 2:
         raise ValueError(f"steps must be >= 1 and batch >= 2, found {steps} and {batch}")
     device = torch.device(device)
-    n_images = min(POOL, steps * batch)
+    n_images = min(pool_size(world.image_shape), steps * batch)
     values = sample_values(world.factors, n_images, "train", seed)
-    parts = np.array_split(values, -(-n_images // 1024))
-    pool = np.concatenate([world.render(part) for part in parts])
+    pool = np.empty((n_images, *world.image_shape), dtype=np.uint8)
+    n_parts = -(-n_images // 1024)
+    for room, part in zip(*(np.array_split(a, n_parts) for a in (pool, values)), strict=True):
+        room[:] = world.render(part)
     labels = torch.from_numpy(values).to(device)  # (n_images, F)
 
     generator = torch.Generator(device).manual_seed(seed)
@@ -257,6 +266,8 @@ def identity(world: Any, seed: int, steps: int, batch: int = 128) -> str:
         "steps": steps,
         "batch": batch,
     }
+    if (pool := pool_size(world.image_shape)) != POOL:
+        told["pool"] = pool
     return json.dumps(told, sort_keys=True)
 
 

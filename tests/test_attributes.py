@@ -24,6 +24,7 @@ from cvq_tutorial.worlds.attribute_files import find_table, read_known_pairs, re
 from cvq_tutorial.worlds.attribute_pairs import FoundPairs, choose, finders
 from cvq_tutorial.worlds.attribute_space import pair_report
 from cvq_tutorial.worlds.attributes import STAND_IN, AttributeWorld, identifier
+from cvq_tutorial.worlds.check import check
 from cvq_tutorial.worlds.pictures import Pictures, area_weights, decode, kind_of, square
 
 NAMES = ("5_o_Clock", "Hat", "Smiling", "Young", "Tall")
@@ -127,6 +128,33 @@ def test_a_csv_is_read_back_with_its_split_and_identity(tmp_path):
     text = (tmp_path / "table.csv").read_text(encoding="utf-8-sig").replace(",0", ",-1")
     (tmp_path / "table.csv").write_text(text)
     assert read_table(tmp_path).fingerprint == table.fingerprint  # 0 and -1 say the same
+
+
+def test_a_blank_identity_is_unknown(tmp_path):
+    """Blank cells are no person: they are split by their file names, and are in no pair."""
+    lines = ["image,Hat,Smiling,identity"]
+    for i in range(60):
+        picture(np.array([i % 2, i // 2 % 2]), i).save(tmp_path / f"{i}.png")
+        lines.append(f"{i}.png,{i % 2},{i // 2 % 2},{'' if i < 40 else f'p{i // 4}'}")
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    table = read_table(tmp_path)
+    assert table.split_by == "identity"
+    assert table.identity.tolist() == [-1] * 40 + [i // 4 - 10 for i in range(40, 60)]
+    (tmp_path / "nameless.csv").write_text("\n".join(line.rsplit(",", 1)[0] for line in lines))
+    by_name = read_table(tmp_path / "nameless.csv")
+    assert np.array_equal(table.split[:40], by_name.split[:40])
+    assert set(by_name.split[:40]) == {0, 1, 2}
+    for number, finder in enumerate(finders(table, [0, 1], same_identity=True)):
+        known = (table.split == number) & (table.identity >= 0)
+        assert sorted(finder.pictures.tolist()) == np.flatnonzero(known).tolist()
+        assert finder.count(0) == known.sum() // 2
+    told = check(tmp_path / "table.csv")
+    assert any(note.endswith("; 5 identities") for note in told.notes), told.notes
+    blank = [f"{line.rsplit(',', 1)[0]}," for line in lines[1:]]
+    (tmp_path / "table.csv").write_text("\n".join([lines[0], *blank]))
+    none = read_table(tmp_path / "table.csv")
+    assert (none.identity, none.split_by) == (None, "file name")
+    assert np.array_equal(none.split, by_name.split)
 
 
 def test_mirrors_hold_celeba_as_csv(tmp_path):

@@ -25,6 +25,8 @@ def test_at_most_ten():
     figure = pairs(many, many, ["a"] * 15, [""] * 15)
     assert len(figure.axes) == 2 * PAIRS
     assert figure.summary.startswith("10 of 15 pairs")
+    named = pairs(many, many, [f"t{i}" for i in range(15)], ["n"] * 15)
+    assert named.summary.endswith("t8 (n), t9 (n)")  # what is not drawn is not told
 
 
 @pytest.mark.parametrize(

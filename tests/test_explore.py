@@ -338,6 +338,99 @@ def test_the_code_slider_ends_at_the_last_code_and_follows_the_model(made):
     assert editor.codes[0, 0, 0] == 23 and editor.last_error is None
 
 
+def test_a_smaller_model_leaves_nothing_of_the_larger_one():
+    larger = untrained(codes=24)
+    editor = explore.CodeEditor(larger, IMAGE)
+    editor.node, editor.codebook, editor.code = 3, 1, 20
+    smaller = untrained(codes=16, codebooks=1)
+    editor.model = smaller
+    assert (editor.node, editor.codebook) == (3, 0) and editor.model is smaller
+    assert torch.equal(editor.codes, smaller.encode(IMAGE)) and editor.board.held == []
+    assert editor.code == editor.code_slider.value == editor.codes[0, 3, 0]
+    assert editor.code_slider.max == 15 and editor.summary.startswith("0 of 64 codes edited")
+    editor.undo()  # nothing is left of the larger one
+    assert torch.equal(editor.codes, smaller.encode(IMAGE)) and editor.last_error is None
+    editor.close()
+
+
+def test_a_smaller_model_with_other_actions_holds_no_node_of_the_larger_one():
+    graph = explore.GraphExplorer(untrained(codes=24), IMAGE, "wall_hue+")
+    graph.do(3, 20, codebook=1)
+    other = untrained(make_world("dsprites"), codes=16, codebooks=1)
+    assert "wall_hue+" not in other.action_names
+    graph.model = other
+    assert (graph.held, graph.action, graph.codebook) == ({}, "none", 0)
+    assert torch.equal(graph.frame.before, other.encode(IMAGE)) and graph.undo_button.disabled
+    graph.action = 0
+    assert graph.last_error is None and graph.action_menu.value == other.action_names[0]
+    graph.close()
+
+
+# --- pictures that are given: not every setting has one -------------------------------------------
+
+
+def given_pictures(folder: Path) -> Any:
+    """A world `faces`: three of the four combinations of two attributes have a picture."""
+    lines = ["image,Hat,Smiling,split"]
+    for i in range(27):
+        hat, smile = [(0, 0), (1, 0), (0, 1)][i % 3]
+        image = np.full((64, 64, 3), 5 * i, dtype=np.uint8)
+        image[10:20], image[40:50] = 200 * hat, 150 * smile
+        Image.fromarray(image).save(folder / f"{i}.png")
+        lines.append(f"{i}.png,{hat},{smile},{('train', 'valid', 'test')[i // 9]}")
+    (folder / "table.csv").write_text("\n".join(lines))
+    return make_world("faces", root=folder)
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory) -> Any:
+    return given_pictures(tmp_path_factory.mktemp("faces"))
+
+
+NOBODY = "no picture has exactly Hat, Smiling: 3 of 4 combinations have one"
+
+
+def test_action_pad_takes_no_step_to_where_no_picture_is(faces):
+    pad = explore.ActionPad(untrained(faces), faces, (1, 0))
+    before, picture, told = pad.codes, pad.picture.value, pad.summary
+    pad.buttons["Smiling+"].click()
+    assert pad.last_error == f"ValueError: {NOBODY}" and NOBODY in pad.strip.value
+    with pytest.raises(ValueError, match=NOBODY):
+        pad.do("Smiling+")
+    assert (pad.actions, pad.values, pad.codes) == ((), (1, 0), before)
+    assert pad.picture.value == picture and pad.summary == told
+    pad.buttons["Hat-"].click()
+    pad.buttons["Smiling+"].click()
+    assert pad.last_error is None and (pad.actions, pad.values) == (("Hat-", "Smiling+"), (0, 1))
+    pad.close()
+
+
+@pytest.mark.parametrize("with_model", [True, False])
+def test_factor_explorer_stays_where_a_picture_is(faces, with_model):
+    explorer = explore.FactorExplorer(faces, untrained(faces) if with_model else None)
+    explorer.values = (1, 0)
+    picture, told, codes = explorer.picture.value, explorer.summary, explorer.codes
+    explorer.sliders[1].value = 1
+    assert explorer.last_error == f"ValueError: {NOBODY}"
+    with pytest.raises(ValueError, match=NOBODY):
+        explorer.values = (1, 1)
+    assert explorer.values == (1, 0) and [s.value for s in explorer.sliders] == [1, 0]
+    assert (explorer.picture.value, explorer.summary) == (picture, told)
+    assert explorer.codes is codes
+    explorer.sliders[0].value = 0
+    assert explorer.last_error is None and explorer.values == (0, 0)
+    assert explorer.picture.value != picture
+    explorer.close()
+
+
+def test_the_game_and_the_monitor_know_given_pictures(faces):
+    game = explore.RetrievalGame(untrained(faces), faces)
+    game.choose(0)
+    assert game.last_error is None
+    game.close()
+    explore.TrainingMonitor(faces).close()
+
+
 # --- actions --------------------------------------------------------------------------------------
 
 
@@ -393,8 +486,19 @@ def test_retrieval_game_counts_both_players(made):
         assert (game._x != game._y).any()
         game.next_button.click()
     assert game.last_error is None
+    assert game.played == 30 and f"You {yours} of 30, the model {models} of 30." in game.summary
     again = made("game")
     assert again.truth == MAKERS["game"]().truth  # the seed draws the pairs
+
+
+def test_a_pair_that_nobody_guessed_is_no_round(made):
+    game = made("game")
+    for _ in range(3):
+        game.next_button.click()
+    assert game.played == 0 and "Pair 4: " in game.summary
+    assert "You 0 of 0, the model 0 of 0." in game.summary
+    game.choose(game.truth)
+    assert game.played == 1 and f"You 1 of 1, the model {game.model_score} of 1." in game.summary
 
 
 # --- graph ----------------------------------------------------------------------------------------
@@ -413,6 +517,24 @@ def test_graph_explorer_shows_what_the_model_says(made):
     assert not explorer.frame.graph.any() and torch.equal(explorer.frame.after, codes)
     explorer.action = 7
     assert explorer.action == "wall_hue-" == explorer.action_menu.value == explorer.board.action
+
+
+def test_what_is_told_of_the_graph_follows_the_threshold(made):
+    explorer = made("graph")
+    told = set()
+    into_set = explorer.frame.graph[:, explorer.frame.mask >= 0.5]
+    for move in (
+        lambda: setattr(explorer.threshold_slider, "value", 0.05),
+        lambda: setattr(explorer, "threshold", float(np.median(into_set))),
+    ):
+        move()
+        edges = int((into_set >= explorer.threshold).sum())
+        words = f"; {edges} edges into set nodes at threshold {explorer.threshold:.2f}"
+        assert words in explorer.summary and words in explorer.caption.value
+        _, metadata = explorer.snapshot()._repr_mimebundle_()
+        assert words in metadata["image/png"]["alt"]
+        told.add(edges)
+    assert len(told) == 2 and into_set.size in told
 
 
 def test_edges_reach_the_front_end_row_by_row(made):

@@ -12,7 +12,7 @@ import torch
 from ipywidgets.widgets.widget import _instances
 from matplotlib import pyplot
 from PIL import Image
-from test_explore import CODES_WORLD, MODEL, WORLD, controls, moves, untrained
+from test_explore import CODES_WORLD, MODEL, WORLD, controls, given_pictures, moves, untrained
 
 from cvq_tutorial.explore_base import start_image
 from cvq_tutorial.explore_plan import LONGEST, PlanExplorer
@@ -147,6 +147,15 @@ def test_what_is_set_from_python_is_checked(explorer, trait, value, message, err
     with pytest.raises(error, match=re.escape(message)):
         setattr(explorer, trait, value)
     assert getattr(explorer, trait) == before and explorer.picture.value == picture
+
+
+def test_a_world_of_given_pictures_is_refused(tmp_path):
+    """Plans would lead through settings that no picture shows."""
+    faces = given_pictures(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"expected a world with a picture of every setting, found 'faces'$"
+    ):
+        PlanExplorer(untrained(faces), faces)
 
 
 @pytest.mark.parametrize(

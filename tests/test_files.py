@@ -386,8 +386,15 @@ def test_files_are_unpacked_once_and_again_when_they_change(tmp_path, cache):
     with pytest.raises(ValueError, match="this is a copy: delete it, it is made again"):
         world.read(np.arange(120))
     world.rows._rows.close()
-    copy.write_bytes(b"\x89HDF\r\n\x1a\n and then nothing")  # not even the start can be read
-    assert np.array_equal(make_world("dsprites_file", path=world.path).read([3]), images[3:4])
+    start = whole.rindex(b"OHDR")  # of the data set
+    for damaged in (
+        b"\x89HDF\r\n\x1a\n and then nothing",  # not even the start can be read
+        whole[:start] + b"none" + whole[start + 4 :],
+    ):
+        copy.write_bytes(damaged)
+        again = make_world("dsprites_file", path=world.path)
+        assert np.array_equal(again.read([3]), images[3:4])
+        again.rows._rows.close()
     turned = made.dsprites_arrays()
     turned["imgs"] = 1 - turned["imgs"]
     made.write_dsprites(tmp_path, **turned)

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from cvq_tutorial.worlds import make_world
+from cvq_tutorial.worlds.check import check
 
 # no time of day in the file: it would be part of the names of the tests
 compress = functools.partial(gzip.compress, mtime=0)
@@ -80,6 +81,27 @@ def wrong_length(path: Path) -> None:
         archive.writestr("images.npy", data[:-100])
 
 
+def claims(shape: tuple[int, ...]) -> Callable[[Path], None]:
+    """An npz whose header says another shape than there are numbers."""
+
+    def write(path: Path) -> None:
+        with zipfile.ZipFile(path, "w") as archive, archive.open("images.npy", "w") as file:
+            head = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, head)
+
+    return write
+
+
+def renamed(path: Path) -> None:
+    made.write_npz(path, images=np.zeros(9))
+    path.write_bytes(path.read_bytes().replace(b"images.npy", b"pages.npyx", 1))
+
+
+def without_ending(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("images", "hello")
+
+
 def arrays(**changed) -> Callable[[Path], object]:
     return lambda path: made.write_npz(path, **changed)
 
@@ -97,6 +119,14 @@ NPZ = [
     (arrays(image=np.zeros(1)), "unknown array 'images'; did you mean 'image'"),
     (other_zip, "unknown array 'images'"),
     (no_header, "array 'images' has no readable header"),
+    (renamed, "array 'images' has no readable header: File name in directory 'images.npy' and h"),
+    (
+        lambda p: made.lock(made.write_npz(p, images=np.zeros(9))),
+        "array 'images' has no readable header: File .*images.npy.* is encrypted",
+    ),
+    (without_ending, "unknown array 'images'"),
+    (claims((10**6, 10**6)), r"expected 1000000000128 bytes for shape \(1000000, 1000000\), found"),
+    (claims((2**32, 2**32)), r"expected 18446744073709551744 bytes for shape"),
     (wrong_length, r"'images': expected \d+ bytes for shape \(48, 64, 64, 3\), found \d+"),
     (
         arrays(images=np.array([{}] * 48, dtype=object)),
@@ -296,6 +326,29 @@ def test_a_bad_hdf5(tmp_path, spoil, message):
     refused("shapes3d_file", path, message)
 
 
+@pytest.mark.parametrize("place", ["images", "latents", "latents/classes", "/"])
+def test_an_hdf5_whose_parts_cannot_be_opened_names_the_file(tmp_path, place):
+    path = made.write_dsprites_hdf5(tmp_path, (1, 64, 64))
+    with h5py.File(path) as file:
+        start = h5py.h5o.get_info(file[place.replace("images", "imgs")].id).addr
+    data = bytearray(path.read_bytes())
+    if place == "/":
+        start = data.index(b"TREE")
+    data[start : start + 8] = bytes(8)
+    path.write_bytes(data)
+    refused("dsprites_file", path, "expected an HDF5 file, found a damaged one: ")
+    assert "expected an HDF5 file, found a damaged one: " in check(path).problems[0]
+
+
+def test_an_hdf5_without_numbers_is_refused(tmp_path):
+    path = tmp_path / "3dshapes.h5"
+    shapes()(path)
+    with h5py.File(path, "a") as file:
+        del file["images"]
+        file["images"] = h5py.Empty("u1")
+    refused("shapes3d_file", path, "'images' holds no array")
+
+
 def test_big_endian_labels_of_3d_shapes_are_fine(tmp_path):
     path = tmp_path / "3dshapes.h5"
     shapes(labels=made.shapes3d_labels().astype(">f8"))(path)
@@ -324,6 +377,11 @@ def test_an_hdf5_that_is_another_file_by_now_is_one_line(tmp_path):
     with h5py.File(path, "w") as file:
         file["images"] = made.pictures(range(9), (64, 64, 3))
     with pytest.raises(ValueError, match=r"toy.h5 is another file now: expected shape \(48, 64"):
+        world.read([0])
+    world.rows.close()
+    with h5py.File(path, "w") as file:
+        file["pictures"] = np.zeros(3)
+    with pytest.raises(ValueError, match=r"toy.h5 is another file now, or damaged: .*images"):
         world.read([0])
 
 
@@ -411,6 +469,18 @@ def test_combinations_that_are_missing_or_there_twice_are_refused(tmp_path):
         make_world("smallnorb", path=folder)
 
 
+def test_labels_of_small_norb_that_are_all_different_are_one_line(tmp_path):
+    info = np.arange(INFO.size, dtype=np.int32).reshape(INFO.shape)
+    folder = made.write_norb(tmp_path, training_info=packed(info))
+    with pytest.raises(
+        ValueError,
+        match=r"one picture for each combination .* 5 x 300 x 300 x 300 x 300 = 40,500,000,000, "
+        "found 300$",
+    ) as caught:
+        make_world("smallnorb", path=folder, split="training")
+    assert str(caught.value).startswith(str(folder))
+
+
 # Cars3D ------------------------------------------------------------------------------------------
 
 
@@ -479,6 +549,7 @@ def link(name: str, to: str, kind: bytes) -> Callable[[tarfile.TarFile], object]
     return add
 
 
+CAR_NAMES = "".join(f"car_{i}\n" for i in range(20_000)).encode()
 LIST = {"data/cars/list.txt": b"car_1\n", "data/cars/car_1.mat": b"never read here"}
 
 
@@ -524,12 +595,32 @@ def test_a_bad_archive(tmp_path, files, more, message, ending):
             ),
             "expected a tar, found a damaged one: ",
         ),
+        (
+            lambda p: (made.write_tar(p, {"cars/list.txt": CAR_NAMES}), cut(p)),
+            "cars/list.txt is cut short or damaged: ",
+        ),
+        (
+            lambda p: (
+                made.write_tar(p.with_suffix(""), {"cars/list.txt": CAR_NAMES}),
+                p.write_bytes(p.with_suffix("").read_bytes()[:2000]),
+            ),
+            "cars/list.txt is cut short or damaged: unexpected end of data",
+        ),
     ],
 )
 def test_what_is_no_archive(tmp_path, spoil, message):
     path = tmp_path / "nips2015-analogy-data.tar.gz"
     spoil(path)
     refused("cars3d", path, message)
+
+
+def test_an_archive_that_has_become_shorter_is_one_line(tmp_path, cache):
+    path = made.write_tar(tmp_path / "cars.tar", {**LIST, "data/cars/car_1.mat": bytes(9999)})
+    world = make_world("cars3d", path=path)
+    path.write_bytes(path.read_bytes()[:4000])
+    with pytest.raises(ValueError, match=r"cars\.tar: data/cars/car_1.mat is cut short or damaged"):
+        world.read([0])
+    assert list(cache.iterdir()) == []
 
 
 def test_a_bad_car_in_an_archive_is_named_and_leaves_nothing(tmp_path):

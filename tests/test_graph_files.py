@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import zipfile
 
 import networkx as nx
 import numpy as np
@@ -181,6 +182,30 @@ def pickled() -> bytes:
     return buffer.getvalue()
 
 
+def locked() -> bytes:
+    """Marked as encrypted."""
+    data = bytearray(npz(edges=np.eye(2)))
+    data[6] |= 1
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(data)
+
+
+def packed_otherwise() -> bytes:
+    """Says that it is packed in a way that nothing here unpacks."""
+    data = bytearray(npz(edges=np.eye(2)))
+    data[data.index(b"PK\x01\x02") + 10] = 99
+    return bytes(data)
+
+
+def claims_much() -> bytes:
+    """A header of 10^6 x 10^6 numbers, and none of them."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive, archive.open("edges.npy", "w") as file:
+        head = {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6)}
+        np.lib.format.write_array_header_1_0(file, head)
+    return buffer.getvalue()
+
+
 GRAPHML = '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">{}</graphml>'
 BROKEN = [
     ("dot", b"", ValueError, "expected a digraph, found nothing"),
@@ -249,6 +274,15 @@ BROKEN = [
     ("npz", npz(edges=np.zeros((2, 3))), ValueError, r"shape \(N, N\), found \(2, 3\)"),
     ("npz", npz(edges=np.full((2, 2), np.nan)), ValueError, "must be finite"),
     ("npz", npz(edges=np.eye(2))[:-40], ValueError, "npz"),
+    ("npz", locked(), ValueError, "encrypted"),
+    ("npz", packed_otherwise(), ValueError, "compression method is not supported"),
+    ("npz", claims_much(), ValueError, r"npz: \w"),
+    (
+        "json",
+        b'{"directed": true, "nodes": [{"id": "a"}], "edges": [], "graph": {"n": Infinity}}',
+        ValueError,
+        "infinity",
+    ),
     ("npz", pickled(), ValueError, "allow_pickle=False"),
     ("npz", npz(edges=np.eye(2), about=np.array('{"n": "x"}')), TypeError, "n must be an integer"),
 ]

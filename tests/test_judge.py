@@ -146,6 +146,38 @@ def test_the_same_seed_gives_the_same_judge_and_leaves_the_global_state():
     assert not torch.equal(one["heads.weight"], other["heads.weight"])
 
 
+class Counted(Squares):
+    """Counts the images that it renders."""
+
+    def render(self, values: np.ndarray) -> np.ndarray:
+        rendered.append(len(values))
+        return super().render(values)
+
+
+rendered: list[int] = []
+
+
+def test_the_pool_of_images_is_bounded_in_number_and_in_bytes(monkeypatch):
+    assert judges.pool_size((16, 16, 3)) == judges.pool_size((64, 64, 3)) == judges.POOL == 16384
+    assert judges.pool_size((128, 128, 3)) == 4096
+    assert judges.pool_size((512, 512, 3)) == 256
+    monkeypatch.setattr(judges, "POOL_BYTES", 1500 * 16 * 16 * 3)
+    rendered.clear()
+    train_judge(Counted(), steps=300, batch=8, progress=False)
+    assert sum(rendered) == 1500 and max(rendered) <= 1024
+    rendered.clear()
+    train_judge(Counted(), steps=2, batch=8, progress=False)
+    assert sum(rendered) == 16  # no more than it draws
+
+
+def test_only_a_smaller_pool_is_part_of_the_identity(monkeypatch):
+    """Judges of small pictures that were kept before pools were bounded by bytes stay good."""
+    usual = judges.identity(WORLD, 0, 250)
+    assert "pool" not in usual
+    monkeypatch.setattr(judges, "POOL_BYTES", 1500 * 16 * 16 * 3)
+    assert '"pool": 1500' in judges.identity(WORLD, 0, 250) != usual
+
+
 def test_soften_keeps_shape_and_range_and_follows_its_generator():
     _, images = unseen(64)
     one, two = (soften(images, torch.Generator().manual_seed(3)) for _ in range(2))

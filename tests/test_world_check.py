@@ -6,17 +6,18 @@ import shutil
 from pathlib import Path
 
 import benchmark_files as made
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
 
 from cvq_tutorial.cli import main
-from cvq_tutorial.draw_worlds import world_card
+from cvq_tutorial.draw_worlds import TEXTS, world_card
 from cvq_tutorial.factors import Factor, FactorSpace
 from cvq_tutorial.paths import data_root
 from cvq_tutorial.worlds import check as world_check
-from cvq_tutorial.worlds.check import LINES, check, report_of
-from cvq_tutorial.worlds.check_report import FactorLine, WorldReport
+from cvq_tutorial.worlds.check import check, report_of
+from cvq_tutorial.worlds.check_report import LINES, FactorLine, WorldReport
 from cvq_tutorial.worlds.dsprites import DSprites
 from cvq_tutorial.worlds.sprites import stand_in_sheets
 
@@ -264,7 +265,39 @@ def test_many_problems_are_cut_short(tmp_path):
     for i in range(20, 90):
         (folder / "images" / f"{i}.png").unlink()
     report = check(folder)
-    assert len(report.problems) == LINES + 1 and report.problems[-1].endswith(" more")
+    assert len(report.problems) == 70 and report.summary.endswith(": 70 problems")
+    told = [line for line in str(report).splitlines() if line.startswith("problem: ")]
+    assert len(told) == LINES + 1 and told[-1] == f"problem: ... and {70 - LINES} more"
+    assert f"x  ... and {70 - TEXTS} more" in texts(world_card(report))
+
+
+@pytest.mark.parametrize(
+    ("n", "words"), [(0, "no problem found"), (1, "1 problem"), (11, "11 problems")]
+)
+def test_problems_are_counted_in_words(n, words):
+    report = WorldReport(Path("x"), "a folder", problems=tuple(f"p{i}" for i in range(n)))
+    assert report.summary == f"x: a folder: {words}"
+
+
+def test_a_path_without_a_folder_says_the_same(tmp_path, monkeypatch):
+    folder = good_folder(tmp_path / "mine")
+    edit(folder / "table.csv", "images/7.png", "images/70.png")
+    told = check(folder).problems
+    assert told == ("table.csv line 9: images/70.png is not in mine",)
+    monkeypatch.chdir(folder)
+    for path in (".", "table.csv", "./table.csv", "../mine"):
+        assert check(path).problems == told
+    assert str(check(".")).startswith("mine: pictures with an attribute table, ")
+    (folder / "3dshapes.h5").write_text("<html>sign in</html>")
+    (told_of_page,) = check("3dshapes.h5").problems
+    assert told_of_page.startswith("3dshapes.h5: expected an HDF5 file, found a web page (what a")
+
+
+def spoil(path: Path, sign: bytes, data: bytes, after: bool = False) -> None:
+    """Overwrite the first place with this sign, or what follows it."""
+    old = path.read_bytes()
+    at = old.index(sign) + after * len(sign)
+    path.write_bytes(old[:at] + data + old[at + len(data) :])
 
 
 def files_that_are_no_world(folder: Path) -> dict[str, str]:
@@ -283,7 +316,16 @@ def files_that_are_no_world(folder: Path) -> dict[str, str]:
     Image.fromarray(np.zeros((4, 4, 3), dtype=np.uint8)).save(folder / "one.png")
     (folder / "list_attr_celeba.txt").write_text("<html>")
     (folder / "none.csv").write_text("image,Hat\n")
+    noise = made.write_npz(folder / "noise.npz", a=made.pictures([1], (999,)))
+    spoil(noise, b"a.npy", bytes(60), after=True)
+    made.lock(made.write_npz(folder / "locked.npz", a=np.zeros(9)))
+    with h5py.File(folder / "mine.h5", "w") as file:
+        file["numbers"] = np.zeros(3)
+    spoil(folder / "mine.h5", b"TREE", b"EERT")
     return {
+        "noise.npz": "a damaged npz: ",
+        "locked.npz": "a damaged npz: File ",
+        "mine.h5": "expected an HDF5 file, found a damaged one: ",
         "page.h5": "no world reads this: a web page (what a server sends in place of",
         "empty.npz": "no world reads this: an empty file",
         "cut.npz": "a damaged npz: ",

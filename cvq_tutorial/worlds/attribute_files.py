@@ -56,7 +56,8 @@ class AttributeTable:
         files: M names, in the order of the table.  names: T attribute names as the file has them.
         values: uint8 (M, T) of 0 and 1.
         split: uint8 (M,), a position in SPLITS.
-        identity: int64 (M,), pictures of one person (or thing) share a number; None where unknown.
+        identity: int64 (M,), pictures of one person (or thing) share a number of 0 or more; -1
+            where it is unknown, None where all are.
         split_by: what the split follows: a file, "column split", "identity" or "file name".
         left_out: columns of a CSV that hold no attribute.
     """
@@ -120,7 +121,8 @@ def read_table(root: str | Path, problem: Problem = refuse) -> AttributeTable:
     """Read the table of a folder in either layout, with its splits and identities.
 
     Where no file or column gives the split it is drawn from a fixed hash: of the identity where
-    that is known, else of the file name. One identity never lies in two splits.
+    that is known, else (also where its cell is blank) of the file name. One identity never lies in
+    two splits.
 
     Args:
         root: a folder, or the table file itself.
@@ -142,7 +144,7 @@ def read_table(root: str | Path, problem: Problem = refuse) -> AttributeTable:
     values = np.frombuffer(b"".join(row.bits for row in rows), dtype=np.uint8)
     values = values.reshape(len(rows), len(lines.names))
 
-    people = lines.columns.get("identity")
+    people = lines.columns.get("identity") or None  # a column of blanks says nothing
     if people is None and (source.parent / IDENTITY).is_file():
         people = read_words(source.parent / IDENTITY, files, lines.mentioned, problem)
     identity = None

@@ -165,7 +165,10 @@ def finders(
             found.append(KnownPairs(known[data.split[known[:, 0]] == split]))
         else:
             inside = np.flatnonzero(data.split == split)
-            groups = data.identity[inside] if same_identity and data.identity is not None else None
+            groups = None
+            if same_identity and data.identity is not None:
+                inside = inside[data.identity[inside] >= 0]  # nobody knows who the others show
+                groups = data.identity[inside]
             found.append(FoundPairs(inside, data.values[inside][:, chosen], groups))
     return tuple(found)
 

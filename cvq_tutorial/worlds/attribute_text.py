@@ -47,7 +47,8 @@ class Lines:
     Attributes:
         names: attributes, distinct.  rows: the pictures that could be read.
         mentioned: names of all pictures that have a line, also where it could not be read.
-        columns: the columns `split` and `identity` of a CSV where it has them: {file: text}.
+        columns: the columns `split` and `identity` of a CSV where it has them: {file: text}; a
+            blank identity is nobody's and is left out.
         left_out: titles of columns that hold no attribute.
     """
 
@@ -111,7 +112,8 @@ def read_csv(path: Path, problem: Problem = refuse) -> Lines:
     for column, title in enumerate(header[1:], start=1):
         kind = {"split": "split", "partition": "split", "identity": "identity"}.get(title.lower())
         if kind:
-            columns[kind] = {row[0]: row[column] for _, row in read}
+            told = {row[0]: row[column] for _, row in read}
+            columns[kind] = {f: t for f, t in told.items() if t or kind != "identity"}
         elif any(row[column] in _BITS for _, row in read):
             attributes.append(column)
         else:

@@ -36,6 +36,7 @@ AZIMUTHS, ELEVATIONS, SIDE = 24, 4, 128
 _SHAPE = (SIDE, SIDE, 3, AZIMUTHS, ELEVATIONS)
 _LIST = "list.txt"
 _LIST_BYTES, _MAT_BYTES = 2**20, 2**28  # more than any of the files has
+_DAMAGED = (tarfile.TarError, EOFError, zlib.error, OSError)
 _TAR = "nips2015-analogy-data.tar.gz"
 # `digest_of` 14 other cars in the same layout, see _STAND_IN_CREDIT
 _STAND_IN = "60bbe5b8cd4ccca517d7ad78e0551b305fb51f87f0b9bdbb3366ad33cc5506d4"
@@ -218,7 +219,7 @@ def _scan(path: Path) -> list[PurePosixPath]:
         if place.name == _LIST and place.parent.name == "cars":
             if member.size > _LIST_BYTES:
                 raise ValueError(f"{path}: {member.name}: expected at most {_LIST_BYTES} bytes")
-            folder, data = place.parent, file.read()
+            folder, data = place.parent, _content(path, member, file)
         elif place.suffix == ".mat":
             if member.size > _MAT_BYTES:
                 raise ValueError(f"{path}: {member.name}: expected at most {_MAT_BYTES} bytes")
@@ -241,8 +242,16 @@ def _of_tar(path: Path, members: Sequence[PurePosixPath]) -> Iterator[tuple[int,
     for member, file in _members(path):
         i = number.pop(PurePosixPath(member.name), None)  # of two of a name, the first counts
         if i is not None:
-            pictures = _pictures_of(f"{path}: {member.name}", file.read())
+            pictures = _pictures_of(f"{path}: {member.name}", _content(path, member, file))
             yield i * ELEVATIONS * AZIMUTHS, pictures
+
+
+def _content(path: Path, member: tarfile.TarInfo, file: IO[bytes]) -> bytes:
+    """All bytes of one file. Raises ValueError: the archive is cut short or damaged within it."""
+    try:
+        return file.read()
+    except _DAMAGED as error:
+        raise ValueError(f"{path}: {member.name} is cut short or damaged: {error}") from error
 
 
 def _members(path: Path) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
@@ -262,7 +271,7 @@ def _members(path: Path) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
                 file: Any = archive.extractfile(member)
                 if file is not None:
                     yield member, file
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+    except _DAMAGED as error:
         kind = what_it_is(path)
         told = f"a damaged one: {error}" if kind in ("a gzip file", "nothing known") else kind
         raise ValueError(f"{path}: expected a tar, found {told}") from error

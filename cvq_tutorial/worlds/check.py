@@ -35,13 +35,12 @@ from cvq_tutorial.worlds.check_report import (
     values_text,
 )
 from cvq_tutorial.worlds.check_table import check_table
-from cvq_tutorial.worlds.hdf5 import open_hdf5
+from cvq_tutorial.worlds.hdf5 import names_of
 from cvq_tutorial.worlds.lookup import Benchmark, what_it_is
 from cvq_tutorial.worlds.pictures import decode, is_picture, kind_of, square
 from cvq_tutorial.worlds.unpack import UnpackedRows
 
 BENCHMARKS = tuple(m.BENCHMARK for m in (shapes3d_file, dsprites_file, cars3d, smallnorb, mpi3d))
-LINES = 40  # problems that are told one by one
 _UNPACK = 0.5  # gigabytes: a file that must be unpacked first is, up to here
 _SIDE = 64
 
@@ -57,7 +56,7 @@ def check(path: str | Path, look: int = 2000, seed: int = 0) -> WorldReport:
     Raises:
         FileNotFoundError: nothing is there. ValueError: look below 1.
     """
-    path = Path(path)
+    path = Path(path).absolute()  # "." and a bare file name have a folder too
     if look < 1:
         raise ValueError(f"look: expected 1 or more pictures, found {look}")
     if not path.exists():
@@ -70,11 +69,9 @@ def check(path: str | Path, look: int = 2000, seed: int = 0) -> WorldReport:
         problems.append(" ".join(str(error).split()))
         report = WorldReport(path, kind)
     base = path if path.is_dir() else path.parent  # the first line says where; the rest is in it
-    told = [text.replace(f"{base}/", "").replace(str(base), base.name) for text in problems]
-    told = list(dict.fromkeys(told))
-    if len(told) > LINES:
-        told = [*told[:LINES], f"... and {len(told) - LINES} more"]
-    return WorldReport(**{**vars(report), "problems": tuple(told)})
+    name = base.name or str(base)  # the root has no name
+    told = [text.replace(f"{base}/", "").replace(str(base), name) for text in problems]
+    return WorldReport(**{**vars(report), "problems": tuple(dict.fromkeys(told))})
 
 
 # What it is --------------------------------------------------------------------------------------
@@ -126,15 +123,13 @@ def _benchmark_of(path: Path) -> Benchmark | None:
 
 
 def _array_names(path: Path) -> list[str]:
-    """Names of the arrays at the top of an npz or HDF5 file; none where it is no such file."""
-    kind = what_it_is(path)
+    """Names of the arrays at the top of an npz or HDF5 file; none where it is none."""
     try:
-        if kind == "an HDF5 file":
-            with open_hdf5(path) as file:
-                return list(file)
+        if what_it_is(path) == "an HDF5 file":
+            return names_of(path)
         with zipfile.ZipFile(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist()]
-    except (zipfile.BadZipFile, ValueError, OSError):
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
         return []
 
 
@@ -152,15 +147,21 @@ def _arrays(path: Path) -> tuple[str, ...]:
                 pickled = ", pickled: not read" if dtype.hasobject else ""
                 order = ", Fortran order" if fortran and len(shape) > 1 else ""
                 lines.append(f"array {name.removesuffix('.npy')}: {dtype} {shape}{order}{pickled}")
-    except (zipfile.BadZipFile, ValueError, OSError) as error:
-        raise ValueError(f"{path}: a damaged npz: {error}") from error
+    except Exception as error:  # a damaged file raises nearly anything
+        told = str(error) or type(error).__name__
+        raise ValueError(f"{path}: a damaged npz: {told}") from error
     return tuple(lines)
 
 
 def _unknown_file(
     path: Path, kind: str, problem: Callable[[str], None], look: int, rng: np.random.Generator
 ) -> WorldReport:
-    """A file that no world reads; the arrays of an npz are named."""
+    """A file that no world reads; the arrays of an npz are named.
+
+    Raises ValueError: a damaged npz or HDF5 file.
+    """
+    if kind == "an HDF5 file":
+        names_of(path)
     notes = _arrays(path) if kind == "a zip" and path.suffix.lower() == ".npz" else ()
     problem(f"{path}: no world reads this: {kind}")
     return WorldReport(path, kind, notes=notes)

@@ -12,6 +12,7 @@ from cvq_tutorial.factors import Factor
 
 EDITS = 24  # tried per factor
 SHOWN = 24  # sample images at most
+LINES = 40  # problems in the text, which then says how many more there are
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,10 @@ class WorldReport:
     @property
     def summary(self) -> str:
         """One line."""
-        wrong = f"{len(self.problems)} problems" if self.problems else "no problem found"
+        n = len(self.problems)
+        wrong = f"{n} problem{'s' * (n != 1)}" if n else "no problem found"
         of = f", {self.n_images:,} pictures, {len(self.factors)} factors" if self.factors else ""
-        return f"{self.path.name}: {self.kind}{of}: {wrong}".replace("1 problems", "1 problem")
+        return f"{self.path.name}: {self.kind}{of}: {wrong}"
 
     def __str__(self) -> str:
         lines = [self.summary]
@@ -87,7 +89,9 @@ class WorldReport:
                     f"{unseen:>8}"
                 )
         lines += [f"note: {note}" for note in self.notes]
-        lines += [f"problem: {problem}" for problem in self.problems]
+        lines += [f"problem: {problem}" for problem in self.problems[:LINES]]
+        if len(self.problems) > LINES:
+            lines.append(f"problem: ... and {len(self.problems) - LINES} more")
         return "\n".join(lines)
 
 

@@ -80,8 +80,10 @@ def check_table(
 def _split_note(table: AttributeTable) -> str:
     counts = np.bincount(table.split, minlength=len(SPLITS))
     sizes = ", ".join(f"{name} {n}" for name, n in zip(SPLITS, counts, strict=True))
-    people = "" if table.identity is None else f"; {len(np.unique(table.identity))} identities"
-    return f"splits by {table.split_by}: {sizes}{people}"
+    told = f"splits by {table.split_by}: {sizes}"
+    if table.identity is None:
+        return told
+    return f"{told}; {len(np.unique(table.identity[table.identity >= 0]))} identities"
 
 
 def _look_at(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from cvq_tutorial.worlds.rows import check_rows
 
 _CACHE = 16 * 2**20  # bytes of unpacked chunks that an open data set keeps
 _SMALL = 2**28  # bytes: more than the labels of any benchmark
+_DAMAGED = (KeyError, OSError, RuntimeError, TypeError, ValueError)  # what h5py raises
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class DataSet:
         size = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
         if size > _SMALL:
             raise ValueError(f"{self}: expected at most {_SMALL} bytes, found {size}")
-        with open_hdf5(self.path) as file:
+        with _opened(self.path) as file:
             return _slab(self.path, file[self.name], 0, max(self.shape[0], 1))
 
 
@@ -59,9 +61,32 @@ def open_hdf5(path: Path) -> Any:
         raise
     except (OSError, RuntimeError, ValueError) as error:
         kind = what_it_is(path)
-        told = " ".join(str(error).split())
-        kind = f"a damaged one: {told}" if kind == "an HDF5 file" else kind
+        kind = f"a damaged one: {_told(error)}" if kind == "an HDF5 file" else kind
         raise ValueError(f"{path}: expected an HDF5 file, found {kind}") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The open HDF5 file, closed again. Raises ValueError also for damage that shows inside."""
+    with open_hdf5(path) as file:
+        try:
+            yield file
+        except _DAMAGED as error:
+            if str(error).startswith(str(path)):  # it was told already
+                raise
+            raise ValueError(
+                f"{path}: expected an HDF5 file, found a damaged one: {_told(error)}"
+            ) from error
+
+
+def _told(error: Exception) -> str:
+    return " ".join(str(error).strip("'\"").split())
+
+
+def names_of(path: Path) -> list[str]:
+    """The names at the top of an HDF5 file. Raises ValueError where it is none, or damaged."""
+    with _opened(path) as file:
+        return [str(name) for name in file]
 
 
 def dataset_of(path: Path, name: str) -> DataSet:
@@ -73,10 +98,10 @@ def dataset_of(path: Path, name: str) -> DataSet:
     """
     import h5py
 
-    with open_hdf5(path) as file:
+    with _opened(path) as file:
         place: Any = file
         for part in name.split("/"):
-            known = list(place) if isinstance(place, h5py.Group) else []
+            known = list(map(str, place)) if isinstance(place, h5py.Group) else []
             if part not in known:
                 raise ValueError(f"{path}: {close_match('data set', name, known or ['none'])}")
             if not isinstance(place.get(part, getlink=True), h5py.HardLink):
@@ -86,6 +111,8 @@ def dataset_of(path: Path, name: str) -> DataSet:
             place = place[part]
         if not isinstance(place, h5py.Dataset):
             raise ValueError(f"{path}: {name!r} is a group, expected a data set")
+        if place.shape is None:
+            raise ValueError(f"{path}: {name!r} holds no array, expected one")
         if place.external or place.is_virtual:
             raise ValueError(f"{path}: {name!r} lies in other files, expected one file")
         return DataSet(path, name, place.shape, place.dtype, place.chunks)
@@ -116,10 +143,16 @@ class HDF5Rows:
         if self._file is None or self._process != os.getpid():
             self.close()  # in a fork it is the parent's
             self._file, self._process = open_hdf5(self.path), os.getpid()
-        data = self._file[self.name]
-        if data.shape != self.shape:
+        try:
+            data = self._file[self.name]
+        except _DAMAGED as error:
             raise ValueError(
-                f"{self.path} is another file now: expected shape {self.shape}, found {data.shape}"
+                f"{self.path} is another file now, or damaged: {_told(error)}"
+            ) from error
+        shape = getattr(data, "shape", None)  # a group has none
+        if shape != self.shape:
+            raise ValueError(
+                f"{self.path} is another file now: expected shape {self.shape}, found {shape}"
             )
         return data
 
@@ -150,7 +183,8 @@ class HDF5Rows:
 def _slab(path: Path, data: Any, start: int, stop: int) -> np.ndarray:
     try:
         return data[start:stop]
-    except (OSError, RuntimeError, ValueError) as error:
-        told = " ".join(str(error).split())
+    except _DAMAGED as error:
         name = data.name.strip("/")
-        raise ValueError(f"{path}: data set {name!r} is damaged at row {start}: {told}") from error
+        raise ValueError(
+            f"{path}: data set {name!r} is damaged at row {start}: {_told(error)}"
+        ) from error

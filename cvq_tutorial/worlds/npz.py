@@ -7,9 +7,9 @@ see `unpack`.
 
 from __future__ import annotations
 
+import math
 import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +21,6 @@ import numpy as np
 from cvq_tutorial.paths import close_match
 from cvq_tutorial.worlds.lookup import what_it_is
 
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
 _SMALL = 2**28  # bytes: more than the labels of any benchmark
 
 
@@ -47,24 +46,25 @@ class Array:
 
         Raises ValueError: damaged or cut short; the message names file, array and row.
         """
-        size = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
-        with _opened(self.path) as archive, archive.open(f"{self.name}.npy") as file:
-            _header(file)
+        size = math.prod(self.shape[1:]) * self.dtype.itemsize
+        with _opened(self.path) as archive, _start(archive, self.path, self.name)[0] as file:
             for start in range(0, self.shape[0], n):
                 rows = min(n, self.shape[0] - start)
                 try:
                     data = file.read(rows * size)
                     if start + rows == self.shape[0]:
                         file.read()  # the checksum is compared at the end
-                except _DAMAGED as error:
-                    raise ValueError(f"{self} is damaged after row {start}: {error}") from error
+                except Exception as error:  # a damaged file raises nearly anything
+                    raise ValueError(
+                        f"{self} is damaged after row {start}: {_told(error)}"
+                    ) from error
                 if len(data) != rows * size:
                     raise ValueError(f"{self} ends within row {start + len(data) // size}")
                 yield start, np.frombuffer(data, self.dtype).reshape(rows, *self.shape[1:])
 
     def load(self) -> np.ndarray:
         """The whole array, which must be small (labels). Raises ValueError as `blocks`."""
-        size = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        size = math.prod(self.shape) * self.dtype.itemsize
         if size > _SMALL:
             raise ValueError(f"{self}: expected at most {_SMALL} bytes, found {size}")
         parts = [block for _, block in self.blocks(2**16)]
@@ -75,20 +75,17 @@ def array_of(path: Path, name: str) -> Array:
     """The header of one array of an npz file.
 
     Raises:
-        ValueError: one line naming the file: no npz (a web page, a pickle, ...), cut short, no such
-            array, one that would have to be unpickled, or one in Fortran order.
+        ValueError: one line naming the file: no npz (a web page, a pickle, ...), damaged, cut
+            short, encrypted, no such array, one that would have to be unpickled, or one in Fortran
+            order.
     """
     with _opened(path) as archive:
-        names = [n.removesuffix(".npy") for n in archive.namelist()]
+        names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
         if name not in names:
             raise ValueError(f"{path}: {close_match('array', name, names or ['none'])}")
         info = archive.getinfo(f"{name}.npy")
-        with archive.open(info) as file:
-            try:
-                shape, fortran, dtype = _header(file)
-            except _DAMAGED as error:
-                told = " ".join(str(error).split())
-                raise ValueError(f"{path}: array {name!r} has no readable header: {told}") from None
+        file, (shape, fortran, dtype) = _start(archive, path, name)
+        with file:
             skipped = file.tell()
         offset = None
         if info.compress_type == zipfile.ZIP_STORED:
@@ -107,7 +104,7 @@ def array_of(path: Path, name: str) -> Array:
             f"{found} is in Fortran order, its rows are spread over the whole file: save it again "
             "after np.ascontiguousarray"
         )
-    size = skipped + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    size = skipped + math.prod(shape) * dtype.itemsize
     if info.file_size != size:
         raise ValueError(
             f"{found}: expected {size} bytes for shape {shape}, found {info.file_size}"
@@ -125,6 +122,25 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         raise ValueError(f"{path}: expected an npz, found {kind}") from error
     with archive:
         yield archive
+
+
+def _start(
+    archive: zipfile.ZipFile, path: Path, name: str
+) -> tuple[IO[bytes], tuple[tuple[int, ...], bool, np.dtype]]:
+    """An array, open at its first number, and what its header says.
+
+    Raises ValueError: damaged, encrypted, or gone by now.
+    """
+    try:
+        file = archive.open(f"{name}.npy")
+        return file, _header(file)
+    except Exception as error:  # a damaged file raises nearly anything
+        told = _told(error)
+        raise ValueError(f"{path}: array {name!r} has no readable header: {told}") from error
+
+
+def _told(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import IO
 
@@ -158,9 +159,14 @@ def _order(folder: Path, values: np.ndarray, tables: list[list[int]]) -> np.ndar
     Raises ValueError: a combination that is missing or there twice.
     """
     sizes = tuple(len(table) for table in tables)
+    if prod(sizes) != len(values):  # before anything is made for each of them
+        raise ValueError(
+            f"{folder}: expected one picture for each combination of the values in the info files, "
+            f"{' x '.join(map(str, sizes))} = {prod(sizes):,}, found {len(values):,}"
+        )
     places = [np.searchsorted(t, c) for t, c in zip(tables, values.T, strict=True)]
     number = np.ravel_multi_index(places, sizes)
-    count = np.bincount(number, minlength=int(np.prod(sizes)))
+    count = np.bincount(number, minlength=len(values))
     if (count != 1).any():
         wrong = int(np.argmax(count != 1))
         at = np.unravel_index(wrong, sizes)

@@ -39,7 +39,10 @@ device = "auto"  # auto, cpu, cuda, mps
 # | gradient codebooks | codebooks move by gradient | by moving averages, dead codes revived | `rule=gradient` |
 #
 # The last three are about images, so they are switched in `shapes3d` only. [PAPER_VS_CODE](PAPER_VS_CODE.md)
-# says where each was found. *All published* switches all on that apply to a world.
+# says where each was found. *All published* switches all on that apply to a world. The runs of
+# `shapes3d` are of a smaller model (two codebooks of 32 codes, fewer steps: `grids.SMALLER`),
+# because a node per codebook and a network for each pair of nodes are too much for a laptop at the
+# usual size: compare its rows with each other, not with the numbers in the README.
 
 # %%
 import torch
