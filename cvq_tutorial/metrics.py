@@ -242,9 +242,9 @@ def edit_kept(mse_edit: ArrayLike, mse_copy: ArrayLike) -> float:
 
     `1 - edit / copy` of the means, where edit is the squared error of the difference of the two
     decoded pictures and copy the squared difference of x and y; each argument (B,) or a number.
-    1 keeps the edit whole, 0 is as good as no difference at all, and under 0 the noise is larger
-    than the edit: what is lost here nothing that works on codes or latents can name or draw. Where
-    no pixel changes there is nothing to keep and the answer is 0.
+    1 draws the edit whole, 0 is as good as no difference at all, and under 0 the noise is larger
+    than the edit. It is about pictures: codes may still differ by something that is not drawn.
+    Where no pixel changes there is nothing to keep and the answer is 0.
     """
     lost, copy = (float(np.asarray(values).mean()) for values in (mse_edit, mse_copy))
     return 1 - lost / copy if copy > 0 else 0.0

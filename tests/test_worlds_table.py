@@ -39,6 +39,18 @@ def test_the_numbers_of_a_world_in_the_readme_are_measured(world):
     assert [cell.strip().replace("`", "") for cell in told.split("|")] == wanted
 
 
+def test_what_the_readme_says_of_failures_is_measured():
+    (told,) = re.findall(r"^What fails: .*?\n\n", README, re.M | re.S)
+    wanted = [ROWS["sprites"]["weakest"]["edit_kept"], ROWS["sprites"]["edit_kept"]]
+    wanted.append(ROWS["dsprites"]["weakest"]["edit_kept"])
+    texts = [f"{number:.2f}" for number in wanted]
+    texts += [f"{ROWS[world]['factor_accuracy']:.3f}" for world in ("dsprites", "cars3d")]
+    assert re.findall(r"-?\d\.\d+", told) == texts
+    assert [ROWS[w]["weakest"]["factor"] for w in ("sprites", "dsprites")] == ["eyes", "shape"]
+    minutes = [row["minutes"] for row in ROWS.values()]
+    assert f"{min(minutes):.0f} to {max(minutes):.0f} minutes" in told
+
+
 def test_a_run_of_other_settings_does_not_get_into_the_table(tmp_path):
     world = make_world("shapes3d")
     recipe = replace(recipes.get("lesson"), autoencoder_steps=10)

@@ -55,7 +55,7 @@ the picture *after an action*; *copy* leaves the picture as it is. *Target reach
 kept* are read by an independent judge, beside its reading of the true picture, encoded and decoded
 (*ceiling*). What the autoencoder *keeps* of an edit is how much of the difference between x and y
 is left when both are encoded and decoded: 1 all, 0 nothing. Minutes are of training and evaluation
-together, on two cores that had little else to do.
+together, on two cores that had other work at times.
 
 """
 
