@@ -71,9 +71,9 @@ def sweep(
     workers: how many cells run side by side, each in a process with its share of the threads. With
         more than one, a script needs the usual `if __name__ == "__main__":`.
     Raises ValueError before any work for an unknown name, a setting that does not exist, a folder
-    that holds another run, or no worker; OSError if another sweep works there; RuntimeError if a
-    cell failed in its process, after the others were stopped. Ctrl-C leaves a state that the same
-    call goes on from.
+    that holds another run, or no worker; OSError if another sweep works there, or the data of a
+    world are not here; RuntimeError if a cell failed in its process, after the others were stopped.
+    Ctrl-C leaves a state that the same call goes on from.
     """
     named = isinstance(grid, str)
     cells = cells_of(grid, seeds, only) if isinstance(grid, str) else list(grid)
@@ -84,6 +84,8 @@ def sweep(
     _distinct(cells)
     for cell in cells:
         check(cell, root)
+        if metrics_of(cell, root) is None:
+            check_imbalance(make_world(cell.world, **cell.world_options), _recipe(cell))
     whole = GRIDS[str(grid)] if named else cells
 
     def summed_up() -> dict:
@@ -205,17 +207,13 @@ def _distinct(cells: Sequence[Cell]) -> None:
 
 
 def check(cell: Cell, root: Path) -> None:
-    """Raise ValueError if a cell cannot be run, or its folder holds a run of something else.
-
-    OSError if the data of its world are not here.
-    """
+    """Raise ValueError if a cell cannot be run, or its folder holds a run of something else."""
     from cvq_tutorial.baselines import full_name
 
     if cell.world not in world_names():
         raise ValueError(close_match("world", cell.world, world_names()))
     if cell.baseline not in ("", "independence"):
         full_name(cell.baseline)
-    check_imbalance(make_world(cell.world, **cell.world_options), _recipe(cell))
     wanted, path = _told(cell), root / cell.name / "cell.json"
     if not path.exists():
         return

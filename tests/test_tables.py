@@ -58,6 +58,23 @@ def test_the_other_numbers_of_sweeps_in_the_readme_are_measured():
     assert list(told.groups()) == wanted
 
 
+def test_the_cost_of_a_node_per_codebook_in_the_readme_is_measured():
+    told = re.search(
+        r"named in ([\d.]+) instead of ([\d.]+), recovered ([\d.]+) instead of (\d\.\d+)", README
+    )
+    assert told is not None
+    labels = ("shapes3d: a node per codebook", "shapes3d: ours")
+    rows = [numbers_of("ablations", label) for label in labels]
+    wanted = [f"{r[c]['mean']:.3f}" for c in ("action accuracy", "recovered") for r in rows]
+    assert list(told.groups()) == wanted
+    switched = [
+        r["numbers"]["recovered"]["mean"]
+        for label, r in EXPECTED["ablations"]["rows"].items()
+        if label.startswith("shapes3d")
+    ]
+    assert float(told.group(3)) == round(min(switched), 3)  # the most that any choice costs
+
+
 def test_the_tables_are_those_of_the_results_file():
     assert (ROOT / "figures" / "tables.md").read_text("utf-8") == build_tables.written(EXPECTED)
 
