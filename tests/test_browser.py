@@ -309,6 +309,7 @@ def go_by_keyboard(desk: Desk) -> None:
     desk.shot("2-keyboard")
     page.keyboard.press("Escape")
     desk.until(node=None)
+    page.wait_for_timeout(1000)  # a person's pace: the page hears of it after the kernel
     page.keyboard.press("Enter")
     desk.until(node=beside)
     assert page.locator(".jp-mod-editMode").count() == 0
