@@ -289,6 +289,11 @@ function render({ model, el }) {
     model.save_changes();
   }
 
+  // Asks the model, not what was last painted of it: a key may come before the next frame.
+  function toggle(node) {
+    pin(model.get("node") === node && data.edges ? null : node);
+  }
+
   function keys(event, n) {
     const [r, c] = [Math.floor(n / data.columns), n % data.columns];
     const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], Home: [0, -c], End: [0, data.columns - 1 - c] }[event.key];
@@ -296,7 +301,7 @@ function render({ model, el }) {
       const to = [Math.min(data.rows - 1, Math.max(0, r + step[0])), Math.min(data.columns - 1, Math.max(0, c + step[1]))];
       focus = to[0] * data.columns + to[1];
       cells()[focus]?.focus();
-    } else if (event.key === "Enter" || event.key === " ") pin(data.node === n && data.edges ? null : n);
+    } else if (event.key === "Enter" || event.key === " ") toggle(n);
     else if (event.key === "Escape") pin(null);
     else return;
     event.preventDefault();
@@ -315,7 +320,7 @@ function render({ model, el }) {
         const cell = make("rect", { class: "cell", x: (n % data.columns) * unit, y: Math.floor(n / data.columns) * unit, width: unit, height: unit });
         cell.addEventListener("pointerenter", () => { over = n; paint(); });
         cell.addEventListener("pointerleave", () => { over = null; paint(); });
-        cell.addEventListener("click", () => pin(data.node === n && data.edges ? null : n));
+        cell.addEventListener("click", () => toggle(n));
         if (!second) {
           cell.setAttribute("role", "button");
           cell.addEventListener("focus", () => { focus = n; over = cell.matches(":focus-visible") ? n : over; paint(); });

@@ -31,7 +31,7 @@ PUBLISHED_CODEBOOKS: dict[str, dict[str, object]] = {
 # Two published choices need far more room on images: a node per codebook and place is C times the
 # nodes and C^2 times the edges, and the network that scores a pair of nodes sees every pair. With
 # the sizes of `lesson` each layer over the pairs of a batch of 32 would hold 0.8 GB (32 x 256 x 256
-# pairs, 96 numbers of 4 bytes); with these it is 0.1 GB, and every choice is minutes.
+# pairs, 96 numbers of 4 bytes); with these it is 0.1 GB.
 SMALLER: dict[str, object] = {
     "codebooks": 2,
     "codes": 32,

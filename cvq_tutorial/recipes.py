@@ -192,8 +192,7 @@ _FOR_WORLD: dict[tuple[str, str], dict] = {
     ("codes", "lesson"): {"prune_tolerance": 0.02, "transition_steps": 2500},
     ("codes", "paper"): {"prune_tolerance": 0.02, "width": 128, "transition_steps": 10_000},
     # Nine factors, more pictures than can be seen: more of everything. With 8000 transition steps
-    # the macro action accuracy on visible edits was 0.925, with 12,000 it was 0.933, in five
-    # minutes more.
+    # the macro action accuracy on visible edits was 0.925, with 12,000 it was 0.933.
     ("sprites", "lesson"): {
         "autoencoder_steps": 5000,
         "transitions": 100_000,

@@ -113,10 +113,9 @@ def check_imbalance(world: Any, recipe: Recipe) -> None:
         recipe.sampling.check(world.factors)
         training_transitions(world, recipe, 0)  # raises where an action has none
         if recipe.prune_tolerance:
-            sample_transitions(
-                world.factors, 2 * recipe.prune_transitions, "valid", 0,
-                sampling=_every_action(recipe.sampling, world.factors),
-            )  # fmt: skip
+            known = _every_action(recipe.sampling, world.factors)
+            n = 2 * recipe.prune_transitions * world.factors.n_actions
+            sample_transitions(world.factors, n, "valid", 0, sampling=known)
 
 
 def image_batches(run: Run) -> Callable[[int, int], Tensor]:

@@ -301,6 +301,20 @@ def test_a_model_that_knows_the_image_world_is_perfect(lamps):
     assert found["graph"] == {"edges_per_set_node": 1.0, "density": 1.0}
 
 
+class LosesBlue(KnowsLamps):
+    """An autoencoder that draws no blue: what happens there is not in its pictures."""
+
+    def decode(self, codes: Tensor) -> Tensor:
+        return super().decode(codes * torch.tensor([1, 1, 0]))
+
+
+def test_an_edit_that_is_not_drawn_is_not_kept(lamps):
+    done = evaluate(LosesBlue(lamps), lamps, RECIPE)["intervention"]
+    kept = {name: part["edit_kept"] for name, part in done["per_factor"].items()}
+    assert kept == pytest.approx({"red": 1.0, "green": 1.0, "blue": 0.0}, abs=1e-6)
+    assert 0.5 < done["edit_kept"] < 0.8  # a third of the edits is lost
+
+
 def test_a_model_that_copies_gets_the_copy_baseline(lamps):
     found = evaluate(Copies(lamps), lamps, RECIPE)
     check_numbers(found)

@@ -360,6 +360,18 @@ def test_a_number_outside_what_is_expected_is_told():
     assert tables.differences(made(0.90), alone) == ["a: edge F1 0.9, expected 0.96 within 0.05"]
 
 
+def test_the_machine_in_the_table_is_the_one_that_was_asked_for(tmp_path, monkeypatch):
+    asked = []
+
+    def pick(name="auto"):
+        asked.append(name)
+        return torch.device("cpu")
+
+    monkeypatch.setattr(tables, "pick_device", pick)
+    sweeps.sweep(CELLS[3:], tmp_path, device="cpu", say=lambda _: None)
+    assert set(asked) == {"cpu"}
+
+
 def test_a_part_of_a_grid_leaves_the_whole_table(done, tmp_path, monkeypatch):
     made, runs, _ = done
     monkeypatch.setitem(grids.GRIDS, "recovery", CELLS)
