@@ -233,7 +233,7 @@ print("of edits of the object, below 0.5:", bool(left[~large].mean() < 0.5))
 # %% [markdown]
 # A lead of 150 nats is one of 0.6 nats after the division: 1.8 times as likely, with ten others beside
 # it. By the sum the model is nearly certain, by the mean it hesitates, although it was right just as
-# often. An edit of the floor touches about half of all codes and survives the division; one of the
+# often. An edit of the floor or the wall changes many codes and survives the division; one of the
 # object is drowned by the codes that nothing happened to.
 # A number that is called a probability and is not one does harm later: nobody can set a threshold on
 # it, combine it with other evidence, or notice that it is unsure. The setting `retrieval=mean` repeats it in
