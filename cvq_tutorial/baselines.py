@@ -218,7 +218,8 @@ def _vae(request: Request) -> Ready:
     seconds = dict(info.get("seconds", {}))
     began = time.perf_counter()
     drawn, chances = train.training_transitions(world, recipe, seed)
-    x, y = pairs.latent_transitions(vae, world, drawn, recipe.augment, seed)
+    with request.run(request.folder).autocast():  # as the VAE was trained
+        x, y = pairs.latent_transitions(vae, world, drawn, recipe.augment, seed)
     seconds["encode"] = time.perf_counter() - began
     rows = np.arange(len(drawn))
     if chances is not None:  # a formula takes no chances: it is given what is drawn by them

@@ -196,7 +196,7 @@ def train_latent_pairs(
 
 
 def train_image_pairs(run: Run) -> ImagePairs:
-    """A classifier of pairs of images, with as many steps as both phases of the method.
+    """A classifier of pairs of images, trained as long as the method's second phase.
 
     Raises ValueError for images whose sides are no multiples of 8.
     """
@@ -218,7 +218,7 @@ def train_image_pairs(run: Run) -> ImagePairs:
         return x, torch.from_numpy(part.actions).to(run.device), y
 
     ends = [to_float(render(values)).to(run.device) for values in (valid.x, valid.y)]
-    steps = run.recipe.autoencoder_steps + run.recipe.transition_steps
+    steps = run.recipe.transition_steps
     return networks.trained(
         run,
         lambda: ImagePairs(shape, space.n_actions),

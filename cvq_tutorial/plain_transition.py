@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cvq_tutorial.transition import CausalTransition, TransitionOutput, Variant
+from cvq_tutorial.transition import CausalTransition, TransitionOutput, Variant, one_hot
 
 CERTAIN = 50.0  # log-odds of a mask that is on
 
@@ -69,7 +69,7 @@ class PlainTransition(nn.Module):
         single = actions.ndim == 1
         if single:
             actions = actions[:, None]
-        onehot = F.one_hot(x, self.codes).to(self.code_vectors.dtype).flatten(2)  # (B, N, C K)
+        onehot = one_hot(x, self.codes, self.code_vectors.dtype).flatten(2)  # (B, N, C K)
         state = onehot @ self.code_vectors.flatten(0, 1) + self.cause_place  # (B, N, D)
         action = F.one_hot(actions, self.actions).to(state.dtype)  # (B, Q, A)
         state = state[:, None] + (action @ self.action_vectors)[:, :, None]  # (B, Q, N, D)

@@ -4,9 +4,9 @@
 folder, runs/ablations/<cell>/, with `cell.json` (what was asked), the run's files and
 `metrics.json`. A cell with its metrics is finished and is skipped; one that was stopped goes on
 where it was; a folder that holds something else stops the sweep before any work. One sweep at a
-time works in a folder; it may run several cells side by side, each in a process of its own, which
-on a CPU is the better use of the cores: one small model does not keep two of them busy. After each
-cell the table (see `tables`) is written again, so nothing finished is lost.
+time works in a folder; it may run several cells side by side, in as many processes, which on a CPU
+is the better use of the cores: one small model does not keep two of them busy. After each cell the
+table (see `tables`) is written again, so nothing finished is lost.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def sweep(
 
     grid: a name of `GRIDS`, or cells of one's own (then the folder is runs/sweep).
     seeds, only: see `cells_of`.  say: is given one line per cell.
-    workers: how many cells run side by side, each in a process with its share of the threads. With
+    workers: how many processes run cells side by side, each with its share of the threads. With
         more than one, a script needs the usual `if __name__ == "__main__":`.
     Raises ValueError before any work for an unknown name, a setting that does not exist, a folder
     that holds another run, or no worker; OSError if another sweep works there, or the data of a
@@ -127,40 +127,54 @@ def _side_by_side(
     context = multiprocessing.get_context("spawn")
     threads = max(1, torch.get_num_threads() // workers)
     waiting = list(cells)
-    running: dict[Any, tuple[Any, Cell]] = {}  # by what tells that the process has ended
+    processes: dict[Any, Any] = {}  # by the pipe that cells go through
+    running: dict[Any, Cell] = {}
     try:
         while waiting or running:
-            unfinished = {(c.label, c.seed) for c in (*waiting, *(c for _, c in running.values()))}
+            unfinished = {(cell.label, cell.seed) for cell in (*waiting, *running.values())}
             ready = [c for c in waiting if (c.autoencoder, c.seed) not in unfinished]
             for cell in ready[: workers - len(running)]:
                 waiting.remove(cell)
                 started(cell)
-                process = context.Process(target=_apart, args=(cell, root, device, threads))
-                process.start()
-                running[process.sentinel] = process, cell
-            for sentinel in wait(list(running)):
-                process, cell = running.pop(sentinel)
-                process.join()
-                if process.exitcode:
+                idle = [pipe for pipe in processes if pipe not in running]
+                if not idle:
+                    ours, theirs = context.Pipe()
+                    process = context.Process(target=_apart, args=(theirs, root, device, threads))
+                    process.start()
+                    theirs.close()  # so that ours ends with the process
+                    processes[ours], idle = process, [ours]
+                idle[0].send(cell)
+                running[idle[0]] = cell
+            told: list[Any] = wait(list(running))
+            for pipe in told:
+                cell = running.pop(pipe)
+                try:
+                    pipe.recv()
+                except EOFError:
+                    process = processes.pop(pipe)
+                    process.join()
                     raise RuntimeError(
                         f"{cell.label}, seed {cell.seed} failed (exit code {process.exitcode}); "
                         f"its error is above, its state in {root / cell.name}"
-                    )
+                    ) from None
                 finished()
     finally:
-        left = [process for process, _ in running.values() if process.is_alive()]
-        for process in left:
-            os.kill(process.pid, signal.SIGINT)
-        for process in left:
-            while process.join(ASK_AGAIN) is None and process.is_alive():
+        for pipe, process in processes.items():
+            if pipe in running:
                 os.kill(process.pid, signal.SIGINT)
+            pipe.close()  # who waits for a cell hears that there is none
+        for pipe, process in processes.items():
+            while process.join(ASK_AGAIN) is None and process.is_alive():
+                if pipe in running:
+                    os.kill(process.pid, signal.SIGINT)
 
 
-def _apart(cell: Cell, root: Path, device: str, threads: int) -> None:
-    """Run one cell in a process of its own, out of reach of the terminal's Ctrl-C.
+def _apart(cells: Any, root: Path, device: str, threads: int) -> None:
+    """Run cells, as they come, in a process of its own, out of reach of the terminal's Ctrl-C.
 
     The sweep hears that and asks once; heard twice, it would cut the saving short. A sweep that is
     killed asks nobody: then the process stops by itself, and saves.
+    cells: the pipe that they come through, and the name of each goes back when it is finished.
     """
     if hasattr(os, "setsid"):
         os.setsid()
@@ -177,7 +191,13 @@ def _apart(cell: Cell, root: Path, device: str, threads: int) -> None:
     threading.Thread(target=stop_with_it, daemon=True).start()
     torch.set_num_threads(threads)
     try:
-        _run(cell, root, device, progress=False)
+        while True:
+            try:
+                cell = cells.recv()
+            except EOFError:
+                return  # no more cells
+            _run(cell, root, device, progress=False)
+            cells.send(cell.name)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -38,7 +38,7 @@ FIRST_PHASE = (
     "value_weights", "correlations", "held_out", "resample", "augment",
 )  # fmt: skip
 VALID = 240  # held-out transitions behind the action accuracy in the log, always balanced
-LOOKS = 2880  # fewer where there are many actions: each transition is scored under every one
+LOOKS = 1440  # fewer where there are many actions: each transition is scored under every one
 
 
 def train(
@@ -225,9 +225,10 @@ def _take_autoencoder(run: Run, model: CausalVQ, folder: Path) -> None:
 def _train_transition(run: Run, model: CausalVQ) -> None:
     recipe, transition = run.recipe, model.transition
     began = time.perf_counter()
-    x, actions, y = encoded_transitions(
-        run.world, model, recipe.transitions, "train", run.seed, recipe.sampling, recipe.augment
-    )
+    with run.autocast():  # as the autoencoder was trained
+        x, actions, y = encoded_transitions(
+            run.world, model, recipe.transitions, "train", run.seed, recipe.sampling, recipe.augment
+        )
     chances = None
     if recipe.resample:
         _, chances = training_transitions(run.world, recipe, run.seed)

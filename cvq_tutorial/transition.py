@@ -41,6 +41,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cvq_tutorial.gated_attention import heard
+
 _CHOICES = {
     "retrieval": ("sum", "mean"),
     "eval_edges": ("threshold", "sample"),
@@ -194,7 +196,7 @@ class CausalTransition(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """Cause features (B, N, D) of codes x (B, N, C); a node sees its own codes and place."""
-        onehot = F.one_hot(x, self.codes).to(self.code_vectors.dtype)  # (B, N, C, K)
+        onehot = one_hot(x, self.codes, self.code_vectors.dtype)  # (B, N, C, K)
         summed = onehot.flatten(2) @ self.code_vectors.flatten(0, 1)  # (B, N, D)
         return self.cause_mlp(summed + self.cause_place)
 
@@ -277,6 +279,15 @@ class CausalTransition(nn.Module):
         return log_copy.scatter_(-1, x[..., None], math.log1p(-self.COPY_NOISE))
 
 
+def one_hot(codes: Tensor, size: int, dtype: torch.dtype) -> Tensor:
+    """Codes (...) int64 in [0, size) as ones among zeros, (..., size).
+
+    Without the integers eight bytes wide that `F.one_hot` makes first.
+    """
+    zeros = torch.zeros((*codes.shape, size), dtype=dtype, device=codes.device)
+    return zeros.scatter_(-1, codes[..., None], 1.0)
+
+
 class Block(nn.Module):
     """Residual two-layer network on each node by itself."""
 
@@ -297,7 +308,7 @@ class Read(nn.Module):
 
     The weight of cause i in the answer to j is `g[i, j] exp(q_j k_i)` over the sum of these and of
     one for "no cause". The gate multiplies, so the gradient of an edge that is off is what the
-    answer would change by if it were on.
+    answer would change by if it were on; see `gated_attention`.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -324,13 +335,8 @@ class Read(nn.Module):
         q = self.query(self.norm(state)).view(B, Q * N, H, d).transpose(1, 2)  # (B, H, QN, d)
         key, value = self.key_value(self.norm_cause(h)).view(B, N, 2, H, d).unbind(2)
         key, value = key.transpose(1, 2), value.transpose(1, 2)  # (B, H, N, d)
-        score = (q @ key.transpose(-1, -2)).float() / math.sqrt(d)  # (B, H, QN, N)
         on = gate.transpose(-1, -2).reshape(B, 1, Q * N, N)  # effect first, cause last
-        # The largest score that is heard: one that is off must not even shift the rounding.
-        top = (score * on).detach().amax(-1, keepdim=True).clamp_min(0.0)
-        weight = torch.exp((score - top).clamp_max(20.0)) * on  # only what is off can be above top
-        total = weight.sum(-1, keepdim=True) + torch.exp(-top)  # the last: no cause
-        answer = (weight.to(value.dtype) @ value) / total.to(value.dtype)  # (B, H, QN, d)
+        answer = heard(q / math.sqrt(d), key, value, on)  # (B, H, QN, d)
         if extra is not None:
             action, switch = extra  # (B, Q, D)
             k, v = self.key_value(self.norm_cause(action)).view(B, Q, 2, H, d).unbind(2)

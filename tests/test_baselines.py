@@ -375,7 +375,7 @@ def test_a_baseline_sees_pictures_moved_like_those_of_the_method(whole, monkeypa
     )
     recipe = replace(TINY, augment="mirror_shift", autoencoder_steps=1, transition_steps=1)
     evaluate_baseline("image-pairs", SHAPES, recipe, 0, tmp_path / "run", progress=False)
-    assert asked == ["mirror_shift"] * 2  # a batch per step, and no held-out one
+    assert asked == ["mirror_shift"]  # a batch per step, and no held-out one
 
 
 def test_classifiers_learn_with_every_weight_and_the_order_of_the_pair_matters():
@@ -539,7 +539,7 @@ def test_only_the_test_split_is_asked_about(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["plain-vqvae", "vae-classifier", "image-pairs"])
 def test_a_stopped_baseline_goes_on_with_the_same_bits(name, tmp_path, monkeypatch):
     wanted = measured(name, tmp_path / "whole")
-    for n in (3, 5):
+    for n in (3, 1) if name == "image-pairs" else (3, 5):  # the latter is in the second phase
         with monkeypatch.context() as patch:
             in_step(patch, n, ctrl_c)
             with pytest.raises(KeyboardInterrupt, match="state saved"):
@@ -647,7 +647,7 @@ def test_rules_are_right_where_the_latents_are_the_factors(rule, lamps, tmp_path
 
 def test_a_classifier_of_images_learns_a_world_that_is_easy(lamps, tmp_path):
     recipe = replace(
-        TINY, transitions=2000, autoencoder_steps=200, transition_steps=100,
+        TINY, transitions=2000, transition_steps=300,
         autoencoder_lr=5e-3, transition_batch=32, test_transitions=300,
     )  # fmt: skip
     found = evaluate_baseline("image-pairs", lamps, recipe, 0, tmp_path, progress=False)

@@ -24,10 +24,10 @@ def trained(x: Tensor, actions: Tensor, y: Tensor, steps: int) -> CausalTransiti
         torch.manual_seed(0)
         transition = CausalTransition(4, 1, 4, 3, width=32, rounds=1).train()
     transition.edge_bias.data.fill_(5.0)
-    optimizer = torch.optim.Adam(transition.parameters(), 1e-2)
+    optimizer = torch.optim.Adam(transition.parameters(), 5e-3)
     for step in range(steps):
         generator = torch.Generator().manual_seed(step)
-        pick = torch.randint(len(x), (64,), generator=generator)
+        pick = torch.randint(len(x), (256,), generator=generator)
         out = transition(x[pick], actions[pick], generator=generator)
         loss = transition_loss(out, y[pick], mask_price=0.1, edge_price=0.0)
         optimizer.zero_grad()
@@ -39,7 +39,7 @@ def trained(x: Tensor, actions: Tensor, y: Tensor, steps: int) -> CausalTransiti
 @pytest.fixture(scope="module")
 def state() -> dict[str, Tensor]:
     x, actions, y = sample(4000, "train")
-    transition = trained(x, actions, y, 300)
+    transition = trained(x, actions, y, 400)
     held = sample(600, "test")
     with torch.no_grad():
         out = transition(held[0], held[1])
