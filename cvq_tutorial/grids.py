@@ -1,12 +1,17 @@
 """Which runs make which table: a grid is a list of cells, a cell is one run.
 
-* `main`: the method beside what people would use instead, on equal data; three seeds.
+* `main`: the method beside what people would use instead, on equal data: about an hour and a half
+  on two cores.
 * `ablations`: the method with one published choice at a time, and with all of them; on `codes`,
   where the true graph is known, and on a smaller model of `shapes3d` (see `SMALLER`), where the
   runs share one autoencoder wherever the choice does not touch it.
 * `recovery`: graph recovery on `codes` against the number of variables, parents, noise, and
   transitions, beside a test of independence.
-* `imbalance`: trained on balanced, skewed and correlated pictures, always tested on balanced ones.
+* `imbalance`: trained on balanced, skewed and correlated pictures, and without some combinations of
+  values; always tested on balanced ones. The smaller model of `shapes3d`.
+* `codebooks`: how many codebooks, of how many codes; the same smaller model.
+
+Each has three seeds; `cvq reproduce --grid NAME --seeds 0` runs one.
 """
 
 from __future__ import annotations
@@ -146,8 +151,17 @@ def _imbalance(seed: int) -> list[Cell]:
         "zipf values": {"value_weights": "zipf:1.5"},
         "zipf values, resampled": {"value_weights": "zipf:1.5", "resample": 1.0},
         "correlated": {"correlations": "object_hue>shape:0.9"},
+        "held-out combinations": {"held_out": "shape=3;object_hue=0,1,2"},
     }
-    return [Cell(n, "shapes3d", "lesson", seed, skew) for n, skew in skews.items()]
+    return [Cell(n, "shapes3d", "lesson", seed, {**SMALLER, **skew}) for n, skew in skews.items()]
+
+
+def _codebooks(seed: int) -> list[Cell]:
+    sizes = ((1, 32), (2, 32), (4, 32), (2, 16), (2, 64))
+    return [
+        Cell(f"{c} x {k} codes", "shapes3d", "lesson", seed, SMALLER | {"codebooks": c, "codes": k})
+        for c, k in sizes
+    ]
 
 
 GRIDS: dict[str, list[Cell]] = {
@@ -157,5 +171,6 @@ GRIDS: dict[str, list[Cell]] = {
         "ablations": _ablations,
         "recovery": _recovery,
         "imbalance": _imbalance,
+        "codebooks": _codebooks,
     }.items()
 }

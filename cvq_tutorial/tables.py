@@ -21,18 +21,23 @@ from cvq_tutorial.loop import pick_device
 from cvq_tutorial.paths import close_match
 
 FORMAT = 1
-ROOM, ROOM_DB = 0.01, 0.3  # what a mean may differ by whatever the spread; a PSNR
-UNKNOWN = 5.0  # times that, where one seed was measured, so that nothing tells the spread
+# By how much the mean of a later table may differ: that many standard deviations, or that much
+# whatever the spread (a PSNR: in dB), times "one seed" where nothing tells the spread.
+TOLERANCE = {"standard deviations": 3.0, "least": 0.01, "least, dB": 0.3, "one seed": 5.0}
 # name in the table -> where it stands in metrics.json
 NUMBERS = {
     "action accuracy": ("retrieval", "macro_action_accuracy"),
     "plain action accuracy": ("retrieval", "action_accuracy"),
     "action accuracy, visible": ("retrieval", "visible", "macro_action_accuracy"),
+    "action accuracy, skewed": ("retrieval", "skewed", "macro_action_accuracy"),
+    "action accuracy, unseen": ("retrieval", "unseen", "macro_action_accuracy"),
     "factor accuracy": ("retrieval", "macro_factor_accuracy"),
     "chance": ("retrieval", "chance", "action"),
     "PSNR": ("reconstruction", "psnr"),
     "recovered": ("intervention", "recovered"),
+    "recovered, unseen": ("intervention", "unseen", "recovered"),
     "target reached": ("intervention", "target_reached"),
+    "target, unseen": ("intervention", "unseen", "target_reached"),
     "target, ceiling": ("intervention", "target_reached_ceiling"),
     "others kept": ("intervention", "others_kept"),
     "others, ceiling": ("intervention", "others_kept_ceiling"),
@@ -56,8 +61,8 @@ def table(cells: Sequence[Cell], root: Path, device: str = "auto") -> dict:
 
     device: that the runs were asked to use, for `machine`.
 
-    Returns {format, version, machine, rows {label: {seeds, minutes, numbers {name: {mean, sd}}}},
-    missing [names]}; sd is the sample standard deviation, 0 for one seed.
+    Returns {format, version, machine, tolerance, rows {label: {seeds, minutes, numbers {name:
+    {mean, sd}}}}, missing [names]}; sd is the sample standard deviation, 0 for one seed.
     """
     rows: dict[str, dict[str, Any]] = {}
     missing = []
@@ -75,6 +80,7 @@ def table(cells: Sequence[Cell], root: Path, device: str = "auto") -> dict:
         "format": FORMAT,
         "version": __version__,
         "machine": bench.machine(pick_device(device)),
+        "tolerance": TOLERANCE,
         "rows": rows,
         "missing": missing,
     }
@@ -124,22 +130,24 @@ def _cell(number: dict | None, seeds: int) -> str:
     return text if seeds < 2 else f"{text} ± {number['sd']:.{digits}f}"
 
 
-def differences(made: dict, expected: dict, tolerance: float = 3.0) -> list[str]:
+def differences(made: dict, expected: dict) -> list[str]:
     """What of a table lies outside what was measured before; empty if nothing does.
 
-    expected: of `table`, such as `figures/expected.json` holds per grid. A mean may differ by
-    `tolerance` times the expected spread, and by 0.01 (0.3 for a PSNR in dB) whatever the spread;
-    by 0.05 (1.5 dB) where one seed alone was measured, whose spread nobody knows.
+    expected: of `table`, such as `figures/expected.json` holds per grid; by how much a mean may
+    differ is its `tolerance`, see `TOLERANCE`.
     Rows and numbers that one of the two does not have are not compared.
     """
+    allowed = expected.get("tolerance", TOLERANCE)
     found = []
     for label, row in made["rows"].items():
-        times = UNKNOWN if len(expected["rows"].get(label, {}).get("seeds", ())) == 1 else 1.0
+        known = expected["rows"].get(label, {})
+        times = allowed["one seed"] if len(known.get("seeds", ())) == 1 else 1.0
         for name, number in row["numbers"].items():
-            wanted = expected["rows"].get(label, {}).get("numbers", {}).get(name)
+            wanted = known.get("numbers", {}).get(name)
             if wanted is None:
                 continue
-            room = max(tolerance * wanted["sd"], times * (ROOM_DB if name == "PSNR" else ROOM))
+            least = times * allowed["least, dB" if name == "PSNR" else "least"]
+            room = max(allowed["standard deviations"] * wanted["sd"], least)
             if not math.isclose(number["mean"], wanted["mean"], abs_tol=room, rel_tol=0.0):
                 found.append(
                     f"{label}: {name} {number['mean']:.4g}, expected {wanted['mean']:.4g} "
