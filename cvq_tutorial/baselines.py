@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cvq_tutorial import checkpoints, evaluate, metrics, networks, pairs, train
+from cvq_tutorial import checkpoints, evaluate, metrics, networks, pairs, train, training_data
 from cvq_tutorial.judge import load_or_train_judge
 from cvq_tutorial.loop import Run, pick_device
 from cvq_tutorial.model import CausalVQ
@@ -137,7 +137,7 @@ def evaluate_baseline(
         raise ValueError(f"a baseline learns from images, found the world {world.name!r}, without")
     if autoencoder is not None and baseline.kind == "pairs":
         raise ValueError(f"{name} has no autoencoder, found one to take over: {autoencoder}")
-    train.check_imbalance(world, recipe)
+    training_data.check_imbalance(world, recipe)
     request = Request(
         baseline, world, recipe, seed, Path(run_dir),
         default_latent(world) if latent is None else latent,
@@ -217,7 +217,7 @@ def _vae(request: Request) -> Ready:
     vae, info = _trained_vae(request)
     seconds = dict(info.get("seconds", {}))
     began = time.perf_counter()
-    drawn, chances = train.training_transitions(world, recipe, seed)
+    drawn, chances = training_data.training_transitions(world, recipe, seed)
     with request.run(request.folder).autocast():  # as the VAE was trained
         x, y = pairs.latent_transitions(vae, world, drawn, recipe.augment, seed)
     seconds["encode"] = time.perf_counter() - began

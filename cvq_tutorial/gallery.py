@@ -16,7 +16,7 @@ from torch import Tensor
 from cvq_tutorial.graphs import CausalGraph
 from cvq_tutorial.images import to_float
 from cvq_tutorial.metrics import confusion
-from cvq_tutorial.train import encoded_transitions
+from cvq_tutorial.training_data import encoded_transitions
 from cvq_tutorial.transitions import changed_pixels, sample_transitions
 
 

@@ -18,11 +18,13 @@ which makes a training step about a tenth shorter than the same formulas left to
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 LIMIT = 20.0  # above the largest score that is heard, where a shut one is cut: exp stays finite
 
@@ -66,3 +68,63 @@ def heard(query: Tensor, key: Tensor, value: Tensor, gate: Tensor) -> Tensor:
     The shares of what is heard and of hearing nobody, weight one, sum to 1.
     """
     return _Heard.apply(query, key, value, gate)
+
+
+class Block(nn.Module):
+    """Residual two-layer network on each node by itself."""
+
+    def __init__(self, width: int, hidden: int = 2) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.up = nn.Linear(width, hidden * width)
+        self.down = nn.Linear(hidden * width, width)
+
+    def forward(
+        self, z: Tensor, scale: Tensor | float = 0.0, shift: Tensor | float = 0.0
+    ) -> Tensor:
+        return z + self.down(F.gelu(self.up(self.norm(z) * (1 + scale) + shift)))
+
+
+class Read(nn.Module):
+    """A node asks its causes once: attention over the edges that are on, and nothing when none is.
+
+    The weight of cause i in the answer to j is `g[i, j] exp(q_j k_i)` over the sum of these and of
+    one for "no cause". The gate multiplies, so the gradient of an edge that is off is what the
+    answer would change by if it were on; see `gated_attention`.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.norm_cause = nn.LayerNorm(width)
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+        self.block = Block(width)
+
+    def forward(
+        self,
+        state: Tensor,
+        h: Tensor,
+        gate: Tensor,
+        scale: Tensor,
+        shift: Tensor,
+        extra: tuple[Tensor, float] | None,
+    ) -> Tensor:
+        B, Q, N, D = state.shape
+        H, d = self.heads, D // self.heads
+        q = self.query(self.norm(state)).view(B, Q * N, H, d).transpose(1, 2)  # (B, H, QN, d)
+        key, value = self.key_value(self.norm_cause(h)).view(B, N, 2, H, d).unbind(2)
+        key, value = key.transpose(1, 2), value.transpose(1, 2)  # (B, H, N, d)
+        on = gate.transpose(-1, -2).reshape(B, 1, Q * N, N)  # effect first, cause last
+        answer = heard(q / math.sqrt(d), key, value, on)  # (B, H, QN, d)
+        if extra is not None:
+            action, switch = extra  # (B, Q, D)
+            k, v = self.key_value(self.norm_cause(action)).view(B, Q, 2, H, d).unbind(2)
+            k = k.repeat_interleave(N, 1).transpose(1, 2)  # (B, H, QN, d)
+            v = v.repeat_interleave(N, 1).transpose(1, 2)
+            w = torch.sigmoid((q * k).sum(-1, keepdim=True) / math.sqrt(d))
+            answer = answer + switch * w * v
+        state = state + self.out(answer.transpose(1, 2).reshape(B, Q, N, D))
+        return self.block(state, scale, shift)

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cvq_tutorial import networks, train
+from cvq_tutorial import networks, train, training_data
 from cvq_tutorial.augment import moved
 from cvq_tutorial.autoencoder import PATCH, Residual
 from cvq_tutorial.images import to_float
@@ -174,7 +174,7 @@ def train_latent_pairs(
 ) -> LatentPairs:
     """A classifier of pairs of latents, trained as long as the method's second phase.
 
-    drawn, chances: of `train.training_transitions`.  x, y: latents (n, L) of their ends.
+    drawn, chances: of `training_data.training_transitions`.  x, y: latents (n, L) of their ends.
     """
     x, y = x.to(run.device), y.to(run.device)
     actions = torch.from_numpy(drawn.actions).to(run.device)
@@ -200,7 +200,7 @@ def train_image_pairs(run: Run) -> ImagePairs:
 
     Raises ValueError for images whose sides are no multiples of 8.
     """
-    drawn, chances = train.training_transitions(run.world, run.recipe, run.seed)
+    drawn, chances = training_data.training_transitions(run.world, run.recipe, run.seed)
     space, shape = run.world.factors, tuple(run.world.image_shape)
     if any(side % PATCH for side in shape[:2]):
         raise ValueError(f"image sides must be multiples of {PATCH}, found {shape}")
@@ -280,6 +280,8 @@ def latent_transitions(
     augment, seed: how pictures are moved, see `augment`; where they are not, none is encoded twice.
     """
     if augment != "none":
-        return train.both_ends(lambda images: vae.encode(images).cpu(), world, drawn, augment, seed)
+        return training_data.both_ends(
+            lambda images: vae.encode(images).cpu(), world, drawn, augment, seed
+        )
     both = latents(vae, world, np.concatenate([drawn.x, drawn.y])).cpu()
     return both[: len(drawn)], both[len(drawn) :]

@@ -30,7 +30,7 @@ from cvq_tutorial.graphs import CausalGraph
 from cvq_tutorial.loop import pick_device
 from cvq_tutorial.notebooks import run_notebook
 from cvq_tutorial.paths import PROJECT_ROOT, close_match, write_atomic
-from cvq_tutorial.train import check_imbalance, encoded_transitions
+from cvq_tutorial.training_data import check_imbalance, encoded_transitions
 from cvq_tutorial.worlds import make_world, world_names
 
 NOTEBOOK = PROJECT_ROOT / "notebooks" / "reproduce" / "91_train_and_evaluate.ipynb"

@@ -34,7 +34,8 @@ from cvq_tutorial.loop import pick_device
 from cvq_tutorial.paths import close_match, write_atomic
 from cvq_tutorial.reproduce import prepare_folder
 from cvq_tutorial.tables import metrics_of, table
-from cvq_tutorial.train import check_imbalance, train
+from cvq_tutorial.train import train
+from cvq_tutorial.training_data import check_imbalance
 from cvq_tutorial.worlds import make_world, world_names
 
 FORMAT = 1

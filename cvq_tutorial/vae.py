@@ -30,7 +30,7 @@ from cvq_tutorial.images import check_images
 from cvq_tutorial.loop import Run, pick_device
 from cvq_tutorial.quantize import Quantizer
 from cvq_tutorial.recipes import Recipe
-from cvq_tutorial.train import check_imbalance, image_batches
+from cvq_tutorial.training_data import check_imbalance, image_batches
 
 KIND = "vae"
 DEPTH = 16  # channels of the map between convolutions and vector

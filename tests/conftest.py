@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # from the user's own cache. Its files carry hashes and are made again when damaged or outdated;
 # tests that are about that use a folder of their own.
 os.environ.setdefault("CVQ_CACHE", str(ROOT / ".cache" / "tests"))
+
+
+def pytest_configure() -> None:
+    """Ctrl-C is heard, also where the tests were started in the background, which ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cvq_tutorial import augment, checkpoints, recipes, train
+from cvq_tutorial import augment, checkpoints, recipes, training_data
 from cvq_tutorial.augment import AUGMENTS, REACH, moved
 from cvq_tutorial.loop import Run
 from cvq_tutorial.worlds import make_world
@@ -88,10 +88,10 @@ def test_training_pairs_are_moved_alike_and_held_out_ones_never(small, monkeypat
         calls.append((len(pictures), kind))
         return once(pictures, kind, rng)
 
-    monkeypatch.setattr(train, "moved", counted)
-    usual = train.encoded_transitions(world, model, 64, "train", 0)
-    shifted = train.encoded_transitions(world, model, 64, "train", 0, None, "shift")
-    again = train.encoded_transitions(world, model, 64, "train", 0, None, "shift")
+    monkeypatch.setattr(training_data, "moved", counted)
+    usual = training_data.encoded_transitions(world, model, 64, "train", 0)
+    shifted = training_data.encoded_transitions(world, model, 64, "train", 0, None, "shift")
+    again = training_data.encoded_transitions(world, model, 64, "train", 0, None, "shift")
     assert calls == [(2, "none"), (2, "shift"), (2, "shift")]
     assert (usual[1] == shifted[1]).all()  # the same actions
     assert not (usual[0] == shifted[0]).all()
@@ -103,7 +103,7 @@ def test_training_pairs_are_moved_alike_and_held_out_ones_never(small, monkeypat
 def test_the_autoencoder_sees_moved_pictures(small, tmp_path):
     world, recipe, _ = small
     both = [
-        train.image_batches(
+        training_data.image_batches(
             Run(world, replace(recipe, augment=kind), 0, tmp_path, torch.device("cpu"), False)
         )(3, 8)
         for kind in ("none", "shift")

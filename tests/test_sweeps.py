@@ -216,15 +216,7 @@ def test_a_run_that_fails_beside_others_stops_them_and_says_which(tmp_path, capf
     assert not multiprocessing.active_children()
 
 
-@pytest.fixture
-def listening():
-    """Ctrl-C is heard, also where the tests were started in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def test_ctrl_c_beside_each_other_leaves_states_to_go_on_from(tmp_path, listening):
+def test_ctrl_c_beside_each_other_leaves_states_to_go_on_from(tmp_path):
     long = QUICK | {"transition_steps": 8000}
     cells = [Cell("long", "codes", "nano", seed, long) for seed in (0, 1)]
     folders = [tmp_path / "sweep" / cell.name for cell in cells]

@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 import torch
 
-from cvq_tutorial import checkpoints, loop
+from cvq_tutorial import checkpoints, loop, training_data
 from cvq_tutorial import train as training
 from cvq_tutorial.evaluate import evaluate
 from cvq_tutorial.images import to_float
 from cvq_tutorial.loop import COLUMNS, STATE, pick_device
 from cvq_tutorial.recipes import Recipe, get
-from cvq_tutorial.train import encoded_transitions, train
+from cvq_tutorial.train import train
+from cvq_tutorial.training_data import encoded_transitions
 from cvq_tutorial.transitions import sample_transitions, sample_values, split_of
 from cvq_tutorial.worlds import make_world
 from cvq_tutorial.worlds.codes import CodesWorld
@@ -271,11 +272,11 @@ def test_an_uneven_run_goes_on_with_the_same_bits(tmp_path, monkeypatch):
 def test_resampling_draws_rare_values_more_often():
     world = make_world("shapes3d")
     recipe = replace(ON_IMAGES, value_weights="zipf:1", factor_weights="zipf:1")
-    drawn = training._drawn(world, 4000, "train", 0, recipe.sampling)
-    assert training._chances(recipe, world.factors, drawn.x, drawn.actions) is None
+    drawn = training_data._drawn(world, 4000, "train", 0, recipe.sampling)
+    assert training_data.chances_of(recipe, world.factors, drawn.x, drawn.actions) is None
     shares = []
     for resample in (0.5, 1.0):
-        chances = training._chances(
+        chances = training_data.chances_of(
             replace(recipe, resample=resample), world.factors, drawn.x, drawn.actions
         )
         shares.append(np.bincount(drawn.x[:, 4], chances, minlength=4))
@@ -287,7 +288,7 @@ def test_correlated_factors_are_resampled_as_a_pair():
     world = make_world("shapes3d")
     recipe = replace(ON_IMAGES, correlations="wall_hue>floor_hue:0.8", resample=1.0)
     values = sample_values(world.factors, 4000, "train", 0, recipe.sampling)
-    chances = training._chances(recipe, world.factors, values)
+    chances = training_data.chances_of(recipe, world.factors, values)
     assert chances[values[:, 0] == values[:, 1]].sum() == pytest.approx(0.1, abs=0.01)
 
 
@@ -307,8 +308,8 @@ def test_pruning_asks_for_no_action_that_is_never_taken():
     world = make_world("shapes3d")
     recipe = get("nano", factor_weights="shape=0;scale=5", prune_tolerance=0.1,
                  value_weights="shape=1,0,0,0")  # fmt: skip
-    training.check_imbalance(world, recipe)
-    known = training._every_action(recipe.sampling, world.factors)
+    training_data.check_imbalance(world, recipe)
+    known = training_data.every_action(recipe.sampling, world.factors)
     drawn = sample_transitions(world.factors, 500, "valid", 0, sampling=known)
     assert set(drawn.actions % 6) == {0, 1, 2, 3, 5}
     counts = np.bincount(drawn.actions % 6, minlength=6)

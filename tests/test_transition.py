@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from cvq_tutorial.transition import CausalTransition, Read, Variant, transition_loss
+from cvq_tutorial.gated_attention import Read
+from cvq_tutorial.transition import CausalTransition, Variant, transition_loss
 
 N, C, K, A = 5, 2, 4, 3
 
