@@ -117,3 +117,33 @@ def graph_recovery(
         "edge_auroc": auroc(probability[judged], known[judged]),
         "shd": int(extra.sum()) + int(missing.sum()) - turned,
     }
+
+
+def agreement(edges: ArrayLike, set_nodes: ArrayLike, threshold: float = 0.5) -> dict[str, float]:
+    """How far graphs agree whose trainings differ in their start only.
+
+    edges: (S, N, N) probabilities, a graph per training, S at least 2.  set_nodes: booleans (S, N).
+    Only edges into nodes that every training sets are counted.
+    Returns graphs, S; nodes_set_by_all and nodes_set_by_any, numbers of nodes; edges, how many a
+        graph has on average; shared, the share of these that all have; chance, what that share
+        would be if each graph kept its number of causes of each node and drew which ones. Without
+        an edge both shares are 0.
+    """
+    found = _square("edges", edges) >= threshold  # (S, N, N)
+    sets = np.asarray(set_nodes, dtype=bool)
+    if len(found) < 2 or sets.shape != found.shape[:2]:
+        raise ValueError(
+            "expected at least two graphs and set_nodes of shape (S, N), found edges "
+            f"{found.shape} and set_nodes {sets.shape}"
+        )
+    into = found[:, :, sets.all(0)]  # (S, N, nodes set by all)
+    mean = float(into.sum((1, 2)).mean())
+    by_chance = float(into.mean(1).prod(0).sum() * found.shape[1])
+    return {
+        "graphs": len(found),
+        "nodes_set_by_all": int(sets.all(0).sum()),
+        "nodes_set_by_any": int(sets.any(0).sum()),
+        "edges": mean,
+        "shared": float(into.all(0).sum()) / mean if mean else 0.0,
+        "chance": by_chance / mean if mean else 0.0,
+    }

@@ -39,13 +39,18 @@ def test_the_numbers_in_the_readme_are_measured():
 
 
 def test_a_small_run_is_measured_in_the_same_shape(monkeypatch):
-    for name, value in {"EDITS": 24, "ROWS": 4, "PAIRS": 2, "DISTANCES": (1,), "STEPS": 2}.items():
+    small = {"EDITS": 24, "ROWS": 4, "PAIRS": 2, "DISTANCES": (1,), "STEPS": 2, "IMAGES": 4}
+    for name, value in small.items():
         monkeypatch.setattr(build_actions, name, value)
     folder = shipped.SHIPPED / "shapes3d-lesson-s0"
-    told = build_actions.measured(folder)
+    told = build_actions.measured(folder, folder)
     assert told.keys() == TOLD.keys() and told["factors"] == TOLD["factors"]
     assert told["in_a_row"].keys() == TOLD["in_a_row"].keys()
     assert told["plans"][0].keys() == TOLD["plans"][0].keys()
     assert told["plans"][0]["success"] == 1.0
     text = build_actions.written(told)
+    assert told["over_seeds"].keys() == TOLD["over_seeds"].keys()
+    for agreed in told["over_seeds"]["actions"].values():  # a run agrees with itself
+        assert agreed["shared"] == 1.0 > agreed["chance"] > 0
+        assert agreed["nodes_set_by_all"] == agreed["nodes_set_by_any"] > 0
     assert "Share of 24 edits" in text and text.count("\n| floor_hue |") == 1

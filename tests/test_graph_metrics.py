@@ -117,3 +117,37 @@ def test_graph_recovery_with_one_class_is_finite():
     json.loads(json.dumps(result, allow_nan=False))
     with pytest.raises(ValueError, match="targets must mark at least one node"):
         graph_metrics.graph_recovery(prob, truth, np.zeros((1, 3), bool))
+
+
+def test_agreement_counts_edges_that_all_graphs_have_into_nodes_that_all_set():
+    edges = np.zeros((2, 3, 3))
+    edges[:, 0, 0] = 0.9  # both
+    edges[0, 1, 0] = edges[1, 2, 0] = 0.9  # one each
+    edges[:, 1, 2] = 1.0  # into a node that one alone sets
+    told = graph_metrics.agreement(edges, [[True, False, True], [True, False, False]])
+    assert told == {
+        "graphs": 2,
+        "nodes_set_by_all": 1,
+        "nodes_set_by_any": 2,
+        "edges": 2.0,
+        "shared": 0.5,
+        "chance": pytest.approx(3 * (2 / 3) ** 2 / 2),
+    }
+    same = graph_metrics.agreement(edges[[0, 0]], [[True] * 3] * 2)
+    assert same["shared"] == 1.0 and same["edges"] == 3.0
+
+
+def test_chance_of_agreement_is_what_random_graphs_have():
+    rng = np.random.default_rng(0)
+    edges = rng.permuted(np.tile(np.arange(40) < 10, (3, 40, 1)), axis=2).transpose(0, 2, 1)
+    told = graph_metrics.agreement(edges.astype(float), np.ones((3, 40), bool))
+    assert told["shared"] == pytest.approx(told["chance"], abs=0.02)
+    assert told["chance"] == pytest.approx(1 / 16)
+
+
+def test_agreement_without_edges_or_set_nodes_is_a_number_and_bad_shapes_are_refused():
+    nothing = graph_metrics.agreement(np.zeros((2, 3, 3)), np.zeros((2, 3), bool))
+    assert nothing["shared"] == nothing["chance"] == nothing["edges"] == 0.0
+    for edges, sets in ((np.zeros((1, 3, 3)), [[1] * 3]), (np.zeros((2, 3, 3)), [[1] * 3])):
+        with pytest.raises(ValueError, match="expected at least two graphs and set_nodes"):
+            graph_metrics.agreement(edges, sets)

@@ -45,6 +45,14 @@ def test_the_comparison_in_the_readme_is_measured(words, label):
     assert told == wanted
 
 
+def test_the_comparison_is_of_three_seeds_and_took_as_long_as_the_readme_says():
+    rows = EXPECTED["main"]["rows"]
+    assert len(rows) == len({cell.label for cell in GRIDS["main"]})
+    assert all(row["seeds"] == [0, 1, 2] for row in rows.values())
+    (told,) = re.findall(r"from nothing in (\d+) minutes on two cores", README)
+    assert float(told) == round(EXPECTED["main"]["wall_minutes"]) <= 90
+
+
 def test_the_other_numbers_of_sweeps_in_the_readme_are_measured():
     told = re.search(
         r"\(edge F1 ([\d.]+) instead of ([\d.]+)\).*?edge F1 ([\d.]+) with 12 variables, "

@@ -1,10 +1,11 @@
 """Measure what a trained model does with actions: figures/actions.json and figures/actions.md.
 
-    python tools/build_actions.py runs/shapes3d-lesson-s0
+    python tools/build_actions.py runs/shapes3d-lesson-s0 [runs/shapes3d-lesson-s1 ...]
 
 Three questions, all on the test split: which other factors move when one is set (leakage, read by
 the judge), how errors grow over ten actions in a row, and how often a plan finds the way to an
-image at a known distance, beside a random search that looks at as many states.
+image at a known distance, beside a random search that looks at as many states. With runs that
+differ from the first in their seed only, a fourth: how far their graphs agree.
 """
 
 from __future__ import annotations
@@ -16,15 +17,18 @@ from pathlib import Path
 import torch
 
 from cvq_tutorial import checkpoints, sequences
+from cvq_tutorial.graph_metrics import agreement
+from cvq_tutorial.graphs import CausalGraph
 from cvq_tutorial.images import to_float
 from cvq_tutorial.judge import load_or_train_judge
 from cvq_tutorial.leakage import leakage
 from cvq_tutorial.paths import PROJECT_ROOT, write_atomic
 from cvq_tutorial.recipes import Recipe
-from cvq_tutorial.transitions import sample_transitions
+from cvq_tutorial.transitions import sample_transitions, sample_values
 
 OUT = PROJECT_ROOT / "figures"
 EDITS, ROWS, PAIRS, DISTANCES, STEPS = 2400, 300, 50, (1, 2, 3, 4, 5), 10
+IMAGES = 256  # that a graph is a mean over
 
 
 HEAD = """# Actions
@@ -55,10 +59,21 @@ truly lead from x to y. *Shortest*: and no shorter sequence does, by breadth-fir
 true factors. *Random search* looks at as many states. Seconds per plan on one busy core.
 
 """
+OVER_SEEDS = """
+## Do other starts find the same graph?
+
+Trainings with seeds {seeds}, each graph a mean over {n} images. *Set*: places that the action sets,
+in all trainings and in any. Of the edges into the former: how many a graph has, the share of them
+that all graphs have, and what that share would be if the causes of each place were drawn at random.
+
+"""
 
 
-def measured(folder: Path) -> dict:
-    """All three of a run. Raises CheckpointError for a folder without a trained model."""
+def measured(folder: Path, *others: Path) -> dict:
+    """All that is asked of a run, and of others of the same world.
+
+    Raises CheckpointError for a folder without a trained model.
+    """
     model, world, info = checkpoints.load_run(folder)
     judge = load_or_train_judge(world, steps=Recipe(**info["recipe"]).judge_steps)
     edits = sample_transitions(world.factors, EDITS, "test", 0)
@@ -74,7 +89,23 @@ def measured(folder: Path) -> dict:
         "leakage": {"n": EDITS, "rows": moved.round(4).tolist()},
         "in_a_row": sequences.composition(model, world, STEPS, ROWS, 0, judge),
         "plans": [sequences.plan_success(model, world, d, PAIRS, 0) for d in DISTANCES],
+        "over_seeds": over_seeds(folder, *others),
     }
+
+
+def over_seeds(*folders: Path) -> dict:
+    """How far the graphs of runs agree, per action; empty for one run."""
+    if len(folders) < 2:
+        return {}
+    runs = [checkpoints.load_run(folder) for folder in folders]
+    world = runs[0][1]
+    x = to_float(world.render(sample_values(world.factors, IMAGES, "test", 0)))
+    codes = [model.encode(x) for model, _, _ in runs]
+    actions = {}
+    for name in runs[0][0].action_names:
+        graphs = [CausalGraph.of(run[0], c, name) for run, c in zip(runs, codes, strict=True)]
+        actions[name] = agreement([g.edges for g in graphs], [g.set_nodes for g in graphs])
+    return {"seeds": [info["seed"] for _, _, info in runs], "n": IMAGES, "actions": actions}
 
 
 def written(told: dict) -> str:
@@ -114,6 +145,23 @@ def written(told: dict) -> str:
             for p in told["plans"]
         ],
     )
+    if line := told["over_seeds"]:
+        seeds = ", ".join(str(seed) for seed in line["seeds"])
+        text += OVER_SEEDS.format(seeds=seeds, n=line["n"])
+        text += _table(
+            ["action", "set in all", "set in any", "edges", "shared by all", "at random"],
+            [
+                [
+                    name,
+                    str(a["nodes_set_by_all"]),
+                    str(a["nodes_set_by_any"]),
+                    f"{a['edges']:.0f}",
+                    f"{a['shared']:.2f}",
+                    f"{a['chance']:.2f}",
+                ]
+                for name, a in line["actions"].items()
+            ],
+        )
     return text
 
 
@@ -122,8 +170,8 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def main(folder: str) -> int:
-    told = measured(Path(folder))
+def main(folders: list[str]) -> int:
+    told = measured(*(Path(folder) for folder in folders))
     write_atomic(OUT / "actions.json", (json.dumps(told, indent=1) + "\n").encode())
     write_atomic(OUT / "actions.md", written(told).encode())
     print(written(told))
@@ -131,4 +179,4 @@ def main(folder: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1:]))

@@ -383,8 +383,8 @@ check.word_of_a_place(word)
 #   those of a proper model.
 #
 # **What this does not show.** One run per model, two minutes of training each, one world. Whether
-# the graph of the next lesson gets better with more codebooks is another question than whether the
-# image does.
+# an action is *done* better with more codebooks is another question than whether the image is drawn
+# better: [notebook 92](reproduce/92_tables_and_figures.ipynb) has a table of sizes that asks it.
 #
 # ## Questions
 #
