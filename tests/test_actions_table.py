@@ -38,6 +38,23 @@ def test_the_numbers_in_the_readme_are_measured():
     assert list(told.groups()) == wanted
 
 
+def test_what_the_readme_says_of_other_seeds_is_measured():
+    told = re.search(
+        r"they share ([\d.]+) to ([\d.]+), depending on the\s+action, where random graphs of that "
+        r"size would share ([\d.]+) to (\d\.\d+)", README,
+    )  # fmt: skip
+    assert told is not None
+    agreed = TOLD["over_seeds"]["actions"].values()
+    shared, chance = ([a[key] for a in agreed] for key in ("shared", "chance"))
+    wanted = [min(shared), max(shared), min(chance), max(chance)]
+    assert [float(x) for x in told.groups()] == [round(x, 2) for x in wanted]
+    assert len(TOLD["over_seeds"]["seeds"]) == 3
+    # "agree on what an action sets": nearly every place that one sets, all set
+    assert sum(a["nodes_set_by_all"] for a in agreed) > 0.8 * sum(
+        a["nodes_set_by_any"] for a in agreed
+    )
+
+
 def test_a_small_run_is_measured_in_the_same_shape(monkeypatch):
     small = {"EDITS": 24, "ROWS": 4, "PAIRS": 2, "DISTANCES": (1,), "STEPS": 2, "IMAGES": 4}
     for name, value in small.items():
