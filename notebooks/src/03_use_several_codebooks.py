@@ -384,7 +384,7 @@ check.word_of_a_place(word)
 #
 # **What this does not show.** One run per model, two minutes of training each, one world. Whether
 # an action is *done* better with more codebooks is another question than whether the image is drawn
-# better: [notebook 92](reproduce/92_tables_and_figures.ipynb) has a table of sizes that asks it.
+# better: notebook 92, in the folder `reproduce`, has a table of sizes that asks it.
 #
 # ## Questions
 #

@@ -518,7 +518,7 @@ check.auroc_with_ties(auroc_with_ties)
 # Keep a combination of factor values out of training (`held_out`), and report seen and unseen test
 # transitions apart. `cvq train shapes3d --set "held_out=shape=3;object_hue=0,1,2"` does it (the quotes
 # keep the shell from cutting at the semicolon), and the metrics of that run have both.
-# [Notebook 92](reproduce/92_tables_and_figures.ipynb) shows them for a smaller model.
+# Notebook 92, in the folder `reproduce`, shows them for a smaller model.
 #
 # </details>
 #
