@@ -149,6 +149,7 @@ def _imbalance(seed: int) -> list[Cell]:
     skews: dict[str, dict[str, object]] = {
         "balanced": {},
         "zipf values": {"value_weights": "zipf:1.5"},
+        "zipf values, half resampled": {"value_weights": "zipf:1.5", "resample": 0.5},
         "zipf values, resampled": {"value_weights": "zipf:1.5", "resample": 1.0},
         "correlated": {"correlations": "object_hue>shape:0.9"},
         "held-out combinations": {"held_out": "shape=3;object_hue=0,1,2"},
