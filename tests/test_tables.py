@@ -83,6 +83,22 @@ def test_the_cost_of_a_node_per_codebook_in_the_readme_is_measured():
     assert float(told.group(3)) == round(min(switched), 3)  # the most that any choice costs
 
 
+def test_what_the_readme_says_of_skewed_data_is_measured():
+    told = re.search(
+        r"named in ([\d.]+) instead of\s+([\d.]+), and in ([\d.]+) on data skewed alike.*?"
+        r"resampling makes it ([\d.]+), all the way ([\d.]+):.*?"
+        r"named in (\d\.\d+) where they occur",
+        README, flags=re.S,
+    )  # fmt: skip
+    assert told is not None
+    name = "action accuracy"
+    wanted = [("zipf values", name), ("balanced", name), ("zipf values", f"{name}, skewed")]
+    wanted += [("zipf values, half resampled", name), ("zipf values, resampled", name)]
+    wanted += [("held-out combinations", f"{name}, unseen")]
+    numbers = [f"{numbers_of('imbalance', row)[column]['mean']:.3f}" for row, column in wanted]
+    assert list(told.groups()) == numbers
+
+
 def test_the_tables_are_those_of_the_results_file():
     assert (ROOT / "figures" / "tables.md").read_text("utf-8") == build_tables.written(EXPECTED)
 

@@ -28,9 +28,12 @@ from pathlib import Path
 
 from IPython.display import Markdown, display
 
-from cvq_tutorial import reproduce, results, tables
+from cvq_tutorial import recipes, reproduce, results, tables
+from cvq_tutorial.balance import effective_size
 from cvq_tutorial.draw_tables import dot_plot, setting_curves
 from cvq_tutorial.grids import BASELINES, GRIDS
+from cvq_tutorial.training_data import training_transitions
+from cvq_tutorial.worlds import make_world
 
 made, notes = results.gather(runs)
 folder = reproduce.open_folder(out)
@@ -227,8 +230,9 @@ if rows := part("recovery"):
 #
 # In the grid `imbalance` the training data are skewed: some values are rare (*zipf*), or two
 # factors go together (*correlated*), or some combinations never occur (*held-out*). *Resampled* is
-# a cure: rare pairs are drawn more often. The test data are always balanced, so a row cannot gain
-# by being good at what is frequent. All rows are the smaller model of the ablations.
+# meant as a cure: rare images and pairs are drawn more often, until all values are even, or half
+# the way. The test data are always balanced, so a row cannot gain by being good at what is
+# frequent. All rows are the smaller model of the ablations.
 
 # %%
 SKEWED = ["action accuracy", "recovered", "target reached", "others kept"]
@@ -250,6 +254,20 @@ if rows := part("imbalance"):
 # If the grid was run, the figure above reads as the one of the ablations: the grey line is training
 # on balanced data, an orange stem is what the skew costs, and the sentences say which costs are
 # larger than the spread over seeds.
+#
+# The cure has a price: what is drawn often is seen again and again. With chances p of its rows, a
+# sample is worth no more than 1 / sum(p^2) rows drawn evenly, its *effective size*.
+
+# %%
+for cell in GRIDS["imbalance"]:
+    if cell.seed == 0 and "resample" in cell.overrides:
+        recipe = recipes.get(cell.recipe, cell.world, **cell.overrides)
+        drawn, chances = training_transitions(make_world(cell.world), recipe, 0)
+        print(f"{cell.label}: {len(drawn)} transitions are worth {effective_size(chances):.0f}")
+
+# %% [markdown]
+# Six factors are skewed at once here, and the images with several rare values are few. Where the
+# effective size has become small, the row of the table above says whether the cure was worth it.
 #
 # Two questions are left that balanced test data cannot answer. *Skewed*: how does a row do on test
 # data that are drawn as its training data were? *Unseen*: how does it do where x or y is a
