@@ -8,9 +8,10 @@
 | plain-vqvae | our autoencoder, a transition without graph and mask | likeliest | likeliest |
 | image-pairs | none | classifier of pairs of images | cannot |
 
-`image-pairs` reads both images directly and learns nothing but this one answer: an upper reference,
-not a rival. All are trained through the method's own loop on the images and transitions that it
-sees, and measured by the same code on the same test sample with the same judge.
+`image-pairs` reads both images directly and learns nothing but this one answer, as long as the
+method's second phase: an upper reference, not a rival. All are trained through the method's own
+loop on the images and transitions that it sees, and measured by the same code on the same test
+sample with the same judge.
 """
 
 from __future__ import annotations

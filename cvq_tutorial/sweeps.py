@@ -151,7 +151,7 @@ def _side_by_side(
                 cell = running.pop(pipe)
                 try:
                     pipe.recv()
-                except EOFError:
+                except (EOFError, OSError):  # it ended, or was killed
                     process = processes.pop(pipe)
                     process.join()
                     raise RuntimeError(
@@ -161,7 +161,7 @@ def _side_by_side(
                 finished()
     finally:
         for pipe, process in processes.items():
-            if pipe in running:
+            if pipe in running and process.is_alive():
                 os.kill(process.pid, signal.SIGINT)
             pipe.close()  # who waits for a cell hears that there is none
         for pipe, process in processes.items():

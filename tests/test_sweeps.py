@@ -179,12 +179,16 @@ def test_side_by_side_gives_the_same_table_as_one_by_one(done, tmp_path, monkeyp
     made, _, _ = done
     threads = torch.get_num_threads()
     monkeypatch.setattr(sweeps, "train", lambda *a, **k: pytest.fail("worked in this process"))
-    said = []
+    said, begun = [], []
+    process = multiprocessing.context.SpawnProcess
+    start = process.start
+    monkeypatch.setattr(process, "start", lambda self: begun.append(self) or start(self))
     torch.set_num_threads(2)
     try:
         found = sweeps.sweep(CELLS, tmp_path, workers=2, say=said.append)
     finally:
         torch.set_num_threads(threads)
+    assert len(begun) == 2  # each goes on with the next cell
     assert said[0] == "4 runs, 0 finished before" and len(said) == 5
     assert {k: row["numbers"] for k, row in found["rows"].items()} == {
         k: row["numbers"] for k, row in made["rows"].items()
@@ -213,6 +217,27 @@ def test_a_run_that_fails_beside_others_stops_them_and_says_which(tmp_path, capf
         sweeps.sweep([slow, bad], tmp_path, workers=2, say=lambda _: None)
     assert "FloatingPointError" in capfd.readouterr().err
     assert not (tmp_path / "sweep" / ".sweep").exists()
+    assert not multiprocessing.active_children()
+
+
+def test_a_run_whose_process_is_killed_is_named(tmp_path, monkeypatch):
+    slow = Cell("slow", "codes", "nano", 0, QUICK | {"transition_steps": 200_000})
+    process = multiprocessing.context.SpawnProcess
+    start = process.start
+
+    def killed_at_work(self):
+        start(self)
+
+        def kill():
+            while not (tmp_path / "sweep" / slow.name / "log.csv").exists():
+                time.sleep(0.05)
+            os.kill(self.pid, signal.SIGKILL)
+
+        threading.Thread(target=kill, daemon=True).start()
+
+    monkeypatch.setattr(process, "start", killed_at_work)
+    with pytest.raises(RuntimeError, match=r"slow, seed 0 failed \(exit code -9\)"):
+        sweeps.sweep([slow], tmp_path, workers=2, say=lambda _: None)
     assert not multiprocessing.active_children()
 
 
@@ -350,6 +375,9 @@ def test_a_number_outside_what_is_expected_is_told():
     alone["rows"]["a"]["seeds"] = [0]
     assert tables.differences(made(0.92), alone) == []
     assert tables.differences(made(0.90), alone) == ["a: edge F1 0.9, expected 0.96 within 0.05"]
+
+    wide = made(0.96) | {"tolerance": tables.TOLERANCE | {"standard deviations": 10.0}}
+    assert tables.differences(made(0.90), wide) == []  # the file says what it allows
 
 
 def test_the_machine_in_the_table_is_the_one_that_was_asked_for(tmp_path, monkeypatch):

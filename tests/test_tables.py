@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -97,6 +98,39 @@ def test_what_the_readme_says_of_skewed_data_is_measured():
     wanted += [("held-out combinations", f"{name}, unseen")]
     numbers = [f"{numbers_of('imbalance', row)[column]['mean']:.3f}" for row, column in wanted]
     assert list(told.groups()) == numbers
+
+
+def test_a_part_that_is_run_again_leaves_the_rest_as_it_was(tmp_path, monkeypatch):
+    before = {key: dict(EXPECTED[key]) for key in ("main", "recovery")}
+    before["main"]["machine"] = before["main"]["machine"] | {"processor": "another"}
+    (tmp_path / "expected.json").write_text(json.dumps(before))
+    monkeypatch.setattr(build_tables, "OUT", tmp_path)
+    cell = GRIDS["main"][0]
+    folder = tmp_path / "runs" / "main" / cell.name
+    folder.mkdir(parents=True)
+    (folder / "cell.json").write_text("{}")
+    seconds = {"seconds": {"total": 60.0}, "reconstruction": {"psnr": 12.5}}
+    (folder / "metrics.json").write_text(json.dumps(seconds))
+    build_tables.main([str(tmp_path / "runs")])
+    after = json.loads((tmp_path / "expected.json").read_text("utf-8"))
+    assert after["recovery"] == before["recovery"]
+    rows, old = after["main"]["rows"], before["main"]["rows"]
+    assert rows.pop(cell.label)["numbers"] == {"PSNR": {"mean": 12.5, "sd": 0.0}}
+    assert rows == {label: row for label, row in old.items() if label != cell.label}
+    assert after["main"]["wall_minutes"] == before["main"]["wall_minutes"]
+    assert after["main"]["machine"]["processor"].startswith("another, ")
+
+
+def test_a_whole_table_took_from_its_first_start_to_its_last_end(tmp_path):
+    cells = GRIDS["main"][:2]
+    for n, cell in enumerate(cells):
+        (tmp_path / cell.name).mkdir()
+        for name, minute in (("cell.json", 10 * n), ("metrics.json", 10 * n + 15)):
+            path = tmp_path / cell.name / name
+            path.write_text("{}")
+            os.utime(path, (1e9, 1e9 + 60 * minute))
+    assert build_tables.wall_minutes(tmp_path, cells) == 25.0
+    assert build_tables.wall_minutes(tmp_path, GRIDS["main"][:3]) is None
 
 
 def test_the_tables_are_those_of_the_results_file():

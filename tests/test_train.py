@@ -663,6 +663,22 @@ def test_fewer_held_out_transitions_are_looked_at_where_there_are_many_actions(
     assert asked == [("train", ON_IMAGES.transitions), ("valid", wanted)]
 
 
+def test_training_data_are_encoded_in_the_precision_of_training_and_held_out_ones_are_not(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(loop, "half_precision", lambda device: True)
+    asked = []
+    once = training.encoded_transitions
+
+    def counted(world, model, n, split, *more):
+        asked.append((split, torch.is_autocast_enabled("cpu")))
+        return once(world, model, n, split, *more)
+
+    monkeypatch.setattr(training, "encoded_transitions", counted)
+    run("images", tmp_path)
+    assert asked == [("train", True), ("valid", False)]
+
+
 def test_a_run_whose_edges_are_drawn_by_chance_is_repeated_to_the_bit(tmp_path):
     """The published edges are dice in evaluation too, and pruning and measuring throw them."""
     world = make_world("codes")

@@ -70,7 +70,8 @@ def main(folders: list[str]) -> int:
                     made["machine"]["processor"] = ", ".join(dict.fromkeys(both))
                 made["rows"] = {**before["rows"], **made["rows"]}
                 del made["missing"]
-                made["wall_minutes"] = wall_minutes(Path(runs) / grid, cells)
+                wall = wall_minutes(Path(runs) / grid, cells)  # of a part it would tell nothing
+                made["wall_minutes"] = wall if wall is not None else before.get("wall_minutes")
                 expected[grid] = made
     write_atomic(OUT / "expected.json", (json.dumps(expected, indent=1) + "\n").encode())
     text = written(expected)
