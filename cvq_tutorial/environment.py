@@ -118,8 +118,7 @@ def show_widgets() -> None:
     is printed. Never raises.
     """
     try:
-        ipython = import_module("IPython").get_ipython()
-        if ipython is None or not hasattr(ipython, "kernel"):
+        if not in_notebook():
             print("not in a notebook: widgets are shown by JupyterLab")
             return
         line = import_module("ipywidgets").HTML("<b>&#10003; this page shows widgets</b>")
@@ -134,6 +133,17 @@ def show_widgets() -> None:
         import_module("IPython.display").display(bundle, raw=True)
     except Exception as error:
         print(f"no widget can be shown ({_line(error)}): follow the lines with an arrow above")
+
+
+def in_notebook() -> bool:
+    """Whether this process is a kernel; importing parts of one does not make it one."""
+    ipython = sys.modules.get("IPython")  # a kernel has imported it
+    return hasattr(ipython.get_ipython(), "kernel") if ipython is not None else False
+
+
+def is_watched() -> bool:
+    """Whether somebody can see a bar move: in a notebook, or in a terminal (of standard error)."""
+    return in_notebook() or sys.stderr.isatty()
 
 
 def at_least(found: str, least: str) -> bool:

@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
+from cvq_tutorial.environment import is_watched
 from cvq_tutorial.images import to_float
 from cvq_tutorial.paths import cache_root, write_atomic
 from cvq_tutorial.transitions import sample_values
@@ -187,8 +188,8 @@ def train_judge(
     decoded image.
 
     world: has images; seed: of the images, of the start and of the softening; steps, batch: of
-    training; progress: shows a bar. The same arguments give the same weights on one machine with
-    one number of threads.
+    training; progress: a bar in a terminal or notebook, else one line. The same arguments give the
+    same weights on one machine with one number of threads.
     Raises ValueError for a world without images.
     """
     if not world.has_images:
@@ -212,7 +213,10 @@ def train_judge(
     optimizer = torch.optim.AdamW(judge.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps + 1)
     order = np.random.default_rng(seed)
-    for _ in tqdm(range(steps), desc="judge", unit="step", disable=not progress, leave=False):
+    if progress and not is_watched():
+        print(f"judge: {steps} steps", flush=True)
+    hidden = not progress or not is_watched()
+    for _ in tqdm(range(steps), desc="judge", unit="step", disable=hidden, leave=False):
         chosen = order.integers(n_images, size=batch)
         images = soften(to_float(pool[chosen]).to(device), generator)
         with _low_precision(device):

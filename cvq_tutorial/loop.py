@@ -15,7 +15,6 @@ import io
 import json
 import math
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from cvq_tutorial import checkpoints
+from cvq_tutorial.environment import is_watched
 from cvq_tutorial.paths import write_atomic
 from cvq_tutorial.recipes import Recipe
 
@@ -274,8 +274,8 @@ class _Progress:
     def __init__(self, phase: str, steps: int, start: int, show: bool) -> None:
         self.phase, self.steps, self.tenth = phase, steps, start * 10 // steps
         self.show = show
-        watched = sys.stderr.isatty() or "ipykernel" in sys.modules
-        self.bar = tqdm(total=steps, initial=start, desc=phase) if show and watched else None
+        watched = show and is_watched()
+        self.bar = tqdm(total=steps, initial=start, desc=phase) if watched else None
         self.last = ""
 
     def update(self, step: int, numbers: dict | None) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -118,7 +120,30 @@ def test_with_the_standard_library_alone_it_still_speaks():
     run = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (0, "")
     assert "-> ipywidgets is missing" in run.stdout
-    assert "no widget can be shown" in run.stdout
+    assert run.stdout.endswith("not in a notebook: widgets are shown by JupyterLab\n")
+
+
+def test_a_kernel_without_widgets_says_so(monkeypatch, capsys):
+    def broken(name):
+        raise ImportError("no ipywidgets")
+
+    monkeypatch.setattr(environment, "import_module", broken)
+    monkeypatch.setattr(environment, "in_notebook", lambda: True)
+    environment.show_widgets()
+    assert capsys.readouterr().out.startswith("no widget can be shown (ImportError: no ipywidgets)")
+
+
+def test_a_bar_is_watched_in_a_kernel_or_a_terminal_and_nowhere_else(monkeypatch):
+    shell = SimpleNamespace()
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert not environment.is_watched()
+    shell.kernel = "a kernel"
+    assert environment.is_watched()
+    monkeypatch.delitem(sys.modules, "IPython")
+    assert not environment.is_watched()
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert environment.is_watched()
 
 
 def test_a_page_gets_the_widget_or_what_to_install(tmp_path):

@@ -157,6 +157,11 @@ class Counted(Squares):
 rendered: list[int] = []
 
 
+def test_training_is_one_line_where_nobody_watches(capfd):
+    train_judge(WORLD, steps=2, batch=8, progress=True)
+    assert capfd.readouterr() == ("judge: 2 steps\n", "")
+
+
 def test_the_pool_of_images_is_bounded_in_number_and_in_bytes(monkeypatch):
     assert judges.pool_size((16, 16, 3)) == judges.pool_size((64, 64, 3)) == judges.POOL == 16384
     assert judges.pool_size((128, 128, 3)) == 4096

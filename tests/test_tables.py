@@ -122,15 +122,23 @@ def test_a_part_that_is_run_again_leaves_the_rest_as_it_was(tmp_path, monkeypatc
 
 
 def test_a_whole_table_took_from_its_first_start_to_its_last_end(tmp_path):
-    cells = GRIDS["main"][:2]
-    for n, cell in enumerate(cells):
-        (tmp_path / cell.name).mkdir()
-        for name, minute in (("cell.json", 10 * n), ("metrics.json", 10 * n + 15)):
+    cells = GRIDS["main"][:3]
+
+    def ran(cell, start, end):  # minutes
+        (tmp_path / cell.name).mkdir(exist_ok=True)
+        for name, minute in (("cell.json", start), ("metrics.json", end)):
             path = tmp_path / cell.name / name
             path.write_text("{}")
             os.utime(path, (1e9, 1e9 + 60 * minute))
-    assert build_tables.wall_minutes(tmp_path, cells) == 25.0
-    assert build_tables.wall_minutes(tmp_path, GRIDS["main"][:3]) is None
+
+    ran(cells[0], 0, 15)
+    ran(cells[1], 10, 25)
+    assert build_tables.wall_minutes(tmp_path, cells[:2]) == 25.0
+    assert build_tables.wall_minutes(tmp_path, cells) is None  # one is missing
+    ran(cells[2], 25.5, 40)
+    assert build_tables.wall_minutes(tmp_path, cells) == 40.0
+    ran(cells[2], 500, 515)  # gone on with in the morning
+    assert build_tables.wall_minutes(tmp_path, cells) is None
 
 
 def test_the_tables_are_those_of_the_results_file():

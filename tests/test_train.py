@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import os
 import signal
 import subprocess
@@ -611,8 +612,8 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_weights(tmp_path, monke
 # --- progress and device --------------------------------------------------------------------------
 
 
-def test_progress_is_one_line_per_tenth_where_nobody_watches(tmp_path, capsys, monkeypatch):
-    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+def test_progress_is_one_line_per_tenth_where_nobody_watches(tmp_path, capsys):
+    importlib.import_module("ipykernel")  # as a sweep does: that alone makes no notebook of it
     train(CODES, replace(ON_CODES, transition_steps=40), 0, tmp_path, progress=True)
     out, err = capsys.readouterr()
     lines = [line for line in out.splitlines() if line.startswith("transition: step")]

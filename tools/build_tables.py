@@ -30,14 +30,23 @@ ABOUT = {
 
 
 def wall_minutes(folder: Path, cells: list) -> float | None:
-    """From the start of the first run of a grid to the end of the last; None if one is missing."""
-    folders = [folder / cell.name for cell in cells]
+    """From the start of the first run of a grid to the end of the last.
+
+    None if a run is missing, or if there was a time of more than a minute without any: then it was
+    not one command that made the table.
+    """
+    places = [folder / cell.name for cell in cells]
     try:
-        began = min((place / "cell.json").stat().st_mtime for place in folders)
-        ended = max((place / "metrics.json").stat().st_mtime for place in folders)
+        began = [(place / "cell.json").stat().st_mtime for place in places]
+        ended = [(place / "metrics.json").stat().st_mtime for place in places]
     except FileNotFoundError:
         return None
-    return round((ended - began) / 60, 1)
+    latest = min(began)
+    for start, end in sorted(zip(began, ended, strict=True)):
+        if start - latest > 60:
+            return None
+        latest = max(latest, end)
+    return round((latest - min(began)) / 60, 1)
 
 
 def written(expected: dict) -> str:
