@@ -292,7 +292,9 @@ def _measured(
 
         return evaluate_baseline(cell.baseline, world, recipe, cell.seed, folder, **how)
     model = train(world, recipe, cell.seed, folder, **how)
-    return evaluate(model, world, recipe, cell.seed, progress=progress)
+    info = checkpoints.read_info(folder)
+    spent: dict[str, Any] = {"seconds": info.get("seconds"), "bf16": info.get("bf16")}
+    return evaluate(model, world, recipe, cell.seed, **spent, progress=progress)
 
 
 def _named(label: str, seed: int, root: Path) -> Path | None:

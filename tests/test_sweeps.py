@@ -52,6 +52,9 @@ def test_a_sweep_makes_a_table_with_mean_and_spread(done):
     assert told["mean"] == pytest.approx((first + second) / 2, abs=1e-4)
     assert told["sd"] == pytest.approx(abs(first - second) / 2**0.5, abs=1e-4)
     assert "action accuracy" not in made["rows"]["independence"]["numbers"]
+    seconds = tables.metrics_of(CELLS[0], runs / "sweep")["seconds"]
+    assert set(seconds) == {"encode", "transition", "evaluate", "total"}
+    assert seconds["total"] == pytest.approx(sum(seconds.values()) / 2, abs=0.2)
     assert json.loads((runs / "sweep" / "table.json").read_text()) == made
     assert not (runs / "sweep" / ".sweep").exists()
     text = tables.markdown(made, ["edge F1", "action accuracy"])
