@@ -199,10 +199,10 @@ def check_grid(grid: Sequence[int], n_nodes: int) -> tuple[int, int]:
     return int(grid[0]), int(grid[1])
 
 
-def whole_number(name: str, value: Any) -> int:
-    """`value` as an int of at least 1; TypeError or ValueError else."""
+def whole_number(name: str, value: Any, least: int = 1) -> int:
+    """`value` as an int of at least `least`; TypeError or ValueError else."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an integer, found {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, found {value}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, found {value}")
     return int(value)

@@ -138,7 +138,7 @@ def evaluate_baseline(
         raise ValueError(f"a baseline learns from images, found the world {world.name!r}, without")
     if autoencoder is not None and baseline.kind == "pairs":
         raise ValueError(f"{name} has no autoencoder, found one to take over: {autoencoder}")
-    training_data.check_imbalance(world, recipe)
+    training_data.check_data(world, recipe)
     request = Request(
         baseline, world, recipe, seed, Path(run_dir),
         default_latent(world) if latent is None else latent,

@@ -72,6 +72,11 @@ def describe(world: Any) -> dict:
     return json.loads(json.dumps(told))  # as it will be read again: tuples are lists there
 
 
+def placeless(world: dict) -> dict:
+    """What `describe` tells, without the place of a folder of pictures: they may be moved."""
+    return world | {"options": {k: v for k, v in world["options"].items() if k != "root"}}
+
+
 def save(
     run_dir: str | Path,
     model: CausalVQ,
@@ -156,7 +161,7 @@ def load(run_dir: str | Path, world: Any, *, device: str | torch.device = "cpu")
 
 def check_world(run_dir: str | Path, info: dict, world: Any) -> None:
     """Raise CheckpointError, with expected and found, unless `info` is of a model of this world."""
-    expected, found = describe(world), info["world"]
+    expected, found = placeless(describe(world)), placeless(info["world"])
     for key in expected:
         if found.get(key) != expected[key]:
             raise CheckpointError(

@@ -49,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # `cvq worlds | head`: nobody reads on, and that is no error
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - lives until the interpreter's last flush
         return 0
+    except SystemExit:  # the same, inside a command: click ends there by itself
+        return 0
     except (ValueError, TypeError) as error:
         return _fail(error, 2)
     except Exception as error:
@@ -312,7 +314,7 @@ def reproduce(
       cvq reproduce
       cvq reproduce sprites --seed 2
       cvq reproduce shapes3d --recipe nano --set codebooks=2
-      cvq reproduce --grid ablations --only codes --expected figures/expected.json
+      cvq reproduce --grid ablations --only codes: --expected figures/expected.json
       cvq reproduce --grid main --workers 2
     """
     sweeping = ("seeds", "only", "workers", "expected")
@@ -356,8 +358,8 @@ def _sweep(
     )
     click.echo(f"{tables.markdown(made)}\ntable: {runs / grid / 'table.json'}")
     if known is not None:
-        tables.demand(made, known)
-        click.echo("every number is within what is expected")
+        compared = tables.demand(made, known)
+        click.echo(f"all of the {compared} numbers that are known are within what is expected")
 
 
 cli.add_command(graph)

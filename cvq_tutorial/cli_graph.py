@@ -68,7 +68,13 @@ def graph(context, run_dir: Path, action: str, form, out: Path | None, n: int, *
       cvq graph runs/shapes3d-lesson-s0 --action scale+ --view layers --out scale.svg
     """
     ending = out.suffix.lower().lstrip(".") if out else ""
-    form = form or (ending if ending in GRAPH_FORMS else "csv")
+    if ending and not form and ending not in GRAPH_FORMS:
+        raise click.UsageError(
+            f"--out {out.name if out else ''}: no format has the ending {ending!r}, expected "
+            f"{', '.join(GRAPH_FORMS)}, or --format",
+            context,
+        )
+    form = form or ending or "csv"
     if form in BINARY and out is None:
         raise click.UsageError(f"--format {form} needs --out FILE", context)
     from cvq_tutorial.reproduce import export_graph

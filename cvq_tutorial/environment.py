@@ -30,6 +30,7 @@ NEEDED = {
     "safetensors": "0.4",
     "pillow": "10.1",
     "tqdm": "4.66",
+    "filelock": "3.12",
     "click": "8.1",
     "nbformat": "5.10",
     "jupyter-client": "8.6",

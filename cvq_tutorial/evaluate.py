@@ -49,11 +49,12 @@ def evaluate(
         draws the test sample.
     seconds: what training took, per phase, to be reported beside.  bf16: whether it was in half
         precision, also reported; None where it was on this machine and device.
-    Returns a JSON-able dict; its keys are described in the README. Worlds without images have the
-    keys that apply. A recipe with imbalance adds, under retrieval and intervention, the same
-    numbers as `skewed` (test data drawn as the training data were) and, where combinations were
-    held out, `seen` and `unseen` (transitions without and with an end that was held out; n is 0
-    where the test split has none of some action), and `retrieval.per_value`.
+    Returns a JSON-able dict: about the run (see `about`), then parts: reconstruction, codes,
+    retrieval and intervention (see `metrics.retrieval`, `metrics.interventions`), mask and graph.
+    Worlds without images have the keys that apply. A recipe with imbalance adds, under retrieval
+    and intervention, the same numbers as `skewed` (test data drawn as the training data were) and,
+    where combinations were held out, `seen` and `unseen` (transitions without and with an end that
+    was held out; n is 0 where the test split has none of some action), and `retrieval.per_value`.
     """
     began = time.perf_counter()
     with torch.random.fork_rng():  # the published edges are drawn by chance here, too

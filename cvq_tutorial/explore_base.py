@@ -57,6 +57,12 @@ def _run(explorer: Explorer, act: Callable[..., None], *args: Any) -> None:
     act(*args)
 
 
+class Checked(traitlets.Any):
+    """A trait whose values an explorer looks at itself, in a validator; also None goes there."""
+
+    allow_none = False
+
+
 class Explorer(ipywidgets.VBox):
     """A box of controls with a picture.
 
@@ -245,6 +251,8 @@ def codes_of(model: Any, image: Any) -> Tensor:
     """
     if isinstance(image, np.ndarray) and image.dtype == np.uint8:
         image = to_float(image[None] if image.ndim == 3 else image)
+    if model is None:
+        raise TypeError("expected a CausalVQ, found None")
     if not isinstance(image, Tensor):
         raise TypeError(f"expected an image or codes as a tensor, found {type(image).__name__}")
     if image.is_floating_point():

@@ -14,6 +14,7 @@ from torch import Tensor
 from cvq_tutorial import draw_explore as pictures
 from cvq_tutorial.draw_explore import Tile
 from cvq_tutorial.explore_base import (
+    Checked,
     Explorer,
     codes_of,
     has_images,
@@ -36,7 +37,7 @@ class FactorExplorer(Explorer):
     the world `faces`); `codes`, (1, N, C) int64 or None without a model.
     """
 
-    values = traitlets.Any()
+    values = Checked()
     codes = traitlets.Any(None, allow_none=True)
 
     def __init__(self, world: Any, model: Any = None) -> None:
@@ -132,11 +133,11 @@ class CodeEditor(Explorer):
     again). `undo()` takes back the last edited code, `reset()` all.
     """
 
-    node = traitlets.Any(0)
-    codebook = traitlets.Any(0)
-    code = traitlets.Any(0)
-    codes = traitlets.Any()
-    model = traitlets.Any()
+    node = Checked(0)
+    codebook = Checked(0)
+    code = Checked(0)
+    codes = Checked()
+    model = Checked()
 
     def __init__(self, model: Any, image: Any) -> None:
         super().__init__()

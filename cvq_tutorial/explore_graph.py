@@ -27,7 +27,7 @@ from torch import Tensor
 from cvq_tutorial import draw_explore as pictures
 from cvq_tutorial.draw_explore import Tile
 from cvq_tutorial.draw_graphs import graph_over_image
-from cvq_tutorial.explore_base import Explorer, action_name, codes_of, whole
+from cvq_tutorial.explore_base import Checked, Explorer, action_name, codes_of, whole
 from cvq_tutorial.explore_widget import GraphWidget, css_colors, data_url
 from cvq_tutorial.picture import png
 
@@ -110,12 +110,12 @@ class GraphExplorer(Explorer):
     """
 
     node = traitlets.Any(None, allow_none=True)
-    action = traitlets.Any(NONE)
-    threshold = traitlets.Any(0.5)
-    top_k = traitlets.Any(8)
+    action = Checked(NONE)
+    threshold = Checked(0.5)
+    top_k = Checked(8)
     used_only = traitlets.Bool(True)
-    codebook = traitlets.Any(0)
-    model = traitlets.Any()
+    codebook = Checked(0)
+    model = Checked()
     held: traitlets.Dict[Any, Any] = traitlets.Dict()
     frame = traitlets.Any()
 
@@ -332,6 +332,8 @@ class GraphExplorer(Explorer):
     def stored_png(self) -> bytes:
         made, node = self.frame, self.node or 0
         graph = np.where(made.mask >= 0.5, made.graph, 0.0) if self.used_only else made.graph
+        if self.node is None:  # no node is pinned: no arrows, as on the page
+            graph = np.zeros_like(graph)
         before, after = made.image_before, made.image_after
         if before is None or after is None:
             before, after = (

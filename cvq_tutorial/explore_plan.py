@@ -12,6 +12,7 @@ import traitlets
 from cvq_tutorial import draw_explore as pictures
 from cvq_tutorial.draw_explore import Tile
 from cvq_tutorial.explore_base import (
+    Checked,
     Explorer,
     has_images,
     middle_values,
@@ -37,8 +38,8 @@ class PlanExplorer(Explorer):
     buttons.
     """
 
-    x = traitlets.Any()
-    y = traitlets.Any()
+    x = Checked()
+    y = Checked()
     side = traitlets.Enum(["x", "y"], "y")
     plan = traitlets.Any(None, allow_none=True)
 

@@ -35,7 +35,7 @@ class _Heard(torch.autograd.Function):
         score = query @ key.transpose(-1, -2)  # (B, H, M, N)
         score = score.to(torch.promote_types(score.dtype, torch.float32))
         # The largest score that is heard: one that is off must not even shift the rounding.
-        top = (score * gate).amax(-1, keepdim=True).clamp_min_(0.0)
+        top = score.masked_fill(gate == 0, 0.0).amax(-1, keepdim=True).clamp_min_(0.0)
         e = score.sub_(top).clamp_max_(LIMIT).exp_()
         p = e * gate
         total = p.sum(-1, keepdim=True).add_(torch.exp(-top))  # the last: no cause

@@ -244,9 +244,17 @@ function graphJson(data) {
     }
   }
   const nodes = Array.from({ length: data.n }, (_, n) => ({
-    id: n, row: Math.floor(n / data.columns), column: n % data.columns, codes: data.labels[n], codes_after: data.labels_after[n], mask: data.mask[n],
+    id: n,
+    name: data.rows > 1 ? `r${Math.floor(n / data.columns)}c${n % data.columns}` : `v${n}`,
+    row: Math.floor(n / data.columns),
+    column: n % data.columns,
+    codes: data.labels[n],
+    codes_after: data.labels_after[n],
+    set_by: data.mask[n],
   }));
-  const graph = { action: data.action, threshold: data.threshold, orientation: "row = cause, column = effect" };
+  const graph = { limit: data.threshold, orientation: "row = cause, column = effect" };
+  if (data.rows > 1) graph.grid = `${data.rows} ${data.columns}`;
+  if (data.action) graph.action = data.action;
   return JSON.stringify({ directed: true, multigraph: false, graph, nodes, edges }, null, 1);
 }
 

@@ -30,6 +30,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from cvq_tutorial import checkpoints
+from cvq_tutorial.arrays import whole_number
 from cvq_tutorial.environment import is_watched
 from cvq_tutorial.paths import write_atomic
 from cvq_tutorial.recipes import Recipe
@@ -43,8 +44,9 @@ SAVE_EVERY = 30.0  # seconds between saved states
 STATE = "state.safetensors"
 
 
-def pick_device(device: str = "auto") -> torch.device:
+def pick_device(device: str | torch.device = "auto") -> torch.device:
     """The device to work on: "auto" is cuda, else mps, else cpu; ValueError for one not there."""
+    device = str(device)
     if device == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -71,6 +73,18 @@ def half_precision(device: torch.device) -> bool:
     return False
 
 
+def stopped_run(folder: Path) -> dict | None:
+    """World, recipe, seed and network of the stopped run in a folder; None if there is none.
+
+    A state that cannot be read is none, too: the run itself says what is wrong with it.
+    """
+    try:
+        with safe_open(folder / STATE, "pt") as file:
+            return json.loads(json.loads(file.metadata()["run"])["identity"])
+    except Exception:
+        return None
+
+
 class Run:
     """One run folder: identity, resumable state, log, progress. Knows nothing of the method."""
 
@@ -85,7 +99,11 @@ class Run:
         on_log: Callable[[dict, Any], None] | None = None,
         network: dict | None = None,
     ) -> None:
-        """network: what is trained, for `model.json`, where it is not the method but a baseline."""
+        """network: what is trained, for `model.json`, where it is not the method but a baseline.
+
+        Raises TypeError or ValueError for a seed that is no integer of 0 or more.
+        """
+        whole_number("seed", seed, 0)
         self.world, self.recipe, self.seed = world, recipe, seed
         self.dir, self.device, self.show, self.on_log = run_dir, device, show, on_log
         told = {
@@ -127,9 +145,8 @@ class Run:
     def resume(self, model: torch.nn.Module) -> None:
         """Take weights, optimiser and log from the state of a stopped run, if there is one."""
         path = self.dir / STATE
-        if not path.exists():
-            # also finds out now, not after the work, whether the folder can be written
-            write_atomic(path, save_tensors({"empty": torch.zeros(1)}, self._header()))
+        if not path.exists():  # find out now, not after the work, whether it can be written
+            write_atomic(path, save_tensors({"empty": torch.zeros(1)}, self._header())).unlink()
             return
         try:
             with safe_open(path, "pt") as file:
@@ -156,6 +173,10 @@ class Run:
 
     def _same(self, found: dict, name: str) -> None:
         identity = json.loads(self.identity)
+        found = found | {"recipe": checkpoints.grown(found.get("recipe") or {})}
+        if isinstance(found.get("world"), dict):  # the same pictures may have been moved
+            found |= {"world": checkpoints.placeless(found["world"])}
+            identity |= {"world": checkpoints.placeless(identity["world"])}
         for key in ("world", "recipe", "seed", "network"):
             expected = identity[key]
             if json.loads(json.dumps(found.get(key))) != expected:

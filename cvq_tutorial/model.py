@@ -291,12 +291,14 @@ class CausalVQ(nn.Module):
     def check_actions(self, actions: Tensor | np.ndarray | int | str, batch: int) -> Tensor:
         """Actions (B,) int64 on the model's device.
 
-        actions: one number or name for all images, or one number per image.
+        actions: one number or name for all images, or one number per image, or one name.
         """
         if isinstance(actions, str):
-            if actions not in self.action_names:
-                raise ValueError(close_match("action", actions, self.action_names))
-            actions = self.action_names.index(actions)
+            actions = self._number_of(actions)
+        elif isinstance(actions, (list, tuple)):
+            actions = [self._number_of(a) if isinstance(a, str) else a for a in actions]
+        elif actions is None:
+            raise TypeError("actions must be numbers or names, found None")
         found = torch.as_tensor(actions)
         if found.dtype.is_floating_point or found.dtype == torch.bool:
             raise TypeError(f"actions must be integers, found {found.dtype}")
@@ -310,6 +312,11 @@ class CausalVQ(nn.Module):
         return found.to(self.device, torch.int64)
 
     # -- inside
+
+    def _number_of(self, action: str) -> int:
+        if action not in self.action_names:
+            raise ValueError(close_match("action", action, self.action_names))
+        return self.action_names.index(action)
 
     def _images(self) -> QuantizedAutoencoder:
         if self.autoencoder is None:

@@ -22,6 +22,8 @@ from cvq_tutorial.quantize import RULES, SLICES
 from cvq_tutorial.sampling import Sampling
 from cvq_tutorial.transition import CausalTransition, Variant
 
+MOST_CODES = 2**15  # codes of a data set are kept as int16
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -113,6 +115,8 @@ class Recipe:
             if getattr(self, name) < least:
                 found = getattr(self, name)
                 raise ValueError(f"recipe {name}: must be at least {least}, found {found}")
+        if self.codes > MOST_CODES:
+            raise ValueError(f"recipe codes: at most {MOST_CODES}, found {self.codes}")
         if self.width % CausalTransition.HEADS:
             raise ValueError(
                 f"recipe width: a multiple of {CausalTransition.HEADS}, found {self.width}"

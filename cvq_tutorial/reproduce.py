@@ -27,10 +27,10 @@ from IPython.display import Image, display
 from cvq_tutorial import checkpoints, draw, graph_files, recipes, teller
 from cvq_tutorial.evaluate import evaluate
 from cvq_tutorial.graphs import CausalGraph
-from cvq_tutorial.loop import pick_device
+from cvq_tutorial.loop import pick_device, stopped_run
 from cvq_tutorial.notebooks import run_notebook
 from cvq_tutorial.paths import PROJECT_ROOT, close_match, write_atomic
-from cvq_tutorial.training_data import check_imbalance, encoded_transitions
+from cvq_tutorial.training_data import check_data, encoded_transitions
 from cvq_tutorial.worlds import make_world, world_names
 
 NOTEBOOK = PROJECT_ROOT / "notebooks" / "reproduce" / "91_train_and_evaluate.ipynb"
@@ -123,14 +123,13 @@ def reproduce(
             f"no notebook at {NOTEBOOK}: run this from a checkout of the project (pip install -e .)"
         )
     pick_device(device)
-    if (run.folder / "model.json").exists():
-        _same_recipe(run)
+    _same_recipe(run)
     prepare_folder(run.folder)
     if progress is not None:
         print(f"world {world}, recipe {recipe}, seed {seed} -> {run.folder}", file=progress)
     try:
         # says what is missing, or fills the cache, before a kernel starts
-        check_imbalance(run.make_world(), run.recipe)
+        check_data(run.make_world(), run.recipe)
     except (OSError, ValueError):
         with contextlib.suppress(OSError):
             run.folder.rmdir()  # it is empty, if it is new
@@ -160,8 +159,14 @@ def reproduce(
 
 
 def _same_recipe(run: Plan) -> None:
-    """Raise ValueError if the finished run in the folder was made with other settings."""
-    found, wanted = checkpoints.read_info(run.folder)["recipe"], run.recipe.to_json()
+    """Raise ValueError if the folder holds a run of other settings, finished or stopped."""
+    if (run.folder / "model.json").exists():
+        found = checkpoints.read_info(run.folder)["recipe"]
+    elif (stopped := stopped_run(run.folder)) is not None:
+        found = stopped["recipe"]
+    else:
+        return
+    wanted = run.recipe.to_json()
     other = [f"{k}={found.get(k)!r} (asked: {v!r})" for k, v in wanted.items() if found.get(k) != v]
     if other:
         raise ValueError(
@@ -211,6 +216,9 @@ def evaluate_run(folder: str | Path, *, device: str = "auto", progress: bool = T
     if progress:
         print("measuring on the test split", flush=True)
     found = evaluate(model, world, recipe, info["seed"], **how)
+    with contextlib.suppress(OSError, ValueError):  # what a sweep measured of its run stays
+        before = json.loads((Path(folder) / "metrics.json").read_text("utf-8"))
+        found |= {key: before[key] for key in ("sweep_seconds",) if key in before}
     text = json.dumps(found, indent=1, allow_nan=False) + "\n"
     write_atomic(Path(folder) / "metrics.json", text.encode())
     return found

@@ -22,6 +22,8 @@ from cvq_tutorial.worlds.codes import CodesWorld
 
 EXPECTED = PROJECT_ROOT / "figures" / "expected.json"
 
+SCHEDULE = {"autoencoder_steps", "transition_steps", "transition_batch"}  # how long, not of what
+
 Rows = Mapping[str, Mapping[str, Any]]  # label -> row, as in `tables.table`
 Number = dict[str, Any]  # {"mean", "sd", "seeds"}
 
@@ -33,7 +35,8 @@ def gather(
 
     runs: folder of finished sweeps; empty takes the tables of `expected`, the shipped ones.
     A run that does not belong to its cell (another version, other settings, a damaged file) is left
-    out and named. Returns {grid: table} in the order of `GRIDS`, without grids that have no row.
+    out and named, as are seeds that were not run. Returns {grid: table} in the order of `GRIDS`,
+    without grids that have no row.
     Raises FileNotFoundError if `runs` is no folder, ValueError if `expected` is damaged.
     """
     if str(runs) and not Path(runs).is_dir():
@@ -43,9 +46,10 @@ def gather(
     for grid, cells in GRIDS.items():
         labels = list(dict.fromkeys(cell.label for cell in cells))
         if str(runs):
-            good, refused = _usable(cells, Path(runs) / grid)
+            good, refused = sweeps.usable(cells, Path(runs) / grid)
             notes += refused
             made = tables.table(good, Path(runs) / grid)
+            notes += _half_written(good, Path(runs) / grid)
         else:
             made = shipped.get(grid, {"rows": {}})
         absent = [label for label in labels if label not in made["rows"]]
@@ -60,18 +64,23 @@ def gather(
             )
         else:
             notes.append(f"{grid}: all {len(labels)} rows")
+        notes += _fewer_seeds(grid, made["rows"])
     return found, notes
 
 
-def _usable(cells: Sequence[Cell], root: Path) -> tuple[list[Cell], list[str]]:
-    good, refused = [], []
-    for cell in cells:
-        try:
-            sweeps.check(cell, root)
-            good.append(cell)
-        except ValueError as error:
-            refused.append(f"{root.name}: left out: {error}")
-    return good, refused
+def _half_written(cells: Sequence[Cell], root: Path) -> list[str]:
+    """A line for each run whose numbers are there and cannot be read."""
+    paths = [root / cell.name / "metrics.json" for cell in cells]
+    found = [p for c, p in zip(cells, paths, strict=True) if tables.metrics_of(c, root) is None]
+    return [f"{root.name}: left out: {path} is half-written" for path in found if path.exists()]
+
+
+def _fewer_seeds(grid: str, rows: Rows) -> list[str]:
+    """One line that says which rows have not all the seeds of the grid, if any."""
+    seeds = sorted({cell.seed for cell in GRIDS[grid]})
+    few = [label for label, row in rows.items() if sorted(row["seeds"]) != seeds]
+    told = ", ".join(f"{_quoted(x)} ({' '.join(map(str, rows[x]['seeds']))})" for x in few)
+    return [f"{grid}: not all of the seeds {' '.join(map(str, seeds))}: {told}"] if few else []
 
 
 def run_some(
@@ -79,20 +88,21 @@ def run_some(
     runs: str | Path,
     recipe: str = "lesson",
     *,
-    only: Sequence[str] = (),
+    only: str | Sequence[str] = (),
     seeds: Sequence[int] = (),
     device: str = "auto",
     say: Callable[[str], object] = print,
 ) -> tuple[dict, Path]:
     """Run some cells of a grid, or go on with them, with the recipe of the grid or a smaller one.
 
-    only: a cell is run if its label contains one of them; all if empty.  seeds: of the grid.
+    only: a cell is run if its label contains it, or one of them; all if empty.  seeds: of the grid.
     With the recipe `lesson` this is `sweeps.sweep`, in the same folder, runs/<grid>: it goes on
     with what the command line began. With another recipe the cells keep their names, worlds and
     switches but not sizes that were chosen for `lesson`, and lie in runs/<grid>-<recipe>/sweep.
     Returns the table of these cells, and the folder of their run folders.
     Raises as `sweeps.sweep`.
     """
+    only = [only] if isinstance(only, str) else only
     parts = [sweeps.cells_of(grid, seeds, part) for part in (only or [""])]
     chosen = list(dict.fromkeys(cell.name for part in parts for cell in part))
     cells = [cell for cell in GRIDS[grid] if cell.name in chosen]
@@ -101,14 +111,17 @@ def run_some(
             sweeps.sweep(grid, runs, seeds=seeds, only=part, device=device, say=say)
         return tables.table(cells, Path(runs) / grid, device), Path(runs) / grid
     folder = Path(runs) / f"{grid}-{recipe}"
-    small = [_resized(cell, recipe) for cell in cells]
+    small = [_resized(cell, recipe, GRIDS[grid]) for cell in cells]
     return sweeps.sweep(small, folder, device=device, say=say), folder / "sweep"
 
 
-def _resized(cell: Cell, recipe: str) -> Cell:
+def _resized(cell: Cell, recipe: str, cells: Sequence[Cell]) -> Cell:
+    """The cell without the sizes that were chosen for `lesson`: what no row of them differs in."""
     kept = cell.overrides
-    if "transition_steps" in kept:  # sizes were chosen: the numbers among the settings
-        kept = {k: v for k, v in kept.items() if isinstance(v, str)}
+    if "transition_steps" in kept:
+        chosen = [c.overrides for c in cells if "transition_steps" in c.overrides]
+        sizes = {k for k, v in kept.items() if all(o.get(k) == v for o in chosen)} | SCHEDULE
+        kept = {k: v for k, v in kept.items() if k not in sizes}
     return replace(cell, recipe=recipe, overrides=kept)
 
 
@@ -123,7 +136,7 @@ def number(rows: Rows, label: str, column: str) -> Number | None:
     """{mean, sd, seeds} of a row and a column; None if it was not measured."""
     row = rows.get(label)
     found = row["numbers"].get(column) if row else None
-    return None if row is None or found is None else {**found, "seeds": row["seeds"]}
+    return None if row is None or found is None else {"seeds": row["seeds"], **found}
 
 
 def told(value: Number | None) -> str:
@@ -138,8 +151,8 @@ def told(value: Number | None) -> str:
 def verdict(rows: Rows, label: str, rivals: Sequence[str], column: str) -> str:
     """One row against the best of others, as a sentence: ahead, level or behind.
 
-    Level means that the means differ by no more than 0.01 and the larger of both spreads; of one
-    seed the spread is not known and counts as 0, which the sentence says.
+    Level means that the means differ by no more than the larger of both spreads, and than 0.01 (0.3
+    dB, 5 % of a number of causes), five times that where one is of one seed: `tables.TOLERANCE`.
     """
     ours = number(rows, label, column)
     known = {name: number(rows, name, column) for name in rivals}
@@ -149,12 +162,19 @@ def verdict(rows: Rows, label: str, rivals: Sequence[str], column: str) -> str:
     best = max(measured, key=lambda name: measured[name]["mean"])
     other = measured[best]
     gap = ours["mean"] - other["mean"]
-    room = max(0.01, ours["sd"], other["sd"])
-    word = "level" if abs(gap) <= room + 1e-9 else "ahead" if gap > 0 else "behind"
+    word = "level" if abs(gap) <= _room(column, ours, other) else "ahead" if gap > 0 else "behind"
     return (
         f"{column}: {label} {told(ours)}, best of {len(measured)} others: {best} {told(other)}: "
         f"{word} ({gap:+.3f})"
     )
+
+
+def _room(column: str, one: Number, other: Number) -> float:
+    """How far two means may lie apart and still be level."""
+    single = min(len(one["seeds"]), len(other["seeds"])) < 2
+    least = tables.least_difference(column, one["mean"])
+    least *= tables.TOLERANCE["one seed"] if single else 1.0
+    return max(least, one["sd"], other["sd"]) + 1e-9
 
 
 def costs(rows: Rows, reference: str, column: str) -> str:
@@ -171,7 +191,7 @@ def costs(rows: Rows, reference: str, column: str) -> str:
         if label == reference or value is None:
             continue
         gap = value["mean"] - base["mean"]
-        if abs(gap) > max(0.01, base["sd"], value["sd"]) + 1e-9:
+        if abs(gap) > _room(column, base, value):
             apart[label] = gap
         else:
             level.append(label)

@@ -84,6 +84,10 @@ def follow(world: Any, values: Values, actions: Sequence[int]) -> Values | None:
 
 def _starts(world: Any, n: int, split: str, seed: int | np.random.Generator) -> Values:
     if world.has_images:
+        if hasattr(world.factors, "sample_pairs"):  # pictures of a table: most settings have none
+            raise ValueError(
+                f"expected a world with a picture of every setting, found {world.name!r}"
+            )
         return sample_values(world.factors, n, split, seed)
     return world.sample(n, split, seed).x[:, :, 0]
 
@@ -106,7 +110,8 @@ def pairs_at(
     x is drawn uniformly among those that have such a y, and y uniformly among these. What lies
     between them may be in any split. In a world without images, x is drawn from the split's
     transitions and y is any.
-    Raises ValueError for an unknown split, or where no pair has this distance.
+    Raises ValueError for an unknown split, for a world of a table, whose pictures are few, or where
+    no pair has this distance.
     """
     n, wanted = whole_number("n", n), split_id(split)
     if isinstance(distance, bool) or not isinstance(distance, (int, np.integer)) or distance < 0:
@@ -230,6 +235,7 @@ def random_actions(
     """Values (steps + 1, n, F) along random sequences, and their actions (steps, n).
 
     They start at images of the split; each action is uniform among those that exist there.
+    Raises ValueError for an unknown split, or a world of a table, whose pictures are few.
     """
     steps, n = whole_number("steps", steps), whole_number("n", n)
     rng = np.random.default_rng([seed, split_id(split), steps])

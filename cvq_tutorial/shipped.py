@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ def load_or_train(
         try:
             info = checkpoints.read_info(folder / name)
             model = checkpoints.load(folder / name, place, device=pick_device(device))
+            _same_settings(info, settings, seed)
         except CheckpointError as error:
             say(f"{name}: the checkpoint {told} cannot be used: {_line(error)}")
             continue
@@ -68,6 +70,15 @@ def load_or_train(
     _clear(name)
     model = train(place, settings, seed, _trained() / name, device=device)
     return model.eval(), place, checkpoints.read_info(_trained() / name)
+
+
+def _same_settings(info: dict, settings: Recipe, seed: int) -> None:
+    """Raise CheckpointError for a model of other settings: a default may have changed since."""
+    wanted = {**settings.to_json(), "seed": seed}
+    found = {**info["recipe"], "seed": info["seed"]}
+    for key, value in wanted.items():
+        if found.get(key) != value:
+            raise CheckpointError(f"model.json: expected {key} {value!r}, found {found.get(key)!r}")
 
 
 def name_of(world: str, settings: Recipe, seed: int) -> str:
@@ -177,8 +188,11 @@ def _places() -> tuple[tuple[Path, str], ...]:
 
 
 def _clear(name: str) -> None:
-    """Take away what was trained before under this name: it was found not to be usable."""
-    (_trained() / name / "model.json").unlink(missing_ok=True)
+    """Put aside what was trained before under this name: it was found not to be usable here."""
+    folder, aside = _trained() / name, _trained() / f"{name}.before"
+    if (folder / "model.json").exists():  # else it may be a stopped run, to go on with
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
 
 
 def _line(error: Exception) -> str:

@@ -26,32 +26,41 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from cvq_tutorial import checkpoints, recipes
 from cvq_tutorial.evaluate import evaluate
 from cvq_tutorial.grids import GRIDS, Cell
-from cvq_tutorial.loop import pick_device
+from cvq_tutorial.loop import STATE, pick_device
 from cvq_tutorial.paths import close_match, write_atomic
 from cvq_tutorial.reproduce import prepare_folder
 from cvq_tutorial.tables import metrics_of, table
 from cvq_tutorial.train import train
-from cvq_tutorial.training_data import check_imbalance
+from cvq_tutorial.training_data import check_data
 from cvq_tutorial.worlds import make_world, world_names
 
 FORMAT = 1
+RUN_FILES = ("metrics.json", "model.json", STATE)
 ASK_AGAIN = 10.0  # seconds: a process that is still importing can lose the first Ctrl-C
 
 
-def cells_of(grid: str, seeds: Sequence[int] = (), only: str = "") -> list[Cell]:
+def cells_of(grid: str | Sequence[Cell], seeds: Sequence[int] = (), only: str = "") -> list[Cell]:
     """The cells of a grid, or those of some seeds, or whose label contains `only`.
 
-    Raises ValueError for an unknown grid (close names are given) or if nothing is left.
+    grid: a name of `GRIDS`, or cells of one's own.
+    Raises ValueError for an unknown grid (close names are given), a seed that no cell has, or if
+    nothing is left.
     """
-    if grid not in GRIDS:
+    if isinstance(grid, str) and grid not in GRIDS:
         raise ValueError(close_match("grid", grid, GRIDS))
-    found = [c for c in GRIDS[grid] if (not seeds or c.seed in seeds) and only in c.label]
-    if not found:
-        raise ValueError(f"grid {grid!r} has no cell with {only!r} in its label and seeds {seeds}")
+    name = f"grid {grid!r}" if isinstance(grid, str) else "the sweep"
+    cells = GRIDS[grid] if isinstance(grid, str) else list(grid)
+    known = sorted({cell.seed for cell in cells})
+    if absent := [seed for seed in seeds if seed not in known]:
+        raise ValueError(f"{name} has the seeds {known}, found {absent}")
+    found = [c for c in cells if (not seeds or c.seed in seeds) and only in c.label]
+    if cells and not found:
+        raise ValueError(f"{name} has no cell with {only!r} in its label")
     return found
 
 
@@ -77,20 +86,25 @@ def sweep(
     Ctrl-C leaves a state that the same call goes on from.
     """
     named = isinstance(grid, str)
-    cells = cells_of(grid, seeds, only) if isinstance(grid, str) else list(grid)
+    cells = cells_of(grid, seeds, only)
     root = Path(runs) / (str(grid) if named else "sweep")
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise ValueError(f"workers: expected an integer of 1 or more, found {workers!r}")
     pick_device(device)
     _distinct(cells)
+    _no_circle(cells)
     for cell in cells:
         check(cell, root)
         if metrics_of(cell, root) is None:
-            check_imbalance(make_world(cell.world, **cell.world_options), _recipe(cell))
+            world = make_world(cell.world, **cell.world_options)
+            _suits(cell, world)
+            check_data(world, _recipe(cell))
     whole = GRIDS[str(grid)] if named else cells
 
     def summed_up() -> dict:
-        made = table(whole, root, device)  # also what an earlier sweep with other seeds finished
+        good, _ = usable(whole, root)  # also what an earlier sweep with other seeds finished
+        made = table(good, root, device)
+        made["missing"] = [c.name for c in whole if c not in good or c.name in made["missing"]]
         write_atomic(root / "table.json", (json.dumps(made, indent=1) + "\n").encode())
         return table(cells, root, device)
 
@@ -130,6 +144,23 @@ def _side_by_side(
     waiting = list(cells)
     processes: dict[Any, Any] = {}  # by the pipe that cells go through
     running: dict[Any, Cell] = {}
+
+    def handed(cell: Cell) -> Any:
+        """The pipe of the process that was given the cell, an idle one or a new one."""
+        for pipe in [pipe for pipe in processes if pipe not in running]:
+            try:
+                pipe.send(cell)
+                return pipe
+            except OSError:  # it was killed while it waited
+                processes.pop(pipe).join()
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_apart, args=(theirs, root, device, threads))
+        process.start()
+        theirs.close()  # so that ours ends with the process
+        processes[ours] = process
+        ours.send(cell)
+        return ours
+
     try:
         while waiting or running:
             unfinished = {(cell.label, cell.seed) for cell in (*waiting, *running.values())}
@@ -137,15 +168,7 @@ def _side_by_side(
             for cell in ready[: workers - len(running)]:
                 waiting.remove(cell)
                 started(cell)
-                idle = [pipe for pipe in processes if pipe not in running]
-                if not idle:
-                    ours, theirs = context.Pipe()
-                    process = context.Process(target=_apart, args=(theirs, root, device, threads))
-                    process.start()
-                    theirs.close()  # so that ours ends with the process
-                    processes[ours], idle = process, [ours]
-                idle[0].send(cell)
-                running[idle[0]] = cell
+                running[handed(cell)] = cell
             told: list[Any] = wait(list(running))
             for pipe in told:
                 cell = running.pop(pipe)
@@ -227,6 +250,42 @@ def _distinct(cells: Sequence[Cell]) -> None:
             )
 
 
+def _no_circle(cells: Sequence[Cell]) -> None:
+    """Raise ValueError if cells wait for each other's autoencoder, or one for its own."""
+    waits = {(cell.label, cell.seed): (cell.autoencoder, cell.seed) for cell in cells}
+    for cell in cells:
+        at, seen = waits[cell.label, cell.seed], {(cell.label, cell.seed)}
+        while at in waits:
+            if at in seen:
+                raise ValueError(
+                    f"{cell.label!r} takes over an autoencoder that waits for itself: "
+                    f"{' <- '.join(repr(label) for label, _ in sorted(seen))}"
+                )
+            seen.add(at)
+            at = waits[at]
+
+
+def _suits(cell: Cell, world: Any) -> None:
+    """Raise ValueError if the world is not one that the cell's baseline is for."""
+    if cell.baseline and world.has_images == (cell.baseline == "independence"):
+        wanted = "without" if world.has_images else "with"
+        raise ValueError(
+            f"{cell.label!r}: {cell.baseline} needs a world {wanted} images, found {cell.world!r}"
+        )
+
+
+def usable(cells: Sequence[Cell], root: Path) -> tuple[list[Cell], list[str]]:
+    """The cells whose folders hold nothing else than theirs, and for each other a line why not."""
+    good, refused = [], []
+    for cell in cells:
+        try:
+            check(cell, root)
+            good.append(cell)
+        except ValueError as error:
+            refused.append(f"{root.name}: left out: {error}")
+    return good, refused
+
+
 def check(cell: Cell, root: Path) -> None:
     """Raise ValueError if a cell cannot be run, or its folder holds a run of something else."""
     from cvq_tutorial.baselines import full_name
@@ -237,6 +296,11 @@ def check(cell: Cell, root: Path) -> None:
         full_name(cell.baseline)
     wanted, path = _told(cell), root / cell.name / "cell.json"
     if not path.exists():
+        if left := [name for name in RUN_FILES if (path.parent / name).exists()]:
+            raise ValueError(
+                f"{path.parent} was not made by a sweep: expected cell.json beside {left[0]}; "
+                "remove it or choose another folder"
+            )
         return
     try:
         found = json.loads(path.read_text("utf-8"))
@@ -259,7 +323,8 @@ def check(cell: Cell, root: Path) -> None:
 
 def _run(cell: Cell, root: Path, device: str, progress: bool = True) -> None:
     folder = root / cell.name
-    write_atomic(folder / "cell.json", (json.dumps(_told(cell), indent=1) + "\n").encode())
+    if not (folder / "cell.json").exists():  # its time is when the run began
+        write_atomic(folder / "cell.json", (json.dumps(_told(cell), indent=1) + "\n").encode())
     world = make_world(cell.world, **cell.world_options)
     recipe = _recipe(cell)
     shared = _named(cell.autoencoder, cell.seed, root) if cell.autoencoder else None
@@ -267,7 +332,10 @@ def _run(cell: Cell, root: Path, device: str, progress: bool = True) -> None:
     with torch.random.fork_rng():  # the published sampling in evaluation, too, is to be repeatable
         torch.manual_seed(cell.seed)
         found = _measured(cell, world, recipe, folder, device, shared, progress)
-    found["sweep_seconds"] = round(time.perf_counter() - began, 1)
+    spent = found["seconds"]["total"]  # also before it was stopped and gone on with
+    if shared:
+        spent -= found["seconds"].get("autoencoder", 0.0)
+    found["sweep_seconds"] = round(max(time.perf_counter() - began, spent), 1)
     text = json.dumps(found, indent=1, allow_nan=False) + "\n"
     write_atomic(folder / "metrics.json", text.encode())
 
@@ -305,32 +373,12 @@ def _named(label: str, seed: int, root: Path) -> Path | None:
 
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
-    """Hold the folder while a sweep works in it. Raises OSError if a living process holds it."""
-    path = root / ".sweep"
-    while True:
-        try:
-            with path.open("x") as file:
-                file.write(str(os.getpid()))
-            break
-        except FileExistsError:
-            holder = path.read_text().strip()
-            if holder.isdigit() and _lives(int(holder)):
-                raise OSError(
-                    f"another sweep (process {holder}) works in {root}; wait for it, or remove "
-                    f"{path} if it is not one"
-                ) from None
-            path.unlink(missing_ok=True)  # left by a sweep that was killed
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
+    """Hold the folder while a sweep works in it; however that ends, the folder is free again.
 
-
-def _lives(process: int) -> bool:
+    Raises OSError if another process holds it.
+    """
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        with FileLock(root / ".sweep", timeout=0):
+            yield
+    except Timeout:
+        raise OSError(f"another sweep works in {root}; wait for it or stop it") from None

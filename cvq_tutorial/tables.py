@@ -10,9 +10,10 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
+from types import MappingProxyType
 from typing import Any
 
 from cvq_tutorial import __version__, bench
@@ -22,8 +23,12 @@ from cvq_tutorial.paths import close_match
 
 FORMAT = 1
 # By how much the mean of a later table may differ: that many standard deviations, or that much
-# whatever the spread (a PSNR: in dB), times "one seed" where nothing tells the spread.
-TOLERANCE = {"standard deviations": 3.0, "least": 0.01, "least, dB": 0.3, "one seed": 5.0}
+# whatever the spread (a PSNR: in dB; a number of causes: as a share of it), times "one seed" where
+# nothing tells the spread.
+TOLERANCE = {
+    "standard deviations": 3.0, "least": 0.01, "least, dB": 0.3, "least, count": 0.05,
+    "one seed": 5.0,
+}  # fmt: skip
 # name in the table -> where it stands in metrics.json
 NUMBERS = {
     "action accuracy": ("retrieval", "macro_action_accuracy"),
@@ -62,7 +67,8 @@ def table(cells: Sequence[Cell], root: Path, device: str = "auto") -> dict:
     device: that the runs were asked to use, for `machine`.
 
     Returns {format, version, machine, tolerance, rows {label: {seeds, minutes, numbers {name:
-    {mean, sd}}}}, missing [names]}; sd is the sample standard deviation, 0 for one seed.
+    {mean, sd}}}}, missing [names]}; sd is the sample standard deviation, 0 for one seed. A number
+    that not all of the row's seeds have says which have it, as its own `seeds`.
     """
     rows: dict[str, dict[str, Any]] = {}
     missing = []
@@ -87,12 +93,15 @@ def table(cells: Sequence[Cell], root: Path, device: str = "auto") -> dict:
 
 
 def _row(found: dict[int, dict]) -> dict[str, Any]:
-    numbers = {}
+    numbers: dict[str, dict[str, Any]] = {}
     for name, path in NUMBERS.items():
-        values = [v for v in (_at(metrics, path) for metrics in found.values()) if v is not None]
+        known = {seed: _at(metrics, path) for seed, metrics in sorted(found.items())}
+        values = {seed: v for seed, v in known.items() if v is not None}
         if values:
-            spread = stdev(values) if len(values) > 1 else 0.0
-            numbers[name] = {"mean": round(mean(values), 4), "sd": round(spread, 4)}
+            spread = stdev(values.values()) if len(values) > 1 else 0.0
+            numbers[name] = {"mean": round(mean(values.values()), 4), "sd": round(spread, 4)}
+            if len(values) < len(found):
+                numbers[name]["seeds"] = list(values)
     minutes = sum(metrics.get("sweep_seconds", 0.0) for metrics in found.values()) / 60
     return {"seeds": sorted(found), "minutes": round(minutes, 1), "numbers": numbers}
 
@@ -115,19 +124,31 @@ def markdown(made: dict, columns: Sequence[str] = ()) -> str:
         "|" + " --- |" * (len(shown) + 3),
     ]
     for label, row in rows.items():
-        told = [_cell(row["numbers"].get(column), len(row["seeds"])) for column in shown]
+        told = [_cell(row["numbers"].get(column), row["seeds"]) for column in shown]
         lines.append(
             f"| {label} | " + " | ".join(told) + f" | {len(row['seeds'])} | {row['minutes']} |"
         )
     return "\n".join(lines) + "\n"
 
 
-def _cell(number: dict | None, seeds: int) -> str:
+def _cell(number: dict | None, seeds: Sequence[int]) -> str:
     if number is None:
         return "-"
+    count = len(number.get("seeds", seeds))
     digits = 1 if abs(number["mean"]) >= 5 else 3
     text = f"{number['mean']:.{digits}f}"
-    return text if seeds < 2 else f"{text} ± {number['sd']:.{digits}f}"
+    return text if count < 2 else f"{text} ± {number['sd']:.{digits}f}"
+
+
+def least_difference(
+    name: str, value: float, allowed: Mapping[str, float] = MappingProxyType(TOLERANCE)
+) -> float:
+    """How far another mean of this number may lie, whatever the spread, for several seeds."""
+    if name == "PSNR":
+        return allowed["least, dB"]
+    if name == "causes per set node":
+        return allowed["least, count"] * abs(value)
+    return allowed["least"]
 
 
 def differences(made: dict, expected: dict) -> list[str]:
@@ -137,16 +158,17 @@ def differences(made: dict, expected: dict) -> list[str]:
     differ is its `tolerance`, see `TOLERANCE`.
     Rows and numbers that one of the two does not have are not compared.
     """
-    allowed = expected.get("tolerance", TOLERANCE)
+    allowed = {**TOLERANCE, **expected.get("tolerance", {})}
     found = []
     for label, row in made["rows"].items():
         known = expected["rows"].get(label, {})
-        times = allowed["one seed"] if len(known.get("seeds", ())) == 1 else 1.0
         for name, number in row["numbers"].items():
             wanted = known.get("numbers", {}).get(name)
             if wanted is None:
                 continue
-            least = times * allowed["least, dB" if name == "PSNR" else "least"]
+            single = len(wanted.get("seeds", known.get("seeds", ()))) == 1
+            least = least_difference(name, wanted["mean"], allowed)
+            least *= allowed["one seed"] if single else 1.0
             room = max(allowed["standard deviations"] * wanted["sd"], least)
             if not math.isclose(number["mean"], wanted["mean"], abs_tol=room, rel_tol=0.0):
                 found.append(
@@ -178,8 +200,15 @@ def expected_of(grid: str, path: str | Path) -> dict:
     return known[grid]
 
 
-def demand(made: dict, expected: dict) -> None:
-    """Raise RuntimeError, with every difference, if a table lies outside what is expected."""
-    outside = differences(made, expected)
-    if outside:
+def demand(made: dict, expected: dict) -> int:
+    """How many numbers of a table were compared with what is expected, and found within it.
+
+    Raises RuntimeError, with every difference, if one lies outside, or if there is none to compare.
+    """
+    if outside := differences(made, expected):
         raise RuntimeError("outside what is expected: " + "; ".join(outside))
+    rows, known = made["rows"], expected["rows"]
+    shared = [rows[x]["numbers"].keys() & known[x]["numbers"].keys() for x in rows if x in known]
+    if not (compared := sum(map(len, shared))):
+        raise RuntimeError(f"nothing to compare: expected some of the rows {', '.join(known)}")
+    return compared

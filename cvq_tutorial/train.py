@@ -23,7 +23,7 @@ from cvq_tutorial.model import CausalVQ
 from cvq_tutorial.prune import prune
 from cvq_tutorial.recipes import Recipe
 from cvq_tutorial.training_data import (
-    check_imbalance,
+    check_data,
     encoded_transitions,
     every_action,
     image_batches,
@@ -35,7 +35,7 @@ from cvq_tutorial.transition import transition_loss
 FIRST_PHASE = (
     "codebooks", "codes", "code_width", "decoder_width", "decoder_blocks", "commitment",
     "warmup_share", "autoencoder_steps", "autoencoder_batch", "autoencoder_lr", "rule", "slices",
-    "value_weights", "correlations", "held_out", "resample", "augment",
+    "value_weights", "factor_weights", "correlations", "held_out", "resample", "augment",
 )  # fmt: skip
 VALID = 240  # held-out transitions behind the action accuracy in the log, always balanced
 LOOKS = 1440  # fewer where there are many actions: each transition is scored under every one
@@ -69,7 +69,7 @@ def train(
     FloatingPointError with phase and step when the loss is not finite; KeyboardInterrupt after
     Ctrl-C, when the state is saved: the same call resumes.
     """
-    check_imbalance(world, recipe)
+    check_data(world, recipe)
     run = Run(world, recipe, seed, Path(run_dir), pick_device(device), progress, on_log)
     torch.set_flush_denormal(True)  # denormals make late steps several times slower
     if run.finished():
@@ -153,10 +153,11 @@ def _train_autoencoder(run: Run, model: CausalVQ) -> None:
 
 def same_autoencoder(folder: Path, info: dict, world: Any, recipe: Recipe, seed: int) -> None:
     """Raise ValueError unless `info`, the model.json of a folder, tells of this first phase."""
-    wanted = {"world": checkpoints.describe(world), "seed": seed}
+    wanted = {"world": checkpoints.placeless(checkpoints.describe(world)), "seed": seed}
     first_phase = {k: v for k, v in recipe.to_json().items() if k in FIRST_PHASE}
     if recipe.sampling is not None or recipe.resample:
         first_phase["transitions"] = recipe.transitions  # the autoencoder's images, too
+    info = info | {"world": checkpoints.placeless(info["world"])}
     for place, keys in ((info, wanted), (info["recipe"], first_phase)):
         for key, value in keys.items():
             if place.get(key) != value:

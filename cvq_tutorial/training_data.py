@@ -21,11 +21,17 @@ from cvq_tutorial.loop import Run
 from cvq_tutorial.model import CausalVQ
 from cvq_tutorial.recipes import Recipe
 from cvq_tutorial.sampling import Sampling, factor_weights
-from cvq_tutorial.transitions import Transitions, sample_transitions, sample_values
+from cvq_tutorial.transitions import SPLITS, Transitions, sample_transitions, sample_values
 
 
-def check_imbalance(world: Any, recipe: Recipe) -> None:
-    """Raise ValueError unless the world has the factors that the recipe's imbalance is about."""
+def check_data(world: Any, recipe: Recipe) -> None:
+    """Raise ValueError unless the world has what a run asks of it, before any work.
+
+    That is a transition of every factor in each split, and what the recipe's imbalance is about.
+    """
+    if world.has_images:
+        for split in SPLITS:  # of a table of pictures one may be empty
+            sample_transitions(world.factors, world.factors.n_factors, split, 0)
     if recipe.sampling is None and not recipe.resample:
         return
     if not world.has_images:

@@ -110,10 +110,12 @@ def sample_values(
     existing ones, int64 (n, F + 1), see `PictureSpace`.
 
     Raises:
+        TypeError: a sampling that is none.
         ValueError: unknown split, negative n, a sampling that does not fit the factors, or a split
             without an image (of those that the sampling allows).
     """
     wanted, n = split_id(split), _count(n)
+    _check_kind(sampling)
     rng = _generator(seed, wanted, 0)
     if hasattr(space, "sample_rows"):
         _attribute_weights(space, sampling)  # raises for a sampling that says how values come
@@ -157,10 +159,12 @@ def sample_transitions(
         sampling: how values and factors are drawn; None is uniform.
 
     Raises:
+        TypeError: a sampling that is none.
         ValueError: unknown split, negative n, a factor without a transition inside the split (of
             those that the sampling allows), or a sampling that does not fit the factors.
     """
     wanted, n = split_id(split), _count(n)
+    _check_kind(sampling)
     rng = _generator(seed, wanted, 1)
     if hasattr(space, "sample_pairs"):
         pairs, actions = space.sample_pairs(n, split, rng, _attribute_weights(space, sampling))
@@ -274,6 +278,13 @@ def _count(n: int) -> int:
 
 def _what(sampling: Sampling | None) -> str:
     return "world" if sampling is None else "world that the sampling allows"
+
+
+def _check_kind(sampling: Sampling | None) -> None:
+    if sampling is not None and not isinstance(sampling, Sampling):
+        raise TypeError(
+            f"sampling: expected a Sampling (see Sampling.from_text), found {sampling!r}"
+        )
 
 
 def _attribute_weights(space: FactorSpace, sampling: Sampling | None) -> np.ndarray | None:

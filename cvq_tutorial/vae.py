@@ -30,7 +30,7 @@ from cvq_tutorial.images import check_images
 from cvq_tutorial.loop import Run, pick_device
 from cvq_tutorial.quantize import Quantizer
 from cvq_tutorial.recipes import Recipe
-from cvq_tutorial.training_data import check_imbalance, image_batches
+from cvq_tutorial.training_data import check_data, image_batches
 
 KIND = "vae"
 DEPTH = 16  # channels of the map between convolutions and vector
@@ -207,7 +207,7 @@ def train_vae(
     check_latent(latent)
     if not world.has_images:
         raise ValueError(f"a VAE learns from images, found the world {world.name!r}, without any")
-    check_imbalance(world, recipe)
+    check_data(world, recipe)
     network = {"kind": KIND, "beta": float(beta), "latent": latent}
     run = Run(world, recipe, seed, Path(run_dir), pick_device(device), progress, on_log, network)
     return networks.trained(

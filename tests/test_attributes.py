@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cvq_tutorial import checkpoints, sequences, training_data
 from cvq_tutorial.paths import data_root
+from cvq_tutorial.recipes import get
 from cvq_tutorial.sampling import Sampling
+from cvq_tutorial.train import train
 from cvq_tutorial.transitions import (
     changed_pixels,
     invisible_share,
@@ -735,7 +738,7 @@ def test_a_pair_across_splits_is_refused(folder, tmp_path):
     ("options", "words"),
     [
         ({"attributes": ["Smilling"]}, "unknown attribute 'Smilling'; did you mean 'Smiling'?"),
-        ({"attributes": ["Hat", "Hat"]}, "no pair for attribute 'Hat'|distinct, found twice: Hat"),
+        ({"attributes": ["Hat", "Hat"]}, "expected each once, found 'Hat' twice"),
         ({"pairs": "all"}, "unknown kind of pairs 'all'"),
         ({"pairs": "known"}, "pairs='known' needs the list .*one_attribute_pairs.csv"),
         ({"nearest": "pixel"}, "unknown nearest 'pixel'; did you mean 'pixels'?"),
@@ -792,3 +795,67 @@ def test_names_become_identifiers():
 def test_too_many_bits_are_refused():
     with pytest.raises(ValueError, match="at most 62 bits for attributes and identities, found 64"):
         FoundPairs(np.arange(2), np.zeros((2, 60), dtype=np.uint8), np.array([0, 9]))
+
+
+def test_sequences_of_actions_need_a_picture_of_every_setting(world):
+    for ask in (sequences.pairs_at, sequences.random_actions):
+        with pytest.raises(ValueError, match="a picture of every setting, found 'faces'"):
+            ask(world, 1, 1)
+
+
+def test_a_table_without_a_split_is_refused_before_any_training(tmp_path):
+    root = celeba(tmp_path / "faces", table_of(120), np.arange(120) % 2)  # no test pictures
+    report = check(root)
+    assert any("no picture in the split test: expected some in each" in p for p in report.problems)
+    world = AttributeWorld(root, attributes=NAMES[:2])
+    with pytest.raises(ValueError, match="split 'test' holds no transition of factor"):
+        training_data.check_data(world, get("nano", "faces"))
+
+
+def test_the_lists_beside_a_table_are_no_tables(tmp_path):
+    for name in ("one_attribute_pairs.csv", "list_eval_partition.csv", "mine.CSV"):
+        (tmp_path / name).write_text("")
+    assert find_table(tmp_path) == tmp_path / "mine.CSV"
+
+
+def test_a_model_follows_its_pictures_to_another_place(tmp_path):
+    values, split = table_of(60), split_evenly(60)
+    root = celeba(tmp_path / "here", values, split, "png")
+    recipe = get(
+        "nano", codes=8, decoder_width=8, autoencoder_steps=2, autoencoder_batch=4, transitions=8,
+        transition_steps=2, width=16,
+    )  # fmt: skip
+    world = AttributeWorld(root, attributes=NAMES[:2])
+    train(world, recipe, 0, tmp_path / "run", progress=False)
+    root.rename(tmp_path / "there")
+    moved = AttributeWorld(tmp_path / "there", attributes=NAMES[:2])
+    checkpoints.load(tmp_path / "run", moved)
+    train(moved, recipe, 0, tmp_path / "run", progress=False)  # loaded, not refused
+    other = AttributeWorld(tmp_path / "there", attributes=NAMES[1:3])
+    with pytest.raises(checkpoints.CheckpointError, match="a model of another world"):
+        checkpoints.load(tmp_path / "run", other)
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"BMW_320i.mat\n", "text"),
+        (b"PKW,x\n1,2\n", "text"),
+        (b"RIFFS,GIF8\n", "text"),
+        (b"BM\x46\x00\x00\x00", "BMP"),
+        (b"PK\x03\x04\x14\x00", "a zip"),
+        (b"RIFF\x24\x00\x00\x00WEBP", "WebP"),
+        (b"GIF89a\x01\x00", "GIF"),
+    ],
+)
+def test_a_text_may_begin_as_a_picture_does(tmp_path, head, kind):
+    (tmp_path / "file").write_bytes(head)
+    assert kind_of(tmp_path / "file") == kind
+
+
+def test_a_factor_may_be_named_by_every_character_of_an_identifier():
+    assert [identifier(n) for n in ("x\u00b2", "\u00bd", "5 o", "gr\u00fcn")] == [
+        "x_", "_", "_5_o", "gr\u00fcn",
+    ]  # fmt: skip
+    for name in ("x\u00b2", "\u00bd", ""):
+        assert identifier(name).isidentifier()

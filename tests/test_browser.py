@@ -23,6 +23,8 @@ import nbformat
 import networkx as nx
 import pytest
 
+from cvq_tutorial import graph_files
+
 ROOT = Path(__file__).resolve().parent.parent
 SHOTS = ROOT / "runs" / "browser"
 SETTINGS = {
@@ -372,6 +374,9 @@ def save_files(desk: Desk) -> None:
     told = desk.state()
     graph = nx.node_link_graph(json.loads(desk.download("graph (JSON)").read_text()), edges="edges")
     assert graph.is_directed() and graph.number_of_nodes() == 64
+    read = graph_files.load(desk.download("graph (JSON)"))  # the package reads it, too
+    assert read.grid == (8, 8) and read.names[9] == "r1c1" and read.set_by is not None
+    assert read.action == told["action"] and read.present.sum() == graph.number_of_edges()
     own = graph.has_edge(told["node"], told["node"])
     assert graph.in_degree(told["node"]) - own == told["causes"]
     assert graph.out_degree(told["node"]) - own == told["effects"] > 0

@@ -140,6 +140,12 @@ def test_pictures_are_those_of_shapes3d():
     assert (WORLD.fingerprint, WORLD.credit) == (PLAIN.fingerprint, PLAIN.credit)
 
 
+@pytest.mark.parametrize("value", [2.7, True, "3", None])
+def test_do_takes_whole_numbers_only(value):
+    with pytest.raises(TypeError, match="scale: expected an integer, found"):
+        WORLD.do(np.zeros((1, 6), dtype=np.int64), "scale", value)
+
+
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize("sampling", [None, Sampling("zipf:1", {"wall_hue": 4})])
 def test_transitions_follow_the_causes_and_stay_in_their_split(split, sampling):

@@ -10,6 +10,7 @@ import pytest
 
 from cvq_tutorial import __version__, cli
 from cvq_tutorial.cli import main, overrides_of
+from cvq_tutorial.grids import GRIDS
 
 COMMANDS = ["worlds", "train", "evaluate", "reproduce", "graph", "bench"]
 
@@ -54,6 +55,11 @@ def test_every_command_explains_itself_and_its_options(capsys, command):
         assert option.help or option.show_default, f"{option.name} is not explained"
 
 
+def test_every_grid_is_named_where_a_grid_is_asked_for(capsys):
+    told = " ".join(run(capsys, "reproduce", "--help")[1].split())
+    assert all(name in told for name in GRIDS)
+
+
 def test_version(capsys):
     assert run(capsys, "--version") == (0, f"cvq, version {__version__}\n", "")
 
@@ -83,6 +89,7 @@ def test_a_world_without_its_data_is_listed_as_such(capsys, tmp_path, monkeypatc
         (["graph", ".", "--action", "0", "--format", "bmp"], "'bmp' is not one of"),
         (["graph", ".", "--action", "0", "--format", "png"], "--format png needs --out FILE"),
         (["graph", ".", "--action", "0", "--format", "npz"], "--format npz needs --out FILE"),
+        (["graph", ".", "--action", "0", "--out", "g.pdf"], "no format has the ending 'pdf', exp"),
         (["graph", ".", "--action", "0", "--top-k", "0"], "0 is not in the range"),
         (["graph", ".", "--action", "0", "--threshold", "0"], "0.0 is not in the range"),
         (["graph", ".", "--action", "0", "--threshold", "2"], "2.0 is not in the range"),
@@ -165,7 +172,7 @@ def test_the_traceback_is_there_for_those_who_ask(capsys, monkeypatch):
 def test_a_reader_that_stops_reading_is_no_error():
     code = f"{sys.executable} -m cvq_tutorial worlds | head -c 1"
     shown = subprocess.run(["bash", "-o", "pipefail", "-c", code], capture_output=True, text=True)
-    assert shown.stderr == ""
+    assert (shown.returncode, shown.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,8 @@ WRONG = {
         ("node", 64, "node must lie in 0..63, found 64", ValueError),
         ("node", -1, "node must lie in 0..63, found -1", ValueError),
         ("codebook", 2, "codebook must lie in 0..1, found 2", ValueError),
+        ("node", None, "node must be an integer, found None", TypeError),
+        ("code", None, "code must be an integer, found None", TypeError),
         ("codes", torch.zeros(2, 64, 2, dtype=torch.int64), "codes of one image", ValueError),
         ("codes", np.zeros((1, 64, 2)), "", TypeError),
         ("model", untrained(CODES_WORLD), "expected a CausalVQ with an autoencoder", ValueError),
@@ -242,6 +244,11 @@ WRONG = {
         ("threshold", 0, r"threshold must lie in (0, 1], found 0", ValueError),
         ("threshold", float("nan"), "threshold must lie in", ValueError),
         ("threshold", "0.5", "threshold must be a number", TypeError),
+        ("threshold", None, "threshold must be a number, found None", TypeError),
+        ("top_k", None, "top_k must be an integer, found None", TypeError),
+        ("action", None, "action must be an integer, found None", TypeError),
+        ("codebook", None, "codebook must be an integer, found None", TypeError),
+        ("model", None, "expected a CausalVQ, found None", TypeError),
         ("top_k", 0, "top_k must lie in 1..64, found 0", ValueError),
         ("top_k", 65, "top_k must lie in 1..64, found 65", ValueError),
         ("top_k", 2.0, "top_k must be an integer, found 2.0", TypeError),
@@ -517,6 +524,15 @@ def test_graph_explorer_shows_what_the_model_says(made):
     assert not explorer.frame.graph.any() and torch.equal(explorer.frame.after, codes)
     explorer.action = 7
     assert explorer.action == "wall_hue-" == explorer.action_menu.value == explorer.board.action
+
+
+def test_without_a_pinned_node_the_stored_picture_has_no_arrows(made):
+    explorer = made("graph")
+    explorer.used_only, explorer.threshold = False, 0.01
+    explorer.node = 0
+    pinned = explorer.stored_png()
+    explorer.node = None
+    assert explorer.stored_png() != pinned
 
 
 def test_what_is_told_of_the_graph_follows_the_threshold(made):

@@ -32,6 +32,13 @@ def test_answer_and_gradients_are_those_of_the_formula():
     assert (ours[3].grad[shut] != 0).all(), "a gate that is shut learns what it would be worth"
 
 
+def test_a_gate_that_is_half_open_hears_what_is_loud():
+    query, key = torch.tensor([[[[60.0]]]]), torch.tensor([[[[1.0], [0.9]]]])  # scores 60 and 54
+    value, gate = torch.tensor([[[[1.0], [0.0]]]]), torch.full((1, 1, 1, 2), 0.3)
+    truth = _by_formula(*(p.double() for p in (query, key, value, gate)))
+    torch.testing.assert_close(heard(query, key, value, gate).double(), truth, rtol=1e-5, atol=1e-5)
+
+
 def test_gradients_agree_with_small_differences():
     assert torch.autograd.gradcheck(heard, _inputs())
 

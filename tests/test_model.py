@@ -191,6 +191,10 @@ def test_an_action_is_a_name_a_number_or_one_number_per_image():
         assert torch.equal(done.codes, want.codes) and torch.equal(done.images, want.images)
         assert torch.equal(model.graph(x, form), model.graph(x, 2))
     mixed = model.intervene(x, torch.tensor([2, 0, 2, 1, 3]))
+    named = [model.action_names[a] for a in (2, 0, 2, 1, 3)]
+    assert torch.equal(model.intervene(x, named).codes, mixed.codes)
+    with pytest.raises(TypeError, match="numbers or names, found None"):
+        model.intervene(x, None)
     assert torch.equal(mixed.codes[0], want.codes[0])
     assert torch.equal(mixed.codes[3], model.intervene(x, 1).codes[3])
 

@@ -109,6 +109,7 @@ def test_unknown_names_get_the_nearest_known_one(call, message):
         ("warmup_share", 1.5, ValueError, r"warmup_share: a share in \[0, 1\], found 1.5"),
         ("price_warmup", 2, ValueError, r"price_warmup: a share in \[0, 1\], found 2"),
         ("codes", 1, ValueError, "codes: must be at least 2, found 1"),
+        ("codes", 40_000, ValueError, "codes: at most 32768, found 40000"),
         ("decoder_width", 1, ValueError, "decoder_width: must be at least 2, found 1"),
         ("width", 30, ValueError, "width: a multiple of 4, found 30"),
         ("code_width", 15, ValueError, "code_width: a multiple of codebooks=2, found 15"),

@@ -20,6 +20,7 @@ from cvq_tutorial import graph_files, recipes, reproduce
 from cvq_tutorial.cli import main
 from cvq_tutorial.loop import STATE
 from cvq_tutorial.teller import Teller, following
+from cvq_tutorial.train import train
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = {"notebook.ipynb", "metrics.json", "model.safetensors", "model.json", "log.csv"}
@@ -243,6 +244,20 @@ def test_a_full_disk_is_refused_at_once(tmp_path, monkeypatch):
 
 def shutil_usage(free: int):
     return type("Usage", (), {"total": 10**9, "used": 10**9 - free, "free": free})()
+
+
+def test_a_folder_with_a_stopped_run_of_other_settings_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce, "run_notebook", lambda *a, **k: pytest.fail("started"))
+    run = reproduce.plan("codes", "nano", 0, QUICK, tmp_path)
+
+    def stop(row, model):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(run.make_world(), run.recipe, 0, run.folder, progress=False, on_log=stop)
+    assert not (run.folder / "model.json").exists()
+    with pytest.raises(ValueError, match=r"holds a run with transition_steps=20 \(asked: 40\)"):
+        reproduce.reproduce("codes", "nano", 0, {**QUICK, "transition_steps": 40}, tmp_path)
 
 
 def test_a_folder_with_a_run_of_other_settings_is_left_alone(finished):

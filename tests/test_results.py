@@ -54,12 +54,14 @@ def test_a_half_written_run_and_a_run_of_another_version_are_left_out_and_named(
     (second / "cell.json").write_text(json.dumps(other))
     made, notes = results.gather(tmp_path)
     assert made["recovery"]["rows"]["8 variables"]["seeds"] == [cells[2].seed]
-    (named,) = [note for note in notes if "left out" in note]
+    named, half = [note for note in notes if "left out" in note]
     assert "expected format" in named and "found 99" in named
+    assert half.endswith(f"{cells[0].name}/metrics.json is half-written")
+    assert "recovery: not all of the seeds 0 1 2: 8 variables (2)" in notes
     (third / "cell.json").write_text("{")
     made, notes = results.gather(tmp_path)
     assert made == {}
-    assert sum("left out" in note for note in notes) == 2
+    assert sum("left out" in note for note in notes) == 3
 
 
 def test_no_folder_is_one_line_and_the_shipped_results_are_the_default(tmp_path):
@@ -72,7 +74,8 @@ def test_no_folder_is_one_line_and_the_shipped_results_are_the_default(tmp_path)
     path.write_text(json.dumps({"imbalance": {"rows": {label: row}}}))
     made, notes = results.gather("", path)
     assert made["imbalance"]["rows"] == {label: row}
-    assert len(notes) == len(GRIDS) and "not run" in notes[0]
+    assert len(notes) == len(GRIDS) + 1 and "not run" in notes[0]
+    assert f"imbalance: not all of the seeds 0 1 2: {label} (0)" in notes
     path.write_text("{")
     with pytest.raises(ValueError, match="is damaged"):
         results.gather("", path)
@@ -105,6 +108,34 @@ def test_some_cells_are_run_small_and_gone_on_with(tmp_path, monkeypatch):
         results.run_some("recovery", tmp_path, "nano", only=["nothing like it"])
 
 
+@pytest.mark.parametrize("grid", ["imbalance", "codebooks", "ablations"])
+def test_cells_that_are_run_small_are_still_what_their_label_says(tmp_path, monkeypatch, grid):
+    seen = []
+
+    def trained(cell, root, device):
+        seen.append(cell)
+        finished(cell, root, 0.5)
+
+    monkeypatch.setattr(sweeps, "_run", trained)
+    results.run_some(grid, tmp_path, "nano", seeds=[0], say=lambda _: None)
+    told = [json.dumps([cell.world, dict(cell.overrides)], sort_keys=True) for cell in seen]
+    assert len(seen) == len(set(told)) > 4  # no two rows are the same run
+    assert not any({"transition_steps", "autoencoder_steps"} & set(c.overrides) for c in seen)
+    by_label = {cell.label: cell.overrides for cell in seen}
+    if grid == "codebooks":
+        assert by_label["4 x 32 codes"] == {"codebooks": 4, "codes": 32}
+    if grid == "imbalance":
+        half = {"value_weights": "zipf:1.5", "resample": 0.5}
+        assert by_label["zipf values, half resampled"] == half
+
+
+def test_one_text_chooses_cells_as_a_list_of_one_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweeps, "_run", lambda cell, root, device: finished(cell, root, 0.5))
+    some = {"seeds": [0], "say": lambda _: None}
+    made, _ = results.run_some("recovery", tmp_path, "nano", only="1000 tr", **some)
+    assert list(made["rows"]) == ["1000 transitions"]
+
+
 @pytest.mark.parametrize(
     ("ours", "other", "word"),
     [
@@ -115,6 +146,8 @@ def test_some_cells_are_run_small_and_gone_on_with(tmp_path, monkeypatch):
         ((0.9, 0.0, 3), (0.89, 0.0, 3), "level (+0.010)"),
         ((0.9, 0.0, 3), (0.885, 0.0, 3), "ahead (+0.015)"),
         ((0.9, 0.0, 3), (0.8, 0.06, 3), "ahead (+0.100)"),
+        ((0.9, 0.0, 1), (0.86, 0.0, 3), "level (+0.040)"),  # one seed: the spread is not known
+        ((0.9, 0.0, 3), (0.84, 0.0, 1), "ahead (+0.060)"),
     ],
 )
 def test_a_verdict_needs_more_than_the_spread(ours, other, word):
@@ -122,6 +155,19 @@ def test_a_verdict_needs_more_than_the_spread(ours, other, word):
     said = results.verdict(table, "ours", ["worse", "other", "absent"], "acc")
     assert said.endswith(word)
     assert "best of 2 others: other" in said
+
+
+@pytest.mark.parametrize(("seeds", "gap", "level"), [(3, 0.4, True), (3, 0.6, False), (1, 2, True)])
+def test_a_number_of_causes_is_level_within_a_share_of_it(seeds, gap, level):
+    name = "causes per set node"
+    numbers = [{name: {"mean": mean, "sd": 0.0}} for mean in (10.0, 10.0 + gap)]
+    table = {
+        k: {"seeds": [*range(seeds)], "numbers": n} for k, n in zip("ab", numbers, strict=True)
+    }
+    assert (
+        results.verdict(table, "a", ["b"], name).endswith(("behind", f"level ({-gap:+.3f})"))
+        == level
+    )
 
 
 def test_a_verdict_says_what_is_not_known():

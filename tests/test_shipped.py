@@ -101,6 +101,28 @@ def test_without_a_usable_checkpoint_it_trains_once_and_says_how_long(tmp_path, 
     assert world.options == made.options
 
 
+def test_a_checkpoint_of_other_settings_or_a_newer_version_is_put_aside(
+    tmp_path, monkeypatch, said
+):
+    monkeypatch.setenv("CVQ_CACHE", str(tmp_path / "cache"))
+    few = {"transition_steps": 3, "transitions": 64, "prune_tolerance": 0.0}
+    settings = shipped.recipes.get("nano", "codes", **few)
+    monkeypatch.setattr(shipped.recipes, "get", lambda *_: settings)
+    shipped.load_or_train("codes", "nano", say=said.append)
+    path = tmp_path / "cache" / "trained" / "codes-nano-s0" / "model.json"
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps(whole | {"recipe": whole["recipe"] | {"mask_price": 9.0}}))
+    *_, info = shipped.load_or_train("codes", "nano", say=said.append)
+    assert said[1].endswith("cannot be used: expected mask_price 0.1, found 9.0")
+    assert info["recipe"]["mask_price"] == 0.1
+    path.write_text(json.dumps(whole | {"format": 99}))
+    shipped.load_or_train("codes", "nano", say=said.append)
+    assert "made by a newer cvq_tutorial" in said[3]
+    aside = path.parent.with_name("codes-nano-s0.before")
+    assert json.loads((aside / "model.json").read_text())["format"] == 99
+    assert (aside / "model.safetensors").is_file()
+
+
 def test_a_damaged_checkpoint_is_told_without_a_path_and_replaced(tmp_path, monkeypatch, said):
     monkeypatch.setenv("CVQ_CACHE", str(tmp_path / "cache"))
     few = {"transition_steps": 3, "transitions": 64, "prune_tolerance": 0.0}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from cvq_tutorial import baselines, grids, recipes, sweeps, tables
+from cvq_tutorial import baselines, grids, recipes, reproduce, sweeps, tables
 from cvq_tutorial.checkpoints import CheckpointError
 from cvq_tutorial.cli import main
 from cvq_tutorial.grids import GRIDS, Cell
@@ -56,7 +57,6 @@ def test_a_sweep_makes_a_table_with_mean_and_spread(done):
     assert set(seconds) == {"encode", "transition", "evaluate", "total"}
     assert seconds["total"] == pytest.approx(sum(seconds.values()) / 2, abs=0.2)
     assert json.loads((runs / "sweep" / "table.json").read_text()) == made
-    assert not (runs / "sweep" / ".sweep").exists()
     text = tables.markdown(made, ["edge F1", "action accuracy"])
     assert text.splitlines()[0] == "| run | edge F1 | action accuracy | seeds | minutes |"
     assert len(text.splitlines()) == 5 and " ± " in text
@@ -160,10 +160,17 @@ def test_unknown_names_are_told_with_close_ones(tmp_path):
 def test_two_sweeps_in_one_folder_are_refused_unless_the_other_is_dead(tmp_path):
     folder = tmp_path / "sweep"
     folder.mkdir()
-    (folder / ".sweep").write_text(str(os.getpid()))
-    with pytest.raises(OSError, match=f"another sweep \\(process {os.getpid()}\\)"):
-        sweeps.sweep(CELLS[3:], tmp_path, say=lambda _: None)
-    (folder / ".sweep").write_text("999999999")
+    hold = "import sys, filelock; lock = filelock.FileLock(sys.argv[1]); lock.acquire(); "
+    hold += "print(1, flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(folder / ".sweep")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as other:  # fmt: skip
+        assert other.stdout is not None and other.stdout.readline() == b"1\n"
+        with pytest.raises(OSError, match=r"another sweep works in .*sweep; wait for it"):
+            sweeps.sweep(CELLS[3:], tmp_path, say=lambda _: None)
+        assert not (folder / CELLS[3].name).exists()
+        other.kill()
     assert sweeps.sweep(CELLS[3:], tmp_path, say=lambda _: None)["missing"] == []
 
 
@@ -219,7 +226,6 @@ def test_a_run_that_fails_beside_others_stops_them_and_says_which(tmp_path, capf
     with pytest.raises(RuntimeError, match="codes: ours, seed 0 failed"):
         sweeps.sweep([slow, bad], tmp_path, workers=2, say=lambda _: None)
     assert "FloatingPointError" in capfd.readouterr().err
-    assert not (tmp_path / "sweep" / ".sweep").exists()
     assert not multiprocessing.active_children()
 
 
@@ -242,6 +248,28 @@ def test_a_run_whose_process_is_killed_is_named(tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match=r"slow, seed 0 failed \(exit code -9\)"):
         sweeps.sweep([slow], tmp_path, workers=2, say=lambda _: None)
     assert not multiprocessing.active_children()
+
+
+def test_a_process_that_is_killed_while_it_waits_is_replaced(tmp_path, monkeypatch):
+    quick = QUICK | {"autoencoder_steps": 4, "judge_steps": 2, "warmup_share": 0.5}
+    slow = Cell("slow", "shapes3d", "nano", 0, quick)
+    waits = Cell(
+        "waits", "shapes3d", "nano", 0, quick | {"transition_steps": 5}, autoencoder="slow"
+    )
+    process = multiprocessing.context.SpawnProcess
+    start, begun = process.start, []
+    monkeypatch.setattr(process, "start", lambda self: begun.append(self) or start(self))
+
+    def say(line):  # the one that finished CELLS[0] idles until `slow` is done
+        if line.startswith("[3/3]"):
+            for one in begun:
+                if not (tmp_path / "sweep" / slow.name / "metrics.json").exists():
+                    pytest.fail("the third did not wait")
+                one.kill()
+                one.join()
+
+    sweeps.sweep([CELLS[0], slow, waits], tmp_path, workers=2, say=say)
+    assert len(begun) == 3 and not multiprocessing.active_children()
 
 
 def test_ctrl_c_beside_each_other_leaves_states_to_go_on_from(tmp_path):
@@ -313,6 +341,89 @@ def test_no_worker_is_refused_before_any_work(tmp_path, workers):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_cells_that_wait_for_each_other_are_refused(tmp_path, workers):
+    a, b = (Cell(n, "shapes3d", "nano", 0, {}, autoencoder=o) for n, o in ("ab", "ba"))
+    itself = Cell("c", "shapes3d", "nano", 0, {}, autoencoder="c")
+    for cells in ([a, b], [itself]):
+        with pytest.raises(ValueError, match="an autoencoder that waits for itself"):
+            sweeps.sweep(cells, tmp_path, workers=workers, say=lambda _: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("world", "baseline", "message"),
+    [
+        ("shapes3d", "independence", "needs a world without images, found 'shapes3d'"),
+        ("codes", "vae-difference", "needs a world with images, found 'codes'"),
+    ],
+)
+def test_a_baseline_of_another_kind_of_world_is_refused_first(tmp_path, world, baseline, message):
+    bad = Cell("bad", world, "nano", 0, {}, baseline=baseline)
+    with pytest.raises(ValueError, match=message):
+        sweeps.sweep([CELLS[0], bad], tmp_path, say=lambda _: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_no_sweep_made_is_refused(tmp_path):
+    folder = tmp_path / "sweep" / CELLS[0].name
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"not made by a sweep: expected cell.json beside metrics"):
+        sweeps.sweep(CELLS[:1], tmp_path, say=lambda _: None)
+
+
+def test_only_seeds_that_are_there_can_be_asked_for(tmp_path):
+    with pytest.raises(ValueError, match=r"grid 'main' has the seeds \[0, 1, 2\], found \[7\]"):
+        sweeps.cells_of("main", [0, 7])
+    assert [c.seed for c in sweeps.cells_of(CELLS, [1])] == [1]
+    with pytest.raises(ValueError, match="the sweep has no cell with 'nothing' in its label"):
+        sweeps.sweep(CELLS, tmp_path, only="nothing", say=lambda _: None)
+
+
+def test_what_was_spent_before_a_stop_is_counted(tmp_path):
+    long = Cell("long", "codes", "nano", 0, QUICK | {"transition_steps": 8000})
+    folder = tmp_path / "sweep" / long.name
+
+    def interrupt():
+        while not (folder / "log.csv").exists():
+            time.sleep(0.05)
+        time.sleep(1.0)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        sweeps.sweep([long], tmp_path, say=lambda _: None)
+    began = (folder / "cell.json").stat().st_mtime_ns
+    sweeps.sweep([long], tmp_path, say=lambda _: None)
+    found = tables.metrics_of(long, tmp_path / "sweep")
+    assert found["sweep_seconds"] >= found["seconds"]["transition"] > 1.0
+    assert (folder / "cell.json").stat().st_mtime_ns == began
+    reproduce.evaluate_run(folder, progress=False)  # measured again, what it took stays
+    again = tables.metrics_of(long, tmp_path / "sweep")
+    assert again["sweep_seconds"] == found["sweep_seconds"]
+
+
+def test_a_run_of_something_else_is_no_part_of_the_table(done, tmp_path, monkeypatch):
+    _, runs, _ = done
+    monkeypatch.setitem(grids.GRIDS, "recovery", CELLS)
+    shutil.copytree(runs / "sweep", tmp_path / "recovery")
+    path = tmp_path / "recovery" / CELLS[1].name / "cell.json"
+    path.write_text(path.read_text().replace('"transitions": 64', '"transitions": 65'))
+    sweeps.sweep("recovery", tmp_path, only="independence", say=lambda _: None)
+    made = json.loads((tmp_path / "recovery" / "table.json").read_text())
+    assert made["rows"]["codes: ours"]["seeds"] == [0]
+    assert made["missing"] == [CELLS[1].name]
+
+
+def test_a_number_that_one_seed_has_has_no_spread():
+    with_it, without = {"graph": {"edge_f1": 0.5}, "mask": {"f1": 1.0}}, {"mask": {"f1": 0.9}}
+    row = tables._row({0: with_it, 1: without})
+    assert row["numbers"]["edge F1"] == {"mean": 0.5, "sd": 0.0, "seeds": [0]}
+    assert "seeds" not in row["numbers"]["mask F1"]
+    assert "| 0.500 | 2 |" in tables.markdown({"rows": {"a": row}}, ["edge F1"])
+
+
 def test_every_grid_is_whole(tmp_path):
     for name, cells in GRIDS.items():
         names = [cell.name for cell in cells]
@@ -355,6 +466,10 @@ def test_another_autoencoder_is_not_taken_over(tmp_path):
     other = recipes.get("nano", "shapes3d", slices="overlap", **few)
     with pytest.raises(ValueError, match="expected slices 'overlap', found 'split'"):
         train(world, other, 0, tmp_path / "two", progress=False, autoencoder=tmp_path / "one")
+    uneven = recipes.get("nano", "shapes3d", factor_weights="zipf:1", **few)  # of fixed images
+    with pytest.raises(ValueError, match="expected factor_weights 'zipf:1', found 'uniform'"):
+        train(world, uneven, 0, tmp_path / "two", progress=False, autoencoder=tmp_path / "one")
+    assert not list((tmp_path / "two").iterdir())  # what was refused leaves nothing in the way
     same = recipes.get("nano", "shapes3d", **few)
     with pytest.raises(ValueError, match="expected seed 1, found 0"):
         train(world, same, 1, tmp_path / "three", progress=False, autoencoder=tmp_path / "one")
@@ -415,11 +530,15 @@ def test_the_command_runs_a_grid_and_compares(tmp_path, monkeypatch, capsys):
     expected.write_text(json.dumps({"recovery": table}))
     again = ["reproduce", "--grid", "recovery", *runs, "--expected", str(expected)]
     assert main(again) == 0
-    assert "within what is expected" in capsys.readouterr().out
+    assert re.search(r"all of the \d+ numbers .* within what is expected", capsys.readouterr().out)
     table["rows"]["independence"]["numbers"]["edge F1"]["mean"] += 0.5
     expected.write_text(json.dumps({"recovery": table}))
     assert main(again) == 1
     assert "independence: edge F1" in capsys.readouterr().err
+    table["rows"] = {"another": table["rows"]["independence"]}
+    expected.write_text(json.dumps({"recovery": table}))
+    assert main(again) == 1
+    assert "nothing to compare: expected some of the rows another" in capsys.readouterr().err
     assert main(["reproduce", "--grid", "main", "--seeds", "x"]) == 2
     expected.write_text("{")
     assert main(again) == 2

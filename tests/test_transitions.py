@@ -157,6 +157,12 @@ def test_invisible_share_per_factor():
             "unknown split 'tst'; did you mean 'test'",
         ),
         (lambda: sample_transitions(SPACE, -1), ValueError, "expected 0 or more, found -1"),
+        (
+            lambda: sample_values(SPACE, 3, sampling="zipf:1"),
+            TypeError,
+            r"a Sampling .*zipf",
+        ),
+        (lambda: sample_transitions(SPACE, 3, sampling={}), TypeError, r"a Sampling .*found {}"),
         (lambda: sample_transitions(SPACE, 2.5), TypeError, "expected an integer, found 2.5"),
         (
             lambda: invisible_share(Painted(), n=3),

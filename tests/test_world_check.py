@@ -265,10 +265,12 @@ def test_many_problems_are_cut_short(tmp_path):
     for i in range(20, 90):
         (folder / "images" / f"{i}.png").unlink()
     report = check(folder)
-    assert len(report.problems) == 70 and report.summary.endswith(": 70 problems")
+    assert len(report.problems) == 71 and report.summary.endswith(": 71 problems")
+    assert sum("is not in mine" in line for line in report.problems) == 70
+    assert any("no picture in the split valid" in line for line in report.problems)
     told = [line for line in str(report).splitlines() if line.startswith("problem: ")]
-    assert len(told) == LINES + 1 and told[-1] == f"problem: ... and {70 - LINES} more"
-    assert f"x  ... and {70 - TEXTS} more" in texts(world_card(report))
+    assert len(told) == LINES + 1 and told[-1] == f"problem: ... and {71 - LINES} more"
+    assert f"x  ... and {71 - TEXTS} more" in texts(world_card(report))
 
 
 @pytest.mark.parametrize(
@@ -370,7 +372,8 @@ def test_a_table_without_a_single_pair_is_a_problem(tmp_path):
     folder = good_folder(tmp_path / "mine", 6)
     (folder / "table.csv").write_text("image,A,B\nimages/0.png,0,1\nimages/1.png,0,1\n")
     report = check(folder)
-    assert report.problems[0].startswith("table.csv: no two pictures differ in one attribute alone")
+    assert report.problems[0].startswith("table.csv: no picture in the split valid and in test")
+    assert report.problems[1].startswith("table.csv: no two pictures differ in one attribute alone")
     assert report.factors == () and report.images is not None
 
 

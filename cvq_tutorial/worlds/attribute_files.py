@@ -105,7 +105,9 @@ def find_table(root: Path) -> Path:
         for name in (CELEBA, CELEBA_CSV):
             if (folder / name).is_file():
                 return folder / name
-    tables = sorted(root.glob("*.csv")) if root.is_dir() else []
+    others = {PAIRS, *PARTITIONS}  # of this package, or of CelebA, beside the table
+    inside = sorted(root.iterdir()) if root.is_dir() else []
+    tables = [p for p in inside if p.suffix.lower() == ".csv" and p.name not in others]
     if not tables:
         raise FileNotFoundError(
             f"no attribute table in {root}: expected {CELEBA}, or a CSV file with a line per "

@@ -207,6 +207,8 @@ def choose(
         for name in names:
             if name not in data.names:
                 raise ValueError(close_match("attribute", name, data.names))
+        if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+            raise ValueError(f"attributes: expected each once, found {twice[0]!r} twice")
         columns = [data.names.index(name) for name in names]
         reasons = without_pairs(data, columns, finders(data, columns, known, same_identity))
         for name, why in reasons.items():

@@ -220,7 +220,7 @@ def space_of(
 
 def identifier(name: str) -> str:
     """A name as a factor may have it: "5_o_Clock_Shadow" becomes "_5_o_Clock_Shadow"."""
-    name = "".join(c if c.isalnum() or c == "_" else "_" for c in name)
+    name = "".join(c if f"_{c}".isidentifier() else "_" for c in name)
     return name if name.isidentifier() else f"_{name}"
 
 

@@ -133,6 +133,8 @@ class CausalShapes3D:
             TypeError, ValueError: values as `render`; an unknown factor, a value out of range.
         """
         before = self.factors.check(values)
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+            raise TypeError(f"{factor}: expected an integer, found {value!r}")
         after = before.copy()
         after[:, self.factors.factor_id(factor)] = value
         return self.factors.follow(before, self.factors.check(after))

@@ -46,6 +46,12 @@ def check_table(
         f"table {source.name}, pictures in {table.folder.name}",
         _split_note(table),
     ]
+    sizes = np.bincount(table.split, minlength=len(SPLITS))
+    if empty := [name for name, n in zip(SPLITS, sizes, strict=True) if not n]:
+        problem(
+            f"{source}: no picture in the split {' and in '.join(empty)}: expected some in each of "
+            f"{', '.join(SPLITS)}, or no column that says so"
+        )
     if table.left_out:
         notes.append(f"columns that are no attribute: {', '.join(table.left_out)}")
     constant = [n for n, v in zip(table.names, table.values.T, strict=True) if np.ptp(v) == 0]

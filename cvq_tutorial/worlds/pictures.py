@@ -41,15 +41,15 @@ def kind_of(path: Path) -> str:
     with open(path, "rb") as file:
         head = file.read(512)
     for sign, kind in _SIGNS.items():
-        if head.startswith(sign):
+        if head.startswith(sign) and (b"\0" in head or not sign.isalnum()):  # "BMW" is a text
             return kind
     if not head:
         return "an empty file"
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return "a zip"
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if start.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")):
         return "a web page"
-    if start.startswith(b"pk"):
-        return "a zip"
     return "unknown" if b"\0" in head else "text"
 
 

@@ -94,7 +94,7 @@ class Sprites:
     _tiles: dict[str, np.ndarray] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        root = data_root() / "sprites" if self.root is None else Path(self.root)
+        root = data_root() / "sprites" if self.root is None else Path(self.root).expanduser()
         if not root.is_dir():
             raise FileNotFoundError(f"no folder of sprites sheets at {root}; {_GET}")
         tiles = {c: np.stack([_read(root / c / f"{s}.png") for s in SHEETS[c]]) for c in SHEETS}
