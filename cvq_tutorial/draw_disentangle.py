@@ -213,6 +213,7 @@ def score_bars(
         axes.tick_params(axis="y", length=0)
         axes.axvline(1, color=GREY, lw=0.8, zorder=0)
         axes.set_title(label(group, 30), fontsize=9)
+        axes.set_xlabel("score", fontsize=8, loc="left")
     handles, texts = panels[0].get_legend_handles_labels()
     figure.legend(handles, texts, loc="outside lower center", ncols=2)
     figure.suptitle(title)
@@ -220,7 +221,7 @@ def score_bars(
     if notes:
         more = f" (and {len(notes) - 2} more)" if len(notes) > 2 else ""
         text = "\n".join(f"* {label(note, 70)}" for note in list(notes)[:2]) + more
-        panels[0].set_xlabel(text, fontsize=7.5, loc="left")
+        panels[0].set_xlabel(f"score\n{text}", fontsize=7.5, loc="left")
     parts = []
     for group, found in groups.items():
         told = ", ".join(f"{k} {s.value:.2f} (permuted {s.permuted:.2f})" for k, s in found.items())

@@ -51,13 +51,21 @@ PALE = 0.3  # how much white is mixed into an image under arrows
 
 
 def _arrow(
-    axes: Axes, start: NDArray, end: NDArray, patches: tuple[Any, Any], style: dict[str, Any]
+    axes: Axes,
+    start: NDArray,
+    end: NDArray,
+    patches: tuple[Any, Any],
+    style: dict[str, Any],
+    bend: float = 0.12,
 ) -> None:
-    """An arrow from cause to effect, clipped at the patches of the two nodes (None: a gap)."""
+    """An arrow from cause to effect, clipped at the patches of the two nodes (None: a gap).
+
+    bend: to the right of the way if positive, as a share of its length.
+    """
     arrow = FancyArrowPatch(
         tuple(start),
         tuple(end),
-        connectionstyle="arc3,rad=0.12",
+        connectionstyle=f"arc3,rad={bend}",
         patchA=patches[0],
         patchB=patches[1],
         shrinkA=1.5 if patches[0] else 3,
@@ -307,7 +315,12 @@ def graph_arrows(
         if i == j:
             _loop(axes, spots[i], spots[i], loop, 0.92 * radius, style)
         else:
-            _arrow(axes, spots[i], spots[j], (discs[i], discs[j]), style)
+            # Towards the middle, else the tail of one arrow can meet the head of another, which
+            # then looks double; there and back keep to their right, each on a side of its own.
+            right = (spots[j] - spots[i])[::-1] * (1, -1)
+            inward = drawn[j, i] or right @ (spots[i] + spots[j]) <= 1e-9
+            bend = 0.12 if inward else -0.12
+            _arrow(axes, spots[i], spots[j], (discs[i], discs[j]), style, bend)
 
     reach = 1 + (0.75 * loop[0] + 0.25 * radius + 0.05 if has_loop else radius + 0.03)
     if radius > 0.06 and max(len(label) for label in labels) <= 3:

@@ -154,12 +154,13 @@ def effects_masks(
     if true_change is not None:
         layers.append(("true", as_probabilities(true_change, "true_change", learned.shape)))
     half = -(-n_actions // 2) if n_actions > 4 else n_actions  # raising actions, then lowering
-    wraps = -(-half // 12)
+    wide = min(1.7, max(1.08, 0.078 * max(map(len, names))))  # inches of a map, as its name needs
+    wraps = -(-half // int(13 / wide))
     columns = -(-half // wraps)
     blocks = -(-n_actions // half) * wraps
 
     tall = 0.95 * min(2.0, max(0.2, shape[0] / shape[1])) + 0.05  # inches of one row of maps
-    figure = Picture(1.7 + 1.08 * columns, 0.65 + blocks * (0.25 + tall * len(layers)))
+    figure = Picture(1.7 + wide * columns, 0.65 + blocks * (0.25 + tall * len(layers)))
     axes = figure.subplots(blocks * len(layers), columns, squeeze=False)
     for cell in axes.ravel():
         cell.set_axis_off()

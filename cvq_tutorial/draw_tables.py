@@ -48,7 +48,8 @@ def dot_plot(
 
     rows: label -> {seeds, numbers {column: {mean, sd}}}, as in a table; 1 to 24.
     columns: 1 to 4 names of numbers; each must be measured in some row.
-    levels: {column: {name: value}}: at most three dashed lines across a panel, such as chance.
+    levels: {column: {name: value}}: dashed lines across a panel, such as chance; lines of one name
+        look alike in every panel.
     reference: label of a row that the others are compared with: a stem leads from its mean to each
         dot, its spread is a grey band, and the difference is written beside each number.
     stem_from: name of a level: in the panels that have it a pale stem leads from it to each dot.
@@ -69,8 +70,11 @@ def dot_plot(
     figure = Picture(2.6 + 2.5 * len(columns), 1.5 + 0.3 * len(labels))
     panels = figure.subplots(1, len(columns), squeeze=False, sharey=True)[0]
     told = []
+    dashes = _dashes(levels or {}, columns)
     for axes, column in zip(panels, columns, strict=True):
         lines = dict((levels or {}).get(column, {}))
+        for name, value in lines.items():
+            axes.axvline(value, color="#555555", linewidth=1.3, linestyle=dashes[name], zorder=1)
         _dots(axes, rows, column, lines, reference, lines.get(stem_from))
         told.append(_panel_in_words(rows, column, lines))
     panels[0].set_yticks(range(len(labels)), drawn)
@@ -84,6 +88,12 @@ def dot_plot(
     return figure
 
 
+def _dashes(levels: Mapping[str, Mapping[str, float]], columns: Sequence[str]) -> dict[str, Any]:
+    """How the line of each name is dashed: alike in every panel."""
+    names = dict.fromkeys(name for column in columns for name in levels.get(column, {}))
+    return {name: LEVEL_DASHES[i % len(LEVEL_DASHES)] for i, name in enumerate(names)}
+
+
 def _dots(
     axes: Axes,
     rows: Rows,
@@ -93,8 +103,6 @@ def _dots(
     stem: float | None,
 ) -> None:
     axes.set_xlim(_limits(rows, column, lines))
-    for value, dashes in zip(lines.values(), LEVEL_DASHES, strict=False):
-        axes.axvline(value, color="#555555", linewidth=1.3, linestyle=dashes, zorder=1)
     base = rows[reference]["numbers"].get(column) if reference else None
     if base is not None:
         axes.axvspan(base["mean"] - base["sd"], base["mean"] + base["sd"], color="#e2e2e2", lw=0)
@@ -166,11 +174,7 @@ def _marks(
     if reference:
         name = f"difference from {clean(reference, 24)}"
         found.append(Line2D([], [], color=ORANGE, linewidth=2.2, label=name))
-    names: dict[str, Any] = {}
-    for column in columns:
-        for name, dashes in zip(levels.get(column, {}), LEVEL_DASHES, strict=False):
-            names.setdefault(name, dashes)
-    for name, dashes in names.items():
+    for name, dashes in _dashes(levels, columns).items():
         line = Line2D([], [], color="#555555", linewidth=1.3, linestyle=dashes)
         line.set_label(clean(name, 32))
         found.append(line)

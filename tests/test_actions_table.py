@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import project_tools
+import pytest
 
 from cvq_tutorial import shipped
 
@@ -55,19 +57,35 @@ def test_what_the_readme_says_of_other_seeds_is_measured():
     )
 
 
-def test_a_small_run_is_measured_in_the_same_shape(monkeypatch):
+def test_a_small_run_is_measured_in_the_same_shape(monkeypatch, tmp_path):
     small = {"EDITS": 24, "ROWS": 4, "PAIRS": 2, "DISTANCES": (1,), "STEPS": 2, "IMAGES": 4}
     for name, value in small.items():
         monkeypatch.setattr(build_actions, name, value)
     folder = shipped.SHIPPED / "shapes3d-lesson-s0"
-    told = build_actions.measured(folder, folder)
+    other = shutil.copytree(folder, tmp_path / "other")
+    with pytest.raises(ValueError, match=r"expected runs of different seeds, found \[0, 0\]"):
+        build_actions.measured(folder, other)
+    info = json.loads((other / "model.json").read_text())
+    (other / "model.json").write_text(json.dumps(info | {"seed": 1}))
+    told = build_actions.measured(folder, other)
     assert told.keys() == TOLD.keys() and told["factors"] == TOLD["factors"]
     assert told["in_a_row"].keys() == TOLD["in_a_row"].keys()
     assert told["plans"][0].keys() == TOLD["plans"][0].keys()
     assert told["plans"][0]["success"] == 1.0
     text = build_actions.written(told)
     assert told["over_seeds"].keys() == TOLD["over_seeds"].keys()
-    for agreed in told["over_seeds"]["actions"].values():  # a run agrees with itself
+    for agreed in told["over_seeds"]["actions"].values():  # a copy agrees with the run
         assert agreed["shared"] == 1.0 > agreed["chance"] > 0
         assert agreed["nodes_set_by_all"] == agreed["nodes_set_by_any"] > 0
     assert "Share of 24 edits" in text and text.count("\n| floor_hue |") == 1
+
+
+def test_runs_of_another_recipe_are_not_compared(tmp_path):
+    folder = shipped.SHIPPED / "shapes3d-lesson-s0"
+    other = shutil.copytree(folder, tmp_path / "other")
+    info = json.loads((other / "model.json").read_text())
+    info["recipe"]["mask_price"] = 9.0
+    (other / "model.json").write_text(json.dumps(info | {"seed": 1}))
+    with pytest.raises(ValueError, match=r"other: expected the recipe of .*, found another"):
+        build_actions.measured(folder, other)
+    assert build_actions.main([]) == 2

@@ -243,6 +243,25 @@ def test_two_nodes_the_arrow_goes_from_cause_to_effect():
     assert place["0"] == pytest.approx((0, 1), abs=1e-6), "node 0 is on top"
 
 
+def middle_of(arrow: FancyArrowPatch) -> np.ndarray:
+    path = arrow.get_connectionstyle()(*arrow._posA_posB)
+    return path.vertices[1]  # of a start, a point that it bends towards, and an end
+
+
+def test_arrows_bend_to_the_middle_and_there_and_back_are_two():
+    graph = np.zeros((6, 6))
+    graph[3, 1] = graph[2, 3] = graph[0, 5] = graph[5, 0] = 1
+    bent = {}
+    for arrow in arrows_of(draw.graph_arrows(graph)):
+        ends = [np.array(patch.center) for patch in (arrow.patchA, arrow.patchB)]
+        names = tuple(round(np.arctan2(x, y) / (2 * np.pi / 6)) % 6 for x, y in ends)
+        straight = sum(ends) / 2
+        bent[names] = np.linalg.norm(middle_of(arrow)) - np.linalg.norm(straight)
+    assert bent.keys() == {(3, 1), (2, 3), (0, 5), (5, 0)}
+    assert bent[3, 1] < 0 and bent[2, 3] < 0
+    assert bent[0, 5] == pytest.approx(-bent[5, 0], abs=0.05) and abs(bent[0, 5]) > 0.05
+
+
 def test_two_nodes_in_the_matrix_row_is_cause():
     axes = draw.graph_matrix(TWO).axes[0]
     assert axes.collections[0].get_array().reshape(2, 2)[0, 1] == 1.0

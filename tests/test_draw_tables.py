@@ -10,6 +10,8 @@ from cvq_tutorial import picture
 from cvq_tutorial.draw_tables import dot_plot, setting_curves
 from cvq_tutorial.picture import ORANGE
 
+DASHED = ("--", "-.")
+
 
 def row(seeds: int = 3, **numbers: tuple[float, float]) -> dict:
     named = {name.replace("_", " "): {"mean": m, "sd": s} for name, (m, s) in numbers.items()}
@@ -83,13 +85,32 @@ def test_a_reference_gives_stems_and_signed_differences():
     assert "difference from ours" in [t.get_text() for t in figure.legends[0].get_texts()]
 
 
+def test_lines_of_one_name_look_alike_in_every_panel():
+    levels = {"acc": {"chance": 0.25, "ceiling": 1.0}, "recovered": {"ceiling": 1.0}}
+    figure = dot_plot(ROWS, ["acc", "recovered"], levels=levels)
+    of_ceiling = [
+        line._unscaled_dash_pattern
+        for axes in figure.axes
+        for line in axes.lines
+        if line.get_linestyle() in DASHED and line.get_xdata()[0] == 1.0
+    ]
+    assert len(of_ceiling) == 2 and of_ceiling[0] == of_ceiling[1]
+    shown = {t.get_text(): h for h, t in zip(*_legend(figure), strict=True)}
+    assert shown["ceiling"]._unscaled_dash_pattern == of_ceiling[0]
+    assert shown["chance"]._unscaled_dash_pattern != of_ceiling[0]
+
+
+def _legend(figure):
+    return figure.legends[0].legend_handles, figure.legends[0].get_texts()
+
+
 def test_levels_are_lines_and_stems_start_at_one_of_them():
     levels = {"acc": {"chance": 0.25}, "recovered": {"copy": 0.0, "ceiling": 1.0}}
     figure = dot_plot(ROWS, ["acc", "recovered"], levels=levels, stem_from="copy")
     first, second = figure.axes
 
     def uprights(axes):
-        return [float(line.get_xdata()[0]) for line in axes.lines if line.get_linestyle() == "--"]
+        return [float(line.get_xdata()[0]) for line in axes.lines if line.get_linestyle() in DASHED]
 
     def pale(axes):
         found = [line.get_xdata() for line in axes.lines if line.get_color() == "#9ecae1"]

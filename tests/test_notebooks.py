@@ -429,6 +429,15 @@ def test_only_marked_facts_of_a_lesson_are_compared_unless_it_is_a_strict_one(tm
         assert len(free) == compared
 
 
+def test_pictures_of_an_earlier_build_stay_as_they_are():
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(noise).save(buffer, "PNG")
+    first = builder.smaller(base64.b64encode(buffer.getvalue()).decode())
+    assert PIL.Image.open(io.BytesIO(base64.b64decode(first))).mode == "P"
+    assert builder.smaller(first) == first
+
+
 def test_a_widget_is_stored_as_its_picture(tmp_path):
     book = notebook("x")
     data = {builder.WIDGET_VIEW: {"model_id": "a", "version_major": 2}, "text/plain": "what it is"}

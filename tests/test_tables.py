@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -10,7 +11,7 @@ from pathlib import Path
 import project_tools
 import pytest
 
-from cvq_tutorial import tables
+from cvq_tutorial import sweeps, tables
 from cvq_tutorial.grids import GRIDS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -67,6 +68,18 @@ def test_the_other_numbers_of_sweeps_in_the_readme_are_measured():
     assert list(told.groups()) == wanted
 
 
+def test_what_the_readme_says_of_the_known_graph_is_measured():
+    told = re.search(
+        r"over seeds 0, 1, 2 the learned graph has edge F1 ([\d.]+) ± ([\d.]+) against the truth, "
+        r"the effects mask F1 ([\d.]+) ± (\d\.\d+)", README
+    )  # fmt: skip
+    assert told is not None
+    found = numbers_of("ablations", "codes: ours")
+    wanted = [found[n][key] for n in ("edge F1", "mask F1") for key in ("mean", "sd")]
+    assert list(told.groups()) == [f"{value:.3f}" for value in wanted]
+    assert EXPECTED["ablations"]["rows"]["codes: ours"]["seeds"] == [0, 1, 2]
+
+
 def test_the_cost_of_a_node_per_codebook_in_the_readme_is_measured():
     told = re.search(
         r"named in ([\d.]+) instead of ([\d.]+), recovered ([\d.]+) instead of (\d\.\d+)", README
@@ -101,24 +114,37 @@ def test_what_the_readme_says_of_skewed_data_is_measured():
 
 
 def test_a_part_that_is_run_again_leaves_the_rest_as_it_was(tmp_path, monkeypatch):
-    before = {key: dict(EXPECTED[key]) for key in ("main", "recovery")}
+    before = {key: copy.deepcopy(EXPECTED[key]) for key in ("main", "recovery")}
     before["main"]["machine"] = before["main"]["machine"] | {"processor": "another"}
     (tmp_path / "expected.json").write_text(json.dumps(before))
     monkeypatch.setattr(build_tables, "OUT", tmp_path)
     cell = GRIDS["main"][0]
     folder = tmp_path / "runs" / "main" / cell.name
     folder.mkdir(parents=True)
-    (folder / "cell.json").write_text("{}")
+    (folder / "cell.json").write_text(json.dumps(sweeps._told(cell)))
     seconds = {"seconds": {"total": 60.0}, "reconstruction": {"psnr": 12.5}}
     (folder / "metrics.json").write_text(json.dumps(seconds))
     build_tables.main([str(tmp_path / "runs")])
     after = json.loads((tmp_path / "expected.json").read_text("utf-8"))
     assert after["recovery"] == before["recovery"]
+    assert after["main"] == before["main"]  # one seed does not replace three
+    before["main"]["rows"][cell.label]["seeds"] = [0]
+    (tmp_path / "expected.json").write_text(json.dumps(before))
+    for _ in range(2):
+        build_tables.main([str(tmp_path / "runs")])
+    after = json.loads((tmp_path / "expected.json").read_text("utf-8"))
     rows, old = after["main"]["rows"], before["main"]["rows"]
     assert rows.pop(cell.label)["numbers"] == {"PSNR": {"mean": 12.5, "sd": 0.0}}
     assert rows == {label: row for label, row in old.items() if label != cell.label}
     assert after["main"]["wall_minutes"] == before["main"]["wall_minutes"]
-    assert after["main"]["machine"]["processor"].startswith("another, ")
+    processors = after["main"]["machine"]["processor"].split(", ")
+    assert processors[0] == "another" and len(processors) == 2
+    text = (tmp_path / "expected.json").read_text("utf-8")
+    (folder / "cell.json").write_text("{}")
+    (folder / "metrics.json").write_text(json.dumps({"reconstruction": {"psnr": 99.0}}))
+    build_tables.main([str(tmp_path / "runs")])  # a run of something else
+    assert (tmp_path / "expected.json").read_text("utf-8") == text
+    assert build_tables.main([str(tmp_path / "none")]) == 2
 
 
 def test_a_whole_table_took_from_its_first_start_to_its_last_end(tmp_path):
@@ -148,4 +174,4 @@ def test_the_tables_are_those_of_the_results_file():
 def test_every_row_is_of_a_cell_that_can_be_run_again():
     for grid, made in EXPECTED.items():
         assert set(made["rows"]) <= {cell.label for cell in GRIDS[grid]}
-        assert tables.differences(made, made) == []
+        assert tables.demand(made, made) > len(made["rows"])

@@ -39,6 +39,39 @@ def test_the_numbers_of_a_world_in_the_readme_are_measured(world):
     assert [cell.strip().replace("`", "") for cell in told.split("|")] == wanted
 
 
+SEED_ROWS = {  # first words of a row in the README -> key, digits, keys of what is beside it
+    "reconstruction (dB)": ("psnr", 1, ()),
+    "codes used, of": ("codes_used", 0, ()),
+    "name the action: macro accuracy": ("action_accuracy", 3, ("chance",)),
+    "name the factor: macro accuracy": ("factor_accuracy", 3, ("factor_chance",)),
+    "intervened picture (dB)": ("intervened_psnr", 1, ("copy_psnr", "psnr")),
+    "recovered": ("recovered", 3, ()),
+    "judge: target reached": ("target_reached", 3, ("target_ceiling",)),
+    "judge: all others kept": ("others_kept", 3, ("others_ceiling",)),
+    "causes per set node": ("causes", 1, ()),
+}
+
+
+@pytest.mark.parametrize("words", SEED_ROWS)
+def test_the_numbers_of_each_seed_in_the_readme_are_measured(words):
+    key, digits, beside = SEED_ROWS[words]
+    seeds = [ROWS["shapes3d"]["seeds"][seed] for seed in "012"]
+    table = re.search(r"^\| `shapes3d` \| seed 0.*?\n\n", README, re.M | re.S)
+    assert table is not None
+    ((head, cells),) = re.findall(rf"^\| ({re.escape(words)}[^|]*)\|(.+)\|$", table[0], re.M)
+    *told, about = [cell.strip() for cell in cells.split("|")]
+    assert told == [f"{seed[key]:.{digits}f}" for seed in seeds]
+    if key == "codes_used":
+        assert {int(head.split()[-1])} == {seed["codes"] for seed in seeds}
+    if key == "causes":
+        assert {about} == {f"{seed['nodes']} possible" for seed in seeds}
+    for other in beside:
+        values = sorted(f"{seed[other]:.{digits}f}" for seed in seeds)
+        span = values[0] if values[0] == values[-1] else f"{values[0]} to {values[-1]}"
+        name = {"chance": "chance", "factor_chance": "chance", "copy_psnr": "copy"}
+        assert f"{span} {name.get(other, 'ceiling')}" in about
+
+
 def test_what_the_readme_says_of_failures_is_measured():
     (told,) = re.findall(r"^What fails: .*?\n\n", README, re.M | re.S)
     wanted = [ROWS["sprites"]["weakest"]["edit_kept"], ROWS["sprites"]["edit_kept"]]

@@ -33,13 +33,14 @@ IMAGES = 256  # that a graph is a mean over
 
 HEAD = """# Actions
 
-`{world}`, recipe `lesson`, seed {seed}, one run, test split: `python tools/build_actions.py RUN`.
+`{world}`, recipe `{recipe}`, seed {seed}, one run, test split: `python tools/build_actions.py RUN`.
 
 ## One action: what else moves
 
 Share of {n} edits, per factor that was set, after which the judge reads a factor as it should not
 be. Row = factor that was set, column = factor that is read: on the diagonal the target was missed,
-off it another factor moved.
+off it another factor moved. *Ceiling*: the same for the true pictures after all these edits,
+encoded and decoded; what the judge misreads there is no fault of the edit.
 
 """
 IN_A_ROW = """
@@ -72,25 +73,49 @@ that all graphs have, and what that share would be if the causes of each place w
 def measured(folder: Path, *others: Path) -> dict:
     """All that is asked of a run, and of others of the same world.
 
-    Raises CheckpointError for a folder without a trained model.
+    Raises CheckpointError for a folder without a trained model, ValueError for others that differ
+    from the first in more than their seed.
     """
+    _differ_in_seed(folder, *others)
     model, world, info = checkpoints.load_run(folder)
     judge = load_or_train_judge(world, steps=Recipe(**info["recipe"]).judge_steps)
     edits = sample_transitions(world.factors, EDITS, "test", 0)
-    read = []
+    read, best = [], []
     for start in range(0, EDITS, 240):
         part = edits.take(slice(start, start + 240))
         done = model.intervene(to_float(world.render(part.x)), torch.from_numpy(part.actions))
         read.append(judge.read(done.images))
+        best.append(judge.read(model.reconstruct(to_float(world.render(part.y)))))
     moved = leakage(torch.cat(read).cpu().numpy(), edits.y, edits.actions % world.factors.n_factors)
+    misread = torch.cat(best).cpu().numpy() != edits.y
     return {
-        "run": {"world": world.name, "seed": info["seed"], "sha256": info["sha256"]},
+        "run": {
+            "world": world.name,
+            "recipe": info["recipe"]["name"],
+            "seed": info["seed"],
+            "sha256": info["sha256"],
+        },
         "factors": list(world.factors.names),
-        "leakage": {"n": EDITS, "rows": moved.round(4).tolist()},
+        "leakage": {
+            "n": EDITS,
+            "rows": moved.round(4).tolist(),
+            "ceiling": misread.mean(0).round(4).tolist(),
+        },
         "in_a_row": sequences.composition(model, world, STEPS, ROWS, 0, judge),
         "plans": [sequences.plan_success(model, world, d, PAIRS, 0) for d in DISTANCES],
         "over_seeds": over_seeds(folder, *others),
     }
+
+
+def _differ_in_seed(*folders: Path) -> None:
+    infos = [checkpoints.read_info(folder) for folder in folders]
+    for key in ("world", "recipe"):
+        for folder, info in zip(folders, infos, strict=True):
+            if info[key] != infos[0][key]:
+                raise ValueError(f"{folder}: expected the {key} of {folders[0]}, found another")
+    seeds = [info["seed"] for info in infos]
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"expected runs of different seeds, found {seeds}")
 
 
 def over_seeds(*folders: Path) -> dict:
@@ -112,9 +137,10 @@ def written(told: dict) -> str:
     """`actions.md` of the contents of `actions.json`."""
     run, names, line = told["run"], told["factors"], told["in_a_row"]
     text = HEAD.format(n=told["leakage"]["n"], **run)
+    moved = [*told["leakage"]["rows"], told["leakage"]["ceiling"]]
     text += _table(["set", *names], [
         [name, *(f"{v:.3f}" for v in row)]
-        for name, row in zip(names, told["leakage"]["rows"], strict=True)
+        for name, row in zip([*names, "*ceiling*"], moved, strict=True)
     ])  # fmt: skip
     text += IN_A_ROW.format(n=line["n"])
     who = ("belief", "images", "ceiling", "copy")
@@ -171,6 +197,9 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def main(folders: list[str]) -> int:
+    if not folders:
+        print(__doc__, file=sys.stderr)
+        return 2
     told = measured(*(Path(folder) for folder in folders))
     write_atomic(OUT / "actions.json", (json.dumps(told, indent=1) + "\n").encode())
     write_atomic(OUT / "actions.md", written(told).encode())

@@ -149,8 +149,11 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
 
 def smaller(encoded: str, colours: int = 160) -> str:
     """A PNG in base64 with few colours, about a fifth of the size; itself if that is no gain."""
-    image = PIL.Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
+    image = PIL.Image.open(io.BytesIO(base64.b64decode(encoded)))
+    if image.mode == "P":  # it has few colours: what is kept from an earlier build stays as it is
+        return encoded
     few = io.BytesIO()
+    image = image.convert("RGB")
     image.quantize(colours, dither=PIL.Image.Dither.NONE).save(few, "PNG", optimize=True)
     found = base64.b64encode(few.getvalue()).decode("ascii")
     return found if len(found) < len(encoded) else encoded

@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-from cvq_tutorial import tables
+from cvq_tutorial import sweeps, tables
 from cvq_tutorial.grids import GRIDS
 from cvq_tutorial.paths import PROJECT_ROOT, write_atomic
 
@@ -67,21 +67,42 @@ def written(expected: dict) -> str:
     return text
 
 
+def summed_up(expected: dict, grid: str, folder: Path) -> None:
+    """Put what is finished in the folder of a grid into `expected`; the rest stays as it was.
+
+    A row of fewer seeds than are known replaces none, and a run of something else is no row.
+    """
+    good, refused = sweeps.usable(GRIDS[grid], folder)
+    made = tables.table(good, folder)
+    before = expected.get(grid, {"rows": {}})
+    for label, row in before["rows"].items():
+        if set(row["seeds"]) - set(made["rows"].get(label, row)["seeds"]):
+            refused.append(f"{grid}: left as it was, with seeds {row['seeds']}: {label}")
+            del made["rows"][label]
+    print("\n".join(refused), file=sys.stderr)
+    if not made["rows"]:
+        return
+    if set(before["rows"]) - set(made["rows"]):  # some were measured elsewhere
+        known = before["machine"]["processor"].split(", ")
+        made["machine"]["processor"] = ", ".join(
+            dict.fromkeys([*known, made["machine"]["processor"]])
+        )
+    made["rows"] = {**before["rows"], **made["rows"]}
+    del made["missing"]
+    wall = wall_minutes(folder, GRIDS[grid])  # of a part it would tell nothing
+    made["wall_minutes"] = wall if wall is not None else before.get("wall_minutes")
+    expected[grid] = made
+
+
 def main(folders: list[str]) -> int:
     expected = tables.read_expected(OUT / "expected.json")
+    if absent := [runs for runs in folders if not Path(runs).is_dir()]:
+        print(f"no folder of sweeps at {', '.join(absent)}", file=sys.stderr)
+        return 2
     for runs in folders:
-        for grid, cells in GRIDS.items():
+        for grid in GRIDS:
             if (Path(runs) / grid).is_dir():
-                made = tables.table(cells, Path(runs) / grid)
-                before = expected.get(grid, {"rows": {}})
-                if set(before["rows"]) - set(made["rows"]):  # some were measured elsewhere
-                    both = (before["machine"]["processor"], made["machine"]["processor"])
-                    made["machine"]["processor"] = ", ".join(dict.fromkeys(both))
-                made["rows"] = {**before["rows"], **made["rows"]}
-                del made["missing"]
-                wall = wall_minutes(Path(runs) / grid, cells)  # of a part it would tell nothing
-                made["wall_minutes"] = wall if wall is not None else before.get("wall_minutes")
-                expected[grid] = made
+                summed_up(expected, grid, Path(runs) / grid)
     write_atomic(OUT / "expected.json", (json.dumps(expected, indent=1) + "\n").encode())
     text = written(expected)
     write_atomic(OUT / "tables.md", text.encode())

@@ -2,8 +2,9 @@
 
     python tools/build_worlds.py runs/cars3d-lesson-s0 runs/faces-lesson-s0 ...
 
-Each folder is one that `make reproduce WORLD=...` leaves: `model.json` and `metrics.json` are read.
-Worlds that are not among them are left as they were.
+Each folder is one that `make reproduce WORLD=... SEED=...` leaves: `model.json` and `metrics.json`
+are read. The table is of seed 0; some numbers of other seeds are kept beside it. Worlds and seeds
+that are not among the folders are left as they were.
 """
 
 from __future__ import annotations
@@ -42,6 +43,12 @@ COLUMNS = {  # title -> (key, digits)
     "minutes": ("minutes", 0),
 }
 
+PER_SEED = (
+    "psnr", "codes_used", "codes", "action_accuracy", "factor_accuracy", "chance", "factor_chance",
+    "intervened_psnr", "copy_psnr", "recovered", "target_reached", "target_ceiling", "others_kept",
+    "others_ceiling", "causes", "nodes",
+)  # fmt: skip
+
 HEAD = """# Worlds
 
 The whole method on each world: `make reproduce WORLD=...` with its defaults (recipe `lesson`, seed
@@ -55,7 +62,7 @@ the picture *after an action*; *copy* leaves the picture as it is. *Target reach
 kept* are read by an independent judge, beside its reading of the true picture, encoded and decoded
 (*ceiling*). What the autoencoder *keeps* of an edit is how much of the difference between x and y
 is left when both are encoded and decoded: 1 all, 0 nothing. Minutes are of training and evaluation
-together, on two cores that had other work at times.
+together, on one or two cores that had other work at times.
 
 """
 
@@ -69,6 +76,8 @@ def summed_up(folder: Path) -> dict:
     info = checkpoints.read_info(folder)
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
     world = info["world"]["name"]
+    if world not in ORDER:
+        raise ValueError(f"{folder}: expected a world among {', '.join(ORDER)}, found {world!r}")
     usual = recipes.get("lesson", world).to_json()
     changed = {k: v for k, v in info["recipe"].items() if usual.get(k) != v}
     if changed:
@@ -84,6 +93,11 @@ def summed_up(folder: Path) -> dict:
         "visible_action_accuracy": round(named["visible"]["macro_action_accuracy"], 4),
         "chance": round(named["chance"]["action"], 4),
         "factor_accuracy": round(named["macro_factor_accuracy"], 4),
+        "factor_chance": round(named["chance"]["factor"], 4),
+        "codes_used": sum(metrics["codes"]["used"]),
+        "codes": sum(metrics["codes"]["size"]),
+        "causes": round(metrics["graph"]["edges_per_set_node"], 2),
+        "nodes": round(metrics["graph"]["edges_per_set_node"] / metrics["graph"]["density"]),
         "weakest": {
             "factor": weakest,
             "action_accuracy": round(per_factor[weakest], 4),
@@ -118,7 +132,7 @@ def written(rows: dict[str, dict]) -> str:
     for world, row in rows.items():
         weakest = row["weakest"]
         text += (
-            f"* `{world}`: {ABOUT[world]}. Hardest to name: `{weakest['factor']}`, "
+            f"* `{world}`: {ABOUT[world]}. Hardest to name, of all edits: `{weakest['factor']}`, "
             f"{weakest['action_accuracy']:.3f}; of that edit the autoencoder keeps "
             f"{weakest['edit_kept']:.2f}, of all edits {row['edit_kept']:.2f}. Of true pictures "
             f"the judge reads all factors right in {row['judge']:.3f}.\n"
@@ -130,7 +144,12 @@ def main(folders: list[str]) -> int:
     path = OUT / "worlds.json"
     rows = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     for folder in map(Path, folders):
-        rows[checkpoints.read_info(folder)["world"]["name"]] = summed_up(folder)
+        world, row = checkpoints.read_info(folder)["world"]["name"], summed_up(folder)
+        seeds = rows.get(world, {}).get("seeds", {})
+        seeds |= {str(row["seed"]): {key: row[key] for key in PER_SEED}}
+        rows[world] = (row if row["seed"] == 0 else rows.get(world, {})) | {"seeds": seeds}
+    if strays := [world for world, row in rows.items() if "seed" not in row]:
+        raise ValueError(f"expected seed 0 first, found none of {', '.join(strays)}")
     rows = {world: rows[world] for world in ORDER if world in rows}
     write_atomic(path, (json.dumps(rows, indent=1) + "\n").encode())
     write_atomic(OUT / "worlds.md", written(rows).encode())
