@@ -18,6 +18,11 @@ def gap(information, axis):
     return np.take(ranked, -1, axis) - np.take(ranked, -2, axis)
 
 
+def in_place(factors, rng):
+    rng.shuffle(factors)
+    return factors
+
+
 @pytest.mark.parametrize(
     ("exercise", "answer", "told"),
     [
@@ -35,6 +40,9 @@ def gap(information, axis):
         (check.permuted_rows, lambda f, rng: f, "nothing moved"),
         (check.permuted_rows, lambda f, rng: rng.permuted(f, axis=0), "stay together"),
         (check.permuted_rows, lambda f, rng: f[rng.integers(0, len(f), len(f))], "replacement"),
+        (check.permuted_rows, in_place, "was changed"),
+        (check.permuted_rows, lambda f, rng: f[::-1], "let `rng` choose"),
+        (check.permuted_rows, lambda f, rng: np.roll(f, 1, axis=0), "let `rng` choose"),
         (check.permuted_rows, 3, "expected a function"),
     ],
 )

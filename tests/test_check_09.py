@@ -23,6 +23,8 @@ def compare(low, high, tie=0.5):
         (check.limit_of_an_alarm, np.quantile, "right: "),
         (check.limit_of_an_alarm, lambda g, s: np.quantile(g, 1 - s), "other end"),
         (check.limit_of_an_alarm, lambda g, s: s * max(g), "share of the best"),
+        (check.limit_of_an_alarm, lambda g, s: sorted(g)[int(s * len(g))], "right: "),
+        (check.limit_of_an_alarm, lambda g, s: min(g) + s * (max(g) - min(g)), "worst to best"),
         (check.limit_of_an_alarm, np.percentile, "in percent"),
         (check.limit_of_an_alarm, lambda g, s: None, "not attempted"),
         (check.auroc_with_ties, compare, "right: "),

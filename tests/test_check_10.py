@@ -44,6 +44,7 @@ def whole(identity, share):
         (check.whole_identities, lambda i, share: ~whole(i, share), "exchanged"),
         (check.whole_identities, lambda i, share: np.zeros(len(i), dtype=bool), "empty"),
         (check.whole_identities, lambda i, share: whole(i, 0.5), "far from the share"),
+        (check.whole_identities, lambda i, share: i % 4 == 0, "use `share`"),
         (check.whole_identities, lambda i, share: whole(i, share)[:7], "shape (300)"),
         (check.whole_identities, lambda i, share: whole(i, share).astype(int), "boolean"),
         (check.whole_identities, lambda i, share: None, "not attempted"),

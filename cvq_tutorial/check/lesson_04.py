@@ -10,7 +10,7 @@ import numpy as np
 from cvq_tutorial.check.base import Exercise, array, whole, words
 
 _NAMES = ("v0", "v1", "v2", "v3")
-_GRAPH = np.array([[0, 0, 0, 1], [1, 0, 1, 0], [0, 1, 0, 1], [0, 1, 0, 1]])  # row = cause
+_GRAPH = np.array([[0, 0, 0, 1], [0, 1, 0, 0], [0, 1, 0, 1], [0, 1, 0, 1]])  # row = cause
 
 
 def _named(marks: np.ndarray) -> frozenset[str]:
@@ -29,8 +29,8 @@ causes_of_v3 = Exercise(
         "v3 is a cause of itself: it reads its own old code": (
             lambda found: found == _CAUSES - {"v3"}
         ),
-        "that is another column; go down the last one": (
-            lambda found: any(found == _named(_GRAPH[:, j]) for j in range(3))
+        "that is the column of v1; go down the last one": (
+            lambda found: found == _named(_GRAPH[:, 1])
         ),
     },
     praise="down the column of v3, its own entry included",

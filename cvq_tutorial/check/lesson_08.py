@@ -62,8 +62,15 @@ mig_by_hand = Exercise(
 _TABLE = np.stack([np.arange(40), 100 + np.arange(40)], axis=1)
 
 
-def _dealt(given: Callable[..., Any]) -> np.ndarray:
-    return np.asarray(given(_TABLE.copy(), np.random.default_rng(0)))
+def _dealt(given: Callable[..., Any], seed: int = 0) -> np.ndarray:
+    return np.asarray(given(_TABLE.copy(), np.random.default_rng(seed)))
+
+
+def _spoils(given: Callable[..., Any]) -> bool:
+    """Whether the answer changes the table that it is given."""
+    table = _TABLE.copy()
+    given(table, np.random.default_rng(0))
+    return not np.array_equal(table, _TABLE)
 
 
 def _is_control(given: Callable[..., Any]) -> bool:
@@ -72,6 +79,8 @@ def _is_control(given: Callable[..., Any]) -> bool:
         found.shape == _TABLE.shape
         and sorted(map(tuple, found)) == sorted(map(tuple, _TABLE))
         and not np.array_equal(found, _TABLE)
+        and not np.array_equal(found, _dealt(given, seed=1))
+        and not _spoils(given)
     )
 
 
@@ -81,6 +90,10 @@ permuted_rows = Exercise(
     hints={
         "nothing moved: each row still belongs to its image": lambda given: np.array_equal(
             _dealt(given), _TABLE
+        ),
+        "`factors` itself was changed; return a new array": _spoils,
+        "the same order for every generator: let `rng` choose it": lambda given: np.array_equal(
+            _dealt(given), _dealt(given, seed=1)
         ),
         "the factors of a row must stay together: permute rows, not single values": lambda given: (
             _dealt(given).shape == _TABLE.shape

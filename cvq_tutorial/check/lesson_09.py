@@ -23,7 +23,7 @@ what_shows_shuffled_actions = Exercise(
     praise="and only because its chance stands beside it",
 )
 
-_GOOD = np.array([33.0, 30.0, 31.0, 29.0, 35.0, 32.0, 34.0, 28.0, 36.0, 37.0, 38.0])
+_GOOD = np.array([33.0, 28.5, 30.0, 29.0, 37.0, 36.0, 45.0, 28.0, 28.2, 37.5, 38.0])  # uneven
 
 
 def _limits(
@@ -44,6 +44,9 @@ limit_of_an_alarm = Exercise(
         ),
         "that is a share of the best value; ask how many images lie below": _limits(
             lambda good, share: share * float(good.max())
+        ),
+        "that is a share of the way from worst to best; ask how many images lie below": _limits(
+            lambda good, share: float(good.min() + share * (good.max() - good.min()))
         ),
         "np.percentile counts in percent: 0.2 is a fifth of a percent there": _limits(
             lambda good, share: float(np.percentile(good, share))

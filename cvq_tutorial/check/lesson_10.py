@@ -59,9 +59,13 @@ share_of_atomic_pairs = Exercise(
 _IDENTITY = np.repeat(np.arange(60), 5)[np.random.default_rng(0).permutation(300)]
 
 
-def _side(given: Callable[..., Any]) -> np.ndarray:
+def _side(given: Callable[..., Any], share: float = 0.25) -> np.ndarray:
     """The answer's test side of the trial, bool (300,)."""
-    return array((len(_IDENTITY),), "boolean")(given(_IDENTITY.copy(), 0.25))
+    return array((len(_IDENTITY),), "boolean")(given(_IDENTITY.copy(), share))
+
+
+def _is_near(given: Callable[..., Any], share: float) -> bool:
+    return bool(abs(_side(given, share).mean() - share) < 0.12)
 
 
 def _torn(side: np.ndarray) -> bool:
@@ -71,7 +75,7 @@ def _torn(side: np.ndarray) -> bool:
 
 whole_identities = Exercise(
     read=function(_IDENTITY.copy(), 0.25),
-    right=lambda given: not _torn(_side(given)) and bool(abs(_side(given).mean() - 0.25) < 0.12),
+    right=lambda given: not _torn(_side(given)) and _is_near(given, 0.25) and _is_near(given, 0.5),
     hints={
         "some identities lie on both sides: draw identities, not pictures": (
             lambda given: _torn(_side(given))
@@ -80,6 +84,9 @@ whole_identities = Exercise(
             lambda given: bool(abs(_side(given).mean() - 0.75) < 0.12)
         ),
         "one side is empty": lambda given: bool(_side(given).mean() in (0, 1)),
+        "right for a quarter, but not for other shares: use `share`": (
+            lambda given: _is_near(given, 0.25)
+        ),
         "the test side is far from the share that was asked for": lambda given: True,
     },
     praise="whoever is in the test has never been seen, not even in another picture",

@@ -160,7 +160,7 @@ draw_pairs.pairs(before, after, names, notes, title="One transition per factor")
 
 # %% [markdown]
 # In the figure above, each column is a transition that raises one factor, x above and y below, with the share
-# of pixels that differ at all. The object's hue changes the fewest, about 15 in 100. A larger object changes
+# of pixels that differ at all. The object's hue changes the fewest, about one in six. A larger object changes
 # half of the image: its shadow is wide and soft. Most of these changes are too faint to see, and that is a
 # first warning: *how many* pixels change is not how visible an edit is.
 #

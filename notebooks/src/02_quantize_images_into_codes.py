@@ -102,8 +102,8 @@ draw_quantize.patches_by_code(test, codes, model.grid, [10, 61, 52, 56, 57, 51])
 
 # %% [markdown]
 # One row per code, with patches from the test images that were given it. Look along the rows: the first
-# four are one **colour** each, in plain patches. The fifth is a colour too, but takes in some strange
-# patches at the end: there are only 64 codes, and everything must get one. The last row has all
+# four are one **colour** each, in plain patches, but for a few in the third. The fifth is a colour too, and
+# takes in more strange patches at the end: there are only 64 codes, and everything must get one. The last row has all
 # colours, and what its patches share is a dark edge. So the answer to the prediction is: colour first,
 # because a wrong colour on a whole patch costs most; edges make do with few codes, and the decoder
 # guesses from the neighbours how they go on.

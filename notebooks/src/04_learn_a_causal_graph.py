@@ -235,8 +235,8 @@ recovery_curve(
 # Start with the blue curve. It begins at "every edge", since all edges are on, and climbs as the
 # price rises and edges go. It ends well above that control and well below 1. The orange curve is
 # another story: after 100 steps it is close to 1. The green one, the control, stays at 0: where
-# there is no cause, none is reported. The lowest line is the *true* graph with all arrows turned
-# round. It scores next to nothing, although it has the same pairs: direction is part of the answer.
+# there is no cause, none is reported. The lower of the two level lines is the *true* graph with all arrows
+# turned round. It scores next to nothing, although it has the same pairs: direction is part of the answer.
 
 
 # %% tags=["nbval-check-output"]
@@ -582,7 +582,7 @@ print(f"on the wall lie {on_wall:.0%} of the causes and {wall.float().mean():.0%
 # |  | v0 | v1 | v2 | v3 |
 # | --- | --- | --- | --- | --- |
 # | **v0** | 0 | 0 | 0 | 1 |
-# | **v1** | 1 | 0 | 1 | 0 |
+# | **v1** | 0 | 1 | 0 | 0 |
 # | **v2** | 0 | 1 | 0 | 1 |
 # | **v3** | 0 | 1 | 0 | 1 |
 #

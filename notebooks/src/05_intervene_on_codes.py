@@ -117,7 +117,7 @@ print("codes outside the mask that changed:", int((new != codes)[untouched].sum(
 # %% [markdown]
 # The last line is the point of the copy. Where the mask says no, the code is not predicted well; it
 # is not predicted at all. It stays. A model that predicts every code again, as the published code
-# does, has to be right 256 times to leave a wall alone.
+# does, has to be right once for every code that should stay, and that is most of the 256.
 #
 # **Predict.** How many of the 256 codes does `wall_hue+` set? And `orientation+`, which turns the
 # whole scene a little?

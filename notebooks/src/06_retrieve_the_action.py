@@ -228,13 +228,16 @@ flat = (every_pair / per_code[0, 0].numel()).softmax(1)
 left = flat[torch.arange(pairs), actions].numpy()  # of each right action, by the mean
 large = np.array([names[a].startswith(("floor", "wall")) for a in test.actions])
 print("of edits of floor and wall by the mean, above 0.7:", bool(left[large].mean() > 0.7))
-print("of edits of the object, below 0.5:", bool(left[~large].mean() < 0.5))
+print(
+    "of all other edits, of the object and of the camera, below 0.5:",
+    bool(left[~large].mean() < 0.5),
+)
 
 # %% [markdown]
 # A lead of 150 nats is one of 0.6 nats after the division: 1.8 times as likely, with ten others beside
 # it. By the sum the model is nearly certain, by the mean it hesitates, although it was right just as
-# often. An edit of the floor or the wall changes many codes and survives the division; one of the
-# object is drowned by the codes that nothing happened to.
+# often. An edit of the floor or the wall changes many codes and survives the division; the others
+# are drowned by the codes that nothing happened to.
 # A number that is called a probability and is not one does harm later: nobody can set a threshold on
 # it, combine it with other evidence, or notice that it is unsure. The setting `retrieval=mean` repeats it in
 # a whole run.

@@ -279,8 +279,9 @@ print("on the skewed test it changed by at most 0.1:", bool(abs(changed) <= 0.1)
 # %% [markdown]
 # In the figure above, the orange diamonds have come back on the rare hues, although nothing was added to the data:
 # the few pairs of each are enough to learn a hue, if only they are seen often. Now look at red, on the left (only about a dozen
-# of these edits start there). It was more than half of all rows and is a tenth of what was drawn: this is where the cure
-# is paid for.
+# of these edits start there): it has fallen. That it is now only a tenth of what is drawn does not explain it, for the
+# model that was trained evenly saw no more of red. What differs is the effective size: the evened data are the same few
+# rows again and again. Or it is luck; a dozen edits cannot tell.
 #
 # So in the table, compare *skewed* in the two lower lines. On data of the training's own kind nothing is gained that
 # stands out of the noise, and one run cannot tell more: run the lesson with `-p seed 1`, and there is likely to be a
@@ -290,7 +291,7 @@ print("on the skewed test it changed by at most 0.1:", bool(abs(changed) <= 0.1)
 # %% [markdown]
 # ## Explore
 #
-# The model that was trained on skewed data, as an *action pad* (lesson 05): buttons are actions; on the left is what
+# The model that was trained on skewed data, as an *action pad* ([lesson 00](00_start_here.ipynb)): buttons are actions; on the left is what
 # the model imagines, beside it the truth. It starts at cyan, the first of the rare hues. **Try this:** press
 # `step back` and compare other actions: `wall_hue+` is learned, `object_hue+` is not. Then make a second pad with
 # `explore.ActionPad(models["even"], world, START)`. Watch the PSNR fall with each further action, for both: so short
@@ -409,7 +410,7 @@ check.worth_of_a_sample(worth_of_a_sample)
 # * Plain accuracy on skewed data praises whoever knows the frequent values. Report macro accuracy, and each value.
 # * A test that is skewed like the training data cannot show what was not learned. Test evenly.
 # * What is rare is learned late: the rare hues were named far worse than the others, and frequent hues hid it.
-# * Resampling brought the rare hues back; it costs effective size and some of what was frequent.
+# * Resampling brought the rare hues back; it costs effective size, and what was frequent may suffer.
 # * It cannot bring back what never occurs.
 #
 # **What this does not show.** Training here is short on purpose, with one seed. More steps see the rare rows more

@@ -307,7 +307,7 @@ with_constant = disentangle.mig(perfect, constant, seed=seed)
 print("with a constant factor:", round(with_constant.value, 2), "-", with_constant.notes[0])
 
 # %% [markdown]
-# The bins cost the perfect latent a fifth of its score, and the constant factor turns a careless mean into
+# The bins cost the perfect latent about a sixth of its score, and the constant factor turns a careless mean into
 # nan; the package leaves such a factor out and says so. Even the exact count is not quite 1: to 4000
 # images, two unrelated columns of 40 values seem to share a little. That is trap 1, in a milder form.
 #

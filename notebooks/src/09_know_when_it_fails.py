@@ -135,8 +135,8 @@ print("up minus down, above 0.9:", [n for n in beyond if beyond[n] > 0.9])
 # %% [markdown]
 # Read the first two columns together. For the hues of floor and wall the model knows that it is guessing:
 # up is near 1, the control near a coin. For scale and orientation the first column alone looks good,
-# too. But there the control is as high: such images are harder under *every* action (a large object
-# covers more places), and the missing step has nothing to do with it. The third column takes the
+# too. But there the control is as high: such images are harder for the step down as well (a large
+# object, for one, covers more places), and the missing step has nothing to do with it. The third column takes the
 # difference of both on the same image. It is a perfect alarm for all three hues and none for the
 # others. **An alarm without its control may ring for something else.**
 #
@@ -285,8 +285,7 @@ print("own edges, which a transposition does not move:",
       int((known.graph & np.eye(12, dtype=bool)).sum()))  # fmt: skip
 
 # %% [markdown]
-# Transposed, the graph is hardly better than edges drawn at random; what it has right are above all the
-# own edges. The number that does *not* see it is the number of edges, or their density: it is the same
+# Transposed, the graph is far from right; what it has right are above all the own edges. The number that does *not* see it is the number of edges, or their density: it is the same
 # both ways. A test with two nodes and one edge sees it in a second, and belongs in every code base.
 
 # %% [markdown]

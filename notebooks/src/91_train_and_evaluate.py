@@ -62,7 +62,9 @@ print(f"{model.n_actions} actions: {', '.join(model.action_names)}")
 
 # %% [markdown]
 # Loss of both phases, as the log has it. A curve that still falls at its right end says that the
-# recipe is too short; `nano` always is.
+# recipe is too short; `nano` always is. The jump of the first curve is where the codebooks start:
+# until there (`warmup_share` of the steps) the map passed unquantised, from there on the decoder
+# sees codes.
 
 # %% tags=["nbval-ignore-output"]
 reproduce.show(draw.training_curves(reproduce.read_log(folder)), folder, "training_curves")
@@ -152,13 +154,15 @@ reproduce.show(picture, folder, "graph_matrix")
 
 # %% [markdown]
 # The same edges as arrows: over the picture, for one node that is set (causes point in, effects
-# point out); in a world without pictures on a circle, compared with the true graph.
+# point out; a model that was trained for seconds may set none, then it is the likeliest one); in a world without pictures on a circle, compared with the true graph.
 
 # %% tags=["nbval-ignore-output"]
 if place.has_images:
     image = look.before[look.focus]
     node = gallery.busiest_node(graph)
-    picture = draw.graph_over_image(image, graph, model.grid, node, title=graph.action)
+    picture = draw.graph_over_image(
+        image, graph, model.grid, node, set_nodes=shown, title=graph.action
+    )
 else:
     known = {"truth": place.graph[look.focus], "set_nodes": shown}
     picture = draw.graph_arrows(graph, title=graph.action, **known)
@@ -168,8 +172,8 @@ reproduce.show(picture, folder, "graph_arrows")
 # ## Naming the action
 #
 # From two pictures the model says which action lies between them. Row = true action, column = named
-# action: everything on the diagonal is right. The corner blocks tell whether it mistakes the factor
-# or only the direction.
+# action: everything on the diagonal is right. The two other diagonals, half a table away, hold the
+# right factor in the wrong direction.
 
 # %% tags=["nbval-ignore-output"]
 reproduce.show(draw.confusion(look.confusion, model.action_names), folder, "confusion")
