@@ -233,7 +233,7 @@ WRONG = {
         ("node", None, "node must be an integer, found None", TypeError),
         ("code", None, "code must be an integer, found None", TypeError),
         ("codes", torch.zeros(2, 64, 2, dtype=torch.int64), "codes of one image", ValueError),
-        ("codes", np.zeros((1, 64, 2)), "", TypeError),
+        ("codes", np.zeros((1, 64, 2)), "codes must be", TypeError),
         ("model", untrained(CODES_WORLD), "expected a CausalVQ with an autoencoder", ValueError),
     ],
     "graph": [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -251,7 +252,7 @@ def test_a_folder_with_a_stopped_run_of_other_settings_is_left_alone(tmp_path, m
     run = reproduce.plan("codes", "nano", 0, QUICK, tmp_path)
 
     def stop(row, model):
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         train(run.make_world(), run.recipe, 0, run.folder, progress=False, on_log=stop)
