@@ -79,7 +79,8 @@ def summed_up(expected: dict, grid: str, folder: Path) -> None:
         if set(row["seeds"]) - set(made["rows"].get(label, row)["seeds"]):
             refused.append(f"{grid}: left as it was, with seeds {row['seeds']}: {label}")
             del made["rows"][label]
-    print("\n".join(refused), file=sys.stderr)
+    for line in refused:
+        print(line, file=sys.stderr)
     if not made["rows"]:
         return
     if set(before["rows"]) - set(made["rows"]):  # some were measured elsewhere
