@@ -280,9 +280,10 @@ ENTRIES = (
 
 
 def told(node: Any) -> str:
-    """A syntax tree as text, without docstrings, positions and empty fields."""
+    """A syntax tree as text, without imports, docstrings, positions and empty fields."""
     if isinstance(node, list):
-        return "[" + ",".join(told(item) for item in node) + "]"
+        kept = [item for item in node if not isinstance(item, ast.Import | ast.ImportFrom)]
+        return "[" + ",".join(told(item) for item in kept) + "]"
     if isinstance(node, ast.Constant) or not isinstance(node, ast.AST):
         return repr(getattr(node, "value", node))
     parts = []
@@ -297,14 +298,13 @@ def told(node: Any) -> str:
 
 
 def source_hash(modules: tuple[str, ...]) -> str:
-    """Of what the modules, and what all pictures share, do; not of how they are written down."""
-    digest = hashlib.sha256()
-    for name in sorted({f"{module}.py" for module in modules} | set(SHARED)):
+    """Of what the modules, and what all pictures share, do; not of how and where it is written."""
+    parts = []
+    for name in {f"{module}.py" for module in modules} | set(SHARED):
         text = (PACKAGE / name).read_text("utf-8")
-        digest.update(
-            f"{name}\n{told(ast.parse(text)) if name.endswith('.py') else text}\n".encode()
-        )
-    return digest.hexdigest()[:16]
+        text = told(ast.parse(text)) if name.endswith(".py") else text
+        parts.append(hashlib.sha256(text.encode()).hexdigest())
+    return hashlib.sha256("".join(sorted(parts)).encode()).hexdigest()[:16]
 
 
 def index_text(index: dict[str, dict[str, Any]]) -> str:
