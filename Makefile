@@ -54,6 +54,7 @@ lint: $(STAMP)  ## ruff (check and format, notebooks too) and mypy
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(PY) -m importlinter.cli lint 2>/dev/null || $(VENV)/bin/lint-imports
 
 lab: $(STAMP)  ## open JupyterLab at the first notebook
 	@$(PY) -m jupyterlab $(firstword $(sort $(wildcard notebooks/*.ipynb)) $(wildcard notebooks/reproduce/*.ipynb))

@@ -2,7 +2,7 @@
 
 import sys
 
-from cvq_tutorial.cli import main
+from cvq_tutorial.run.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cvq_tutorial.factors import Factor, FactorSpace
+from cvq_tutorial.worlds.factors import Factor, FactorSpace
 
 
 @dataclass

@@ -16,15 +16,17 @@ from pathlib import Path
 
 import torch
 
-from cvq_tutorial import checkpoints, sequences
-from cvq_tutorial.graph_metrics import agreement
-from cvq_tutorial.graphs import CausalGraph
-from cvq_tutorial.images import to_float
-from cvq_tutorial.judge import load_or_train_judge
-from cvq_tutorial.leakage import leakage
-from cvq_tutorial.paths import PROJECT_ROOT, write_atomic
-from cvq_tutorial.recipes import Recipe
-from cvq_tutorial.transitions import sample_transitions, sample_values
+from cvq_tutorial.common.files import write_atomic
+from cvq_tutorial.common.folders import PROJECT_ROOT
+from cvq_tutorial.common.images import to_float
+from cvq_tutorial.data.transitions import sample_transitions, sample_values
+from cvq_tutorial.graphs.graph import CausalGraph
+from cvq_tutorial.graphs.scores import agreement
+from cvq_tutorial.measure import sequences
+from cvq_tutorial.measure.judge import load_or_train_judge
+from cvq_tutorial.measure.leakage import leakage
+from cvq_tutorial.training import checkpoints
+from cvq_tutorial.training.recipes import Recipe
 
 OUT = PROJECT_ROOT / "figures"
 EDITS, ROWS, PAIRS, DISTANCES, STEPS = 2400, 300, 50, (1, 2, 3, 4, 5), 10

@@ -25,16 +25,21 @@ from typing import Any
 
 import torch
 
-from cvq_tutorial import checkpoints, draw, gallery, graphs, recipes, reproduce
-from cvq_tutorial.draw_training import Animation
-from cvq_tutorial.graphs import CausalGraph
-from cvq_tutorial.paths import PROJECT_ROOT, close_match, write_atomic
-from cvq_tutorial.train import train
-from cvq_tutorial.worlds import make_world
+from cvq_tutorial import draw
+from cvq_tutorial.common.checks import close_match
+from cvq_tutorial.common.files import write_atomic
+from cvq_tutorial.common.folders import PROJECT_ROOT
+from cvq_tutorial.draw.training import Animation
+from cvq_tutorial.graphs import graph as graphs
+from cvq_tutorial.graphs.graph import CausalGraph
+from cvq_tutorial.run import gallery, reproduce
+from cvq_tutorial.training import checkpoints, recipes
+from cvq_tutorial.training.train import train
+from cvq_tutorial.worlds.make import make_world
 
 FIGURES = PROJECT_ROOT / "figures"
 PACKAGE = PROJECT_ROOT / "cvq_tutorial"
-SHARED = ("picture.py", "cvq.mplstyle")  # what every picture is drawn with
+SHARED = ("draw/style.py", "draw/cvq.mplstyle")  # what every picture is drawn with
 COMMAND = "python tools/build_figures.py {run} {name}"
 
 
@@ -162,20 +167,20 @@ class Entry:
         return COMMAND.format(run="RUN", name=self.name)
 
 
-LAYERS = ("draw_layers", "draw_graphs", "graph_paths", "graph_groups")
-COMPARE = ("draw_compare", "graphs", "graph_groups")
-TRAINING = ("draw_training", "draw_effects", "draw_heatmaps")
+LAYERS = ("draw/layers", "draw/arrows", "graphs/paths", "graphs/groups")
+COMPARE = ("draw/compare", "graphs/graph", "graphs/groups")
+TRAINING = ("draw/training", "draw/effects", "draw/heatmaps")
 ENTRIES = (
     Entry(
         "training_curves.png",
         "how the numbers of both phases went",
-        ("draw",),
+        ("draw/images",),
         lambda run: draw.training_curves(reproduce.read_log(run.folder)),
     ),
     Entry(
         "reconstructions.png",
         "test images, what the decoder makes of their codes, and the difference",
-        ("draw",),
+        ("draw/images",),
         lambda run: draw.reconstructions(
             run.look.before[:8], run.model.reconstruct(run.look.before[:8])
         ),
@@ -183,7 +188,7 @@ ENTRIES = (
     Entry(
         "code_maps.png",
         "the codes of three test images, one map per codebook",
-        ("draw",),
+        ("draw/images",),
         lambda run: draw.code_maps(
             run.model.encode(run.look.before[:3]), run.model.grid, run.look.before[:3]
         ),
@@ -191,13 +196,13 @@ ENTRIES = (
     Entry(
         "before_after.png",
         "one intervention per action beside the true image after it",
-        ("draw",),
+        ("draw/images",),
         lambda run: draw.before_after(run.look.before, run.done.images, run.look.after, run.names),
     ),
     Entry(
         "effects.png",
         "where each action sets codes in one image, beside the pixels that truly change",
-        ("draw_effects",),
+        ("draw/effects",),
         lambda run: draw.effects_over_images(
             run.look.before, run.look.after, run.done.mask.amax(2), run.model.grid, run.names
         ),
@@ -205,19 +210,19 @@ ENTRIES = (
     Entry(
         "effects_masks.png",
         "where each action sets codes, mean over test transitions, beside how often they change",
-        ("draw_heatmaps",),
+        ("draw/heatmaps",),
         lambda run: draw.effects_masks(run.look.mask, run.model.grid, run.names, run.look.changed),
     ),
     Entry(
         "confusion.png",
         "which action was named for which",
-        ("draw_heatmaps",),
+        ("draw/heatmaps",),
         lambda run: draw.confusion(run.look.confusion, run.names),
     ),
     Entry(
         "graph_matrix.png",
         "the graph of one action in one image as a matrix, the mask along its axes",
-        ("draw_heatmaps",),
+        ("draw/heatmaps",),
         lambda run: draw.graph_matrix(
             run.graph(run.look.focus), title=f"Graph of {run.names[run.look.focus]}"
         ),
@@ -225,7 +230,7 @@ ENTRIES = (
     Entry(
         "graph_over_image.png",
         "causes and effects of one node as arrows over the image",
-        ("draw_graphs",),
+        ("draw/arrows",),
         over_image,
     ),
     Entry(
@@ -249,7 +254,7 @@ ENTRIES = (
     Entry(
         "codes_truth.png",
         "learned graphs against the known ones, world codes",
-        ("draw_compare",),
+        ("draw/compare",),
         lambda run: known(run.codes),
     ),
     Entry(

@@ -37,8 +37,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
-from cvq_tutorial.notebooks import kernel_options, tidy_streams
-from cvq_tutorial.paths import write_atomic
+from cvq_tutorial.common.files import write_atomic
+from cvq_tutorial.run.notebooks import kernel_options, tidy_streams
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 FIRST_REPRODUCTION = 90

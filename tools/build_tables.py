@@ -12,9 +12,10 @@ import json
 import sys
 from pathlib import Path
 
-from cvq_tutorial import sweeps, tables
-from cvq_tutorial.grids import GRIDS
-from cvq_tutorial.paths import PROJECT_ROOT, write_atomic
+from cvq_tutorial.common.files import write_atomic
+from cvq_tutorial.common.folders import PROJECT_ROOT
+from cvq_tutorial.experiments import sweeps, tables
+from cvq_tutorial.experiments.grids import GRIDS
 
 OUT = PROJECT_ROOT / "figures"
 ABOUT = {

@@ -13,8 +13,9 @@ import json
 import sys
 from pathlib import Path
 
-from cvq_tutorial import checkpoints, recipes
-from cvq_tutorial.paths import PROJECT_ROOT, write_atomic
+from cvq_tutorial.common.files import write_atomic
+from cvq_tutorial.common.folders import PROJECT_ROOT
+from cvq_tutorial.training import checkpoints, recipes
 
 OUT = PROJECT_ROOT / "figures"
 ORDER = ("shapes3d", "sprites", "dsprites", "cars3d", "faces")

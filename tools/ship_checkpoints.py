@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import sys
 
-from cvq_tutorial import checkpoints, recipes, shipped
-from cvq_tutorial.worlds import make_world
+from cvq_tutorial.lessons import shipped
+from cvq_tutorial.training import checkpoints, recipes
+from cvq_tutorial.worlds.make import make_world
 
 
 def main(arguments: list[str]) -> int:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cvq_tutorial.factors import FactorSpace
+from cvq_tutorial.worlds.factors import FactorSpace
 from cvq_tutorial.worlds.shapes3d import FACTORS, Shapes3D
 
 LINKS = (

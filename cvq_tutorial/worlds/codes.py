@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from cvq_tutorial.factors import NO_ACTION, split_id, split_of_keys
+from cvq_tutorial.worlds.factors import NO_ACTION, split_id, split_of_keys
 
 _LARGEST_TABLE = 100_000  # settings of the parents of one target
 

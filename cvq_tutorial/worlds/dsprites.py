@@ -23,7 +23,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from cvq_tutorial.factors import Factor, FactorSpace
+from cvq_tutorial.worlds.factors import Factor, FactorSpace
 
 SIZE = 64  # pixels
 SHAPES = ("square", "ellipse", "heart")

@@ -23,8 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cvq_tutorial.factors import Factor, FactorSpace
-from cvq_tutorial.paths import cache_root, write_atomic
+from cvq_tutorial.common.files import write_atomic
+from cvq_tutorial.common.folders import cache_root
+from cvq_tutorial.worlds.factors import Factor, FactorSpace
 
 SIZE = 64  # pixels
 SHAPES = ("cube", "cylinder", "sphere", "capsule")

@@ -22,8 +22,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from cvq_tutorial.factors import Factor, FactorSpace
-from cvq_tutorial.paths import data_root, write_atomic
+from cvq_tutorial.common.files import write_atomic
+from cvq_tutorial.common.folders import data_root
+from cvq_tutorial.worlds.factors import Factor, FactorSpace
 
 SHEETS = {  # component: sheet numbers used, in the order in which components are laid over
     "body": (0, 1, 2, 3, 4, 5, 6),

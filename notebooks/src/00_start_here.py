@@ -17,7 +17,17 @@
 # folder.
 
 # %% tags=["progress", "nbval-ignore-output"]
-from cvq_tutorial.environment import check_environment, show_widgets
+from cvq_tutorial import (
+    check,
+    check_environment,
+    draw,
+    explore,
+    load_or_train,
+    sample_transitions,
+    show_widgets,
+    to_float,
+)
+from cvq_tutorial.lessons.check.lesson_00 import GOAL, START
 
 print(check_environment())
 show_widgets()
@@ -43,14 +53,6 @@ device = "auto"  # auto, cpu, cuda, mps
 import numpy as np
 import torch
 
-from cvq_tutorial import check, draw, explore
-from cvq_tutorial.check.lesson_00 import GOAL, START
-from cvq_tutorial.draw_overview import overview
-from cvq_tutorial.draw_quantize import image_rows
-from cvq_tutorial.images import to_float
-from cvq_tutorial.shipped import load_or_train
-from cvq_tutorial.transitions import sample_transitions
-
 model, world, _ = load_or_train(device=device)
 space, names = world.factors, model.action_names
 
@@ -69,7 +71,7 @@ def images_of(values):
 action = space.action_id("object_hue+")
 x = images_of([START])
 y = images_of(space.apply([START], [action]))  # the truth, from the world
-overview(model, x, "object_hue+", y)
+draw.overview(model, x, "object_hue+", y)
 
 # %% [markdown]
 # Read the figure by its numbers.
@@ -254,7 +256,7 @@ check.undoing_action(undoing)
 
 # %%
 ends = {"start": images_of([START]), "goal": images_of([GOAL])}
-image_rows(ends, title="A way to find", compare=False)
+draw.image_rows(ends, title="A way to find", compare=False)
 
 # %% tags=["stub"]
 way_to_the_goal = None  # your answer, such as ["scale+", "scale+", "floor_hue-"]

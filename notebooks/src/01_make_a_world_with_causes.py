@@ -21,18 +21,17 @@ import tempfile
 
 import numpy as np
 
-from cvq_tutorial import check, draw, draw_pairs, draw_quantize, draw_traversals, explore
-from cvq_tutorial.sampling import Sampling
-from cvq_tutorial.transitions import (
-    changed_pixels,
-    invisible_share,
+from cvq_tutorial import (
+    Sampling,
+    check,
+    draw,
+    explore,
+    make_world,
     sample_transitions,
     sample_values,
-    split_of,
 )
-from cvq_tutorial.worlds import make_world
-from cvq_tutorial.worlds.shapes3d import COLOURS
-from cvq_tutorial.worlds.sprites import Sprites, stand_in_sheets
+from cvq_tutorial.data import changed_pixels, invisible_share, split_of
+from cvq_tutorial.worlds import COLOURS, Sprites, stand_in_sheets
 
 place = make_world(world)
 space = place.factors  # names and sizes of the factors, and the arithmetic of actions
@@ -50,7 +49,7 @@ for factor, size in enumerate(space.sizes):
     row = np.repeat(middle, 6, axis=0)
     row[:, factor] = np.linspace(0, size - 1, 6).round()
     rows.append(place.render(row))
-draw_traversals.traversals(np.stack(rows), space.names, "One factor at a time")
+draw.traversals(np.stack(rows), space.names, "One factor at a time")
 
 # %% [markdown]
 # In the figure above, each row moves one factor from its first value (left) to its last (right); all others
@@ -116,7 +115,7 @@ parts = {
     name: table.transpose(1, 0, 2).reshape(5, 64, 64, 3).clip(0, 255).astype(np.uint8)
     for name, table in (("how much", grey), ("in colour", coloured))
 }
-draw_quantize.image_rows(parts, title="Floor, wall, object, highlight; all of them", compare=False)
+draw.image_rows(parts, title="Floor, wall, object, highlight; all of them", compare=False)
 
 # %% [markdown]
 # In the figure above, the upper row is the table of amounts, one column per surface: bright is much. The
@@ -156,7 +155,7 @@ share = 100 * pixels[chosen] / np.prod(place.image_shape[:2])
 before, after = place.render(drawn.x[chosen]), place.render(drawn.y[chosen])
 names = space.action_names[: space.n_factors]
 notes = [f"{s:.0f} % of pixels" for s in share]
-draw_pairs.pairs(before, after, names, notes, title="One transition per factor")
+draw.pairs(before, after, names, notes, title="One transition per factor")
 
 # %% [markdown]
 # In the figure above, each column is a transition that raises one factor, x above and y below, with the share
@@ -224,7 +223,7 @@ edits = sample_transitions(figures.factors, 1800, "train", seed)
 eyes = edits.actions % figures.factors.n_factors == figures.factors.names.index("eyes")
 changed = changed_pixels(figures, edits)
 shown = [*np.flatnonzero(eyes & (changed > 0))[:4], *np.flatnonzero(eyes & (changed == 0))[:4]]
-draw_pairs.pairs(
+draw.pairs(
     figures.render(edits.x[shown]), figures.render(edits.y[shown]),
     [figures.factors.action_names[a] for a in edits.actions[shown]],
     [f"{n} pixels" for n in changed[shown]], title="Edits of the eyes, visible and invisible",
@@ -304,9 +303,7 @@ for title, names in zip(titles, moved, strict=True):
 
 # %%
 notes = ["\n".join(names) for names in moved]
-draw_pairs.pairs(
-    causal.render(x.repeat(4, 0)), causal.render(after), titles, notes, title="Effects"
-)
+draw.pairs(causal.render(x.repeat(4, 0)), causal.render(after), titles, notes, title="Effects")
 
 # %% [markdown]
 # In the figure above, x is the same in all columns and y is what an action made of it; below stand the factors that

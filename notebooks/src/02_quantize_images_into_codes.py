@@ -23,12 +23,8 @@ import copy
 import torch
 from torch.nn import functional as F
 
-from cvq_tutorial import check, draw, draw_quantize, explore
-from cvq_tutorial.images import to_float
-from cvq_tutorial.metrics import codebook_use, psnr
-from cvq_tutorial.quantize import Quantizer
-from cvq_tutorial.shipped import load_or_train
-from cvq_tutorial.transitions import sample_values
+from cvq_tutorial import Quantizer, check, draw, explore, load_or_train, sample_values, to_float
+from cvq_tutorial.measure import codebook_use, psnr
 
 model, world, _ = load_or_train(  # a model with one codebook comes with the package
     device=device, codebooks=1, codes=64, decoder_width=64, decoder_blocks=2,
@@ -98,7 +94,7 @@ print("control, the mean image for all, below 15 dB:", control < 15)
 # a tenth of the error. The control answers every image with the mean of all training images.
 
 # %%
-draw_quantize.patches_by_code(test, codes, model.grid, [10, 61, 52, 56, 57, 51])
+draw.patches_by_code(test, codes, model.grid, [10, 61, 52, 56, 57, 51])
 
 # %% [markdown]
 # One row per code, with patches from the test images that were given it. Look along the rows: the first
@@ -161,7 +157,7 @@ def way(commitment, steps=12):
     return torch.stack(found)
 
 
-draw_quantize.code_cells(three, way(0.0), target, "The copied gradient, alone")
+draw.code_cells(three, way(0.0), target, "The copied gradient, alone")
 
 # %% [markdown]
 # The plane is cut into three *cells*: all points of a cell have the same nearest code. The loss wants
@@ -200,7 +196,7 @@ apart = [(losses[n] - getattr(package, n)).abs().item() for n in ("commitment", 
 print("the package has the same two losses:", max(apart) < 1e-4)
 
 # %%
-draw_quantize.code_cells(three, way(1.0), target, "With the commitment loss")
+draw.code_cells(three, way(1.0), target, "With the commitment loss")
 
 # %% [markdown]
 # In the figure above the commitment loss is added, with weight 1. The point is now also pulled to its
@@ -310,7 +306,7 @@ for _ in range(300):
     for name in ("revival", "data start"):
         books[name].update(batch, books[name].encode(batch), numbers)
 books["bad start"].vectors.copy_((total / count[:, None])[None])
-draw_quantize.codes_among_points(
+draw.codes_among_points(
     points, {name: book.vectors[0] for name, book in books.items()}, "After 300 steps"
 )
 
@@ -333,7 +329,7 @@ def decoded(book):
 rows = {"image": test, "mean image (control)": mean_image.expand_as(test)}
 rows |= {name: decoded(book) for name, book in books.items()}
 rows["its own codebook"] = model.decode(codes)
-draw_quantize.image_rows(rows, 6, "Decoded with each codebook")
+draw.image_rows(rows, 6, "Decoded with each codebook")
 
 # %% [markdown]
 # The same images, decoded by the same decoder. With two codes left, it has only two kinds of patch to

@@ -23,13 +23,17 @@ import math
 import numpy as np
 import torch
 
-from cvq_tutorial import check, draw, explore
-from cvq_tutorial.draw_codebooks import channels_read, error_against_bits
-from cvq_tutorial.images import to_float
-from cvq_tutorial.loop import pick_device
-from cvq_tutorial.quantize import Quantizer
-from cvq_tutorial.shipped import load_or_train, load_or_train_a_judge
-from cvq_tutorial.transitions import sample_values
+from cvq_tutorial import (
+    Quantizer,
+    check,
+    draw,
+    explore,
+    load_or_train,
+    pick_device,
+    sample_values,
+    to_float,
+)
+from cvq_tutorial.lessons import load_or_train_a_judge
 
 here = pick_device(device)
 model, world, _ = load_or_train(device=device)
@@ -124,7 +128,7 @@ mean_image = to_float(world.render(sample_values(world.factors, 2000, "train", s
 control = psnr(mean_image.expand_as(test), test)
 bits = [m.n_codebooks * math.log2(m.n_codes) for m in models.values()]
 stored = [m.n_codebooks * m.n_codes for m in models.values()]
-error_against_bits(list(models), bits, list(quality.values()), stored, control)
+draw.error_against_bits(list(models), bits, list(quality.values()), stored, control)
 
 # %% tags=["nbval-check-output"]
 print("equal bits: 1 x 256 is better than 4 x 4:", quality["1 x 256"] > quality["4 x 4"] + 0.5)
@@ -214,7 +218,7 @@ for name, table in layouts.items():
     print(f"{name}: {int(table.any(0).sum())} of 64 channels are read")
 
 # %%
-channels_read(layouts)
+draw.channels_read(layouts)
 
 # %% [markdown]
 # Above, `split`: the four codebooks share the 64 channels evenly. Below, `overlap`: all four crowd on

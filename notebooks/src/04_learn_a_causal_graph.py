@@ -24,17 +24,21 @@ from itertools import product
 import numpy as np
 import torch
 
-from cvq_tutorial import check, draw, explore
-from cvq_tutorial.draw_recovery import recovery_curve
-from cvq_tutorial.graph_metrics import graph_recovery
-from cvq_tutorial.graphs import CausalGraph
-from cvq_tutorial.images import to_float
-from cvq_tutorial.loop import pick_device
-from cvq_tutorial.prune import edge_cost
-from cvq_tutorial.shipped import load_or_train
-from cvq_tutorial.transition import CausalTransition, transition_loss
-from cvq_tutorial.transitions import sample_transitions
-from cvq_tutorial.worlds.codes import CodesWorld
+from cvq_tutorial import (
+    CausalGraph,
+    CausalTransition,
+    check,
+    draw,
+    explore,
+    graph_recovery,
+    load_or_train,
+    pick_device,
+    sample_transitions,
+    to_float,
+    transition_loss,
+)
+from cvq_tutorial.method import edge_cost
+from cvq_tutorial.worlds import CodesWorld
 
 device = pick_device(device)
 world = CodesWorld(n_variables=6, n_codes=4, n_actions=4, n_targets=2, seed=world_seed)
@@ -224,7 +228,7 @@ control = learn(x, actions, shuffled, price=0.05, look=watch)
 _, _, f1_control = zip(*history, strict=True)
 every_edge = score_of(np.ones_like(world.graph, dtype=float))
 turned = score_of(world.graph.transpose(0, 2, 1))
-recovery_curve(
+draw.recovery_curve(
     steps,
     {"read (probability of at least 0.5)": f1_read, "needed (0.1 nats or more)": f1_needed,
      "control, y shuffled: needed": f1_control},

@@ -21,14 +21,18 @@ device = "auto"  # auto, cpu, cuda, mps
 import numpy as np
 import torch
 
-from cvq_tutorial import check, draw, explore
-from cvq_tutorial.draw_compose import error_growth
-from cvq_tutorial.draw_disentangle import leakage as draw_leakage
-from cvq_tutorial.images import to_float
-from cvq_tutorial.leakage import edits_per_factor, leakage
-from cvq_tutorial.sequences import random_actions
-from cvq_tutorial.shipped import load_or_train, load_or_train_a_judge
-from cvq_tutorial.transitions import sample_transitions, sample_values
+from cvq_tutorial import (
+    check,
+    draw,
+    explore,
+    load_or_train,
+    sample_transitions,
+    sample_values,
+    to_float,
+)
+from cvq_tutorial.lessons import load_or_train_a_judge
+from cvq_tutorial.measure import edits_per_factor, random_actions
+from cvq_tutorial.measure.leakage import leakage
 
 model, world, _ = load_or_train(device=device)
 judge = load_or_train_a_judge(world).to(model.device)
@@ -266,7 +270,7 @@ shares = [
     leakage(judge.read(images).cpu().numpy(), test.y, factor)
     for images in (made, model.reconstruct(ty))
 ]
-draw_leakage(shares[0], names, control=shares[1], n_edits=edits_per_factor(factor, len(names)))
+draw.leakage(shares[0], names, control=shares[1], n_edits=edits_per_factor(factor, len(names)))
 
 # %% [markdown]
 # On the left the interventions, on the right their ceiling, the true images decoded. Row = the factor that
@@ -315,7 +319,7 @@ def all_right(images, values):
 
 curve = {w: [psnr(*p) for p in zip(ways[w], truth, strict=True)] for w in ways}
 right = {w: [all_right(*p) for p in zip(ways[w], path[1:], strict=True)] for w in ways}
-error_growth(curve, right)
+draw.error_growth(curve, right)
 
 # %% tags=["nbval-check-output"]
 row, ceiling, copy = (np.array(curve[way]) for way in ("codes", "ceiling", "copy"))

@@ -21,11 +21,8 @@ device = "auto"  # auto, cpu, cuda, mps
 import numpy as np
 import torch
 
-from cvq_tutorial import check, draw, explore
-from cvq_tutorial.draw_compose import plan_strip
-from cvq_tutorial.images import to_float
-from cvq_tutorial.shipped import load_or_train
-from cvq_tutorial.transitions import sample_transitions
+from cvq_tutorial import check, draw, explore, load_or_train, sample_transitions, to_float
+from cvq_tutorial.measure import plan_success
 
 model, world, _ = load_or_train(device=device)
 space = world.factors
@@ -271,7 +268,7 @@ truth = [start[0]]
 for action in plan.actions:
     truth.append(space.apply(truth[-1][None], np.array([action]))[0])
 frames = model.decode(plan.codes).cpu()
-plan_strip(frames, plan.names, to_float(world.render(np.array(truth))), image_y)
+draw.plan_strip(frames, plan.names, to_float(world.render(np.array(truth))), image_y)
 
 # %% [markdown]
 # In the figure above, from left to right: x, the steps of the plan, and at the right end the goal y. In
@@ -283,8 +280,6 @@ plan_strip(frames, plan.names, to_float(world.render(np.array(truth))), image_y)
 # actions, done on the *true factors* of x, must lead exactly to those of y.
 
 # %% tags=["progress", "nbval-ignore-output"]
-from cvq_tutorial.sequences import plan_success
-
 measured = plan_success(model, world, distance=3, n=8, seed=seed)
 print(f"success {measured['success']:.2f}, by random search with as many states "
       f"{measured['random']['success']:.2f}")  # fmt: skip

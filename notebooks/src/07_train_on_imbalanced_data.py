@@ -23,15 +23,20 @@ device = "auto"  # auto, cpu, cuda, mps
 import numpy as np
 import torch
 
-from cvq_tutorial import check, draw, explore, metrics
-from cvq_tutorial.balance import balanced_chances, effective_size
-from cvq_tutorial.draw_values import accuracy_by_value
-from cvq_tutorial.images import to_float
-from cvq_tutorial.model import CausalVQ
-from cvq_tutorial.sampling import Sampling
-from cvq_tutorial.shipped import load_or_train
-from cvq_tutorial.transition import CausalTransition, transition_loss
-from cvq_tutorial.transitions import Transitions, sample_transitions
+from cvq_tutorial import (
+    CausalTransition,
+    CausalVQ,
+    Sampling,
+    check,
+    draw,
+    explore,
+    load_or_train,
+    sample_transitions,
+    to_float,
+    transition_loss,
+)
+from cvq_tutorial.data import Transitions, balanced_chances, effective_size
+from cvq_tutorial.measure import metrics
 
 shipped, world, _ = load_or_train(device=device)
 space, here = world.factors, shipped.device
@@ -199,7 +204,9 @@ of_hue = {
     for name in models
 }  # fmt: skip
 share = np.bincount(true, minlength=10) / len(true)
-accuracy_by_value(share, of_hue, hues, chance=1 / 12, title="Edits of the hue, by the hue before")
+draw.accuracy_by_value(
+    share, of_hue, hues, chance=1 / 12, title="Edits of the hue, by the hue before"
+)
 
 # %% [markdown]
 # In the figure above, the bars are how often each hue occurs in the skewed training data. Below them is the
@@ -265,7 +272,7 @@ for name in models:
     row = [f"{where} {right(name, where).mean():.2f}" for where in tests]
     by_value = macro(right(name, "hue"), tests["hue"].x[:, hue])
     print(f"{name:9} accuracy on test: {', '.join(row)}; macro over hues {by_value:.2f}")
-accuracy_by_value(share, of_hue, hues, chance=1 / 12, title="The same, with the cure")
+draw.accuracy_by_value(share, of_hue, hues, chance=1 / 12, title="The same, with the cure")
 
 # %% tags=["nbval-check-output"]
 gained = right("resampled", "hue")[rare].mean() - right("skewed", "hue")[rare].mean()

@@ -21,13 +21,10 @@ device = "auto"  # auto, cpu, cuda, mps
 import numpy as np
 import torch
 
-from cvq_tutorial import check, disentangle, explore
-from cvq_tutorial.disentangle_data import code_columns
-from cvq_tutorial.draw_disentangle import information_maps, mutual_information, score_bars
-from cvq_tutorial.draw_traversals import traversals
-from cvq_tutorial.images import to_float
-from cvq_tutorial.shipped import load_or_train, load_or_train_vae
-from cvq_tutorial.transitions import sample_values
+from cvq_tutorial import check, draw, explore, load_or_train, sample_values, to_float
+from cvq_tutorial.lessons import load_or_train_vae
+from cvq_tutorial.measure.disentanglement import code_columns
+from cvq_tutorial.measure.disentanglement import scores as disentangle
 
 model, world, _ = load_or_train(device=device)
 vae = load_or_train_vae(world, beta=1.0, device=device)
@@ -73,7 +70,7 @@ def turned(of, image, latent, steps=7):
 table = latents["beta-VAE"]
 busy = np.argsort(-table.std(0))[:4]  # the latents that move most
 rows = torch.stack([turned(beta_vae, seen[:1], int(k)) for k in busy])
-traversals(rows, [f"latent {k}" for k in busy], "beta-VAE: one latent at a time, -2 to 2 sd")
+draw.traversals(rows, [f"latent {k}" for k in busy], "beta-VAE: one latent at a time, -2 to 2 sd")
 
 # %% [markdown]
 # In the figure above, each row is one latent, from low (left) to high (right), everything else kept. Two
@@ -94,7 +91,7 @@ for name in ("floor_hue+", "wall_hue+", "object_hue+", "scale+"):
         now = done.codes
         row.append(done.images)
     shown.append(torch.cat(row).cpu())
-traversals(
+draw.traversals(
     torch.stack(shown),
     ["floor_hue+", "wall_hue+", "object_hue+", "scale+"],
     "codes: the same action, none to three times",
@@ -132,7 +129,7 @@ print("factors:", package.shape[1], "- agrees with the package:",
 
 # %%
 share = disentangle.mutual_information(codes.codes, factors, normalised=True)
-information_maps(codes.on_map(share), model.grid, names)
+draw.information_maps(codes.on_map(share), model.grid, names)
 
 # %% [markdown]
 # Each panel is one factor. It shows, on the 8 x 8 places of the image, how much the codes there know
@@ -144,7 +141,7 @@ information_maps(codes.on_map(share), model.grid, names)
 # codes and 15 values. The facts below tell how large they are.
 
 # %%
-mutual_information(
+draw.mutual_information(
     disentangle.mutual_information(latents["beta-VAE"], factors, normalised=True), names
 )
 
@@ -188,7 +185,7 @@ print("permuted: no latent above 0.06:", bool(nothing_in_latents.max() < 0.06))
 scores = {"codes": disentangle.all_scores(codes.codes, factors, seed=seed)}
 for name, table in latents.items():
     scores[name] = disentangle.all_scores(table, factors, seed=seed)
-score_bars(scores)
+draw.score_bars(scores)
 
 # %% [markdown]
 # One panel per representation, one bar per score, with its value in blue; the orange line is the control,

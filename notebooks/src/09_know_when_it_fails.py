@@ -23,15 +23,21 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from cvq_tutorial import check, draw, explore, recipes
-from cvq_tutorial.evaluate import evaluate
-from cvq_tutorial.graph_metrics import graph_recovery
-from cvq_tutorial.images import to_float
-from cvq_tutorial.loop import pick_device
-from cvq_tutorial.shipped import load_or_train
-from cvq_tutorial.train import train
-from cvq_tutorial.transitions import sample_transitions, sample_values
-from cvq_tutorial.worlds import make_world
+from cvq_tutorial import (
+    check,
+    draw,
+    evaluate,
+    explore,
+    graph_recovery,
+    load_or_train,
+    make_world,
+    pick_device,
+    recipes,
+    sample_transitions,
+    sample_values,
+    to_float,
+    train,
+)
 
 here = pick_device(device)
 model, world, _ = load_or_train(device=device)

@@ -26,15 +26,17 @@ import numpy as np
 from PIL import Image, ImageDraw
 from sklearn.linear_model import LogisticRegression
 
-from cvq_tutorial import check, explore, recipes
-from cvq_tutorial.draw_pairs import pairs as draw_pairs
-from cvq_tutorial.draw_worlds import world_card
-from cvq_tutorial.images import to_float
-from cvq_tutorial.train import train
-from cvq_tutorial.transitions import sample_transitions
-from cvq_tutorial.worlds import make_world
-from cvq_tutorial.worlds.attribute_space import pair_report
-from cvq_tutorial.worlds.check import check as check_folder
+from cvq_tutorial import (
+    check,
+    draw,
+    explore,
+    make_world,
+    recipes,
+    sample_transitions,
+    to_float,
+    train,
+)
+from cvq_tutorial.worlds import check_folder, pair_report
 
 ALL = ("Large", "Round", "Red", "Striped", "Dark", "Framed", "Shadow", "Heavy", "Cracked")
 
@@ -96,7 +98,7 @@ def write(rows):
 
 
 write(table)
-world_card(check_folder(folder))
+draw.world_card(check_folder(folder))
 
 # %% [markdown]
 # The card above is what `cvq worlds check FOLDER` finds. On the left a sample of the pictures. On the
@@ -221,7 +223,7 @@ def also(x, y):
     return "\n".join(data.names[i] for i in changed if i not in space.columns)
 
 
-draw_pairs(
+draw.pairs(
     world.render(some.x),
     world.render(some.y),
     [space.action_names[a] for a in some.actions],

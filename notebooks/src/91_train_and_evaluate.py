@@ -36,9 +36,8 @@ overrides = {}  # settings of the recipe to change, such as {"codebooks": 2}
 # %%
 import torch
 
-from cvq_tutorial import draw, gallery, report, reproduce
-from cvq_tutorial.graphs import CausalGraph
-from cvq_tutorial.train import train
+from cvq_tutorial import CausalGraph, draw, train
+from cvq_tutorial.run import gallery, report, reproduce
 
 folder = reproduce.open_folder(run_dir)
 run = reproduce.plan(world, recipe, seed, overrides, run_dir=folder)

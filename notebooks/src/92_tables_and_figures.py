@@ -28,12 +28,11 @@ from pathlib import Path
 
 from IPython.display import Markdown, display
 
-from cvq_tutorial import recipes, reproduce, results, tables
-from cvq_tutorial.balance import effective_size
-from cvq_tutorial.draw_tables import dot_plot, setting_curves
-from cvq_tutorial.grids import BASELINES, GRIDS
-from cvq_tutorial.training_data import training_transitions
-from cvq_tutorial.worlds import make_world
+from cvq_tutorial import draw, make_world, recipes
+from cvq_tutorial.data import effective_size
+from cvq_tutorial.experiments import BASELINES, GRIDS, results, tables
+from cvq_tutorial.run import reproduce
+from cvq_tutorial.training import training_transitions
 
 made, notes = results.gather(runs)
 folder = reproduce.open_folder(out)
@@ -91,7 +90,7 @@ for world in ("shapes3d", "sprites"):
     if rows := part("main", f"{world}: "):
         chance = min(row["numbers"]["chance"]["mean"] for row in rows.values())
         lines = {column: {"chance": chance} for column in NAMING[:2]}
-        figure = dot_plot(rows, NAMING, levels=lines, title=f"Name the action: {world}")
+        figure = draw.dot_plot(rows, NAMING, levels=lines, title=f"Name the action: {world}")
         reproduce.show(figure, folder, f"main_naming_{world}")
 
 # %% [markdown]
@@ -134,7 +133,7 @@ for world in ("shapes3d", "sprites"):
             if ceiling := results.number(rows, "causal codes", name):
                 lines.setdefault(column, {})["ceiling of our codes"] = ceiling["mean"]
         title = f"Do the action: {world}"
-        figure = dot_plot(rows, DOING, levels=lines, stem_from="copy", title=title)
+        figure = draw.dot_plot(rows, DOING, levels=lines, stem_from="copy", title=title)
         reproduce.show(figure, folder, f"main_doing_{world}")
 
 # %% [markdown]
@@ -173,7 +172,7 @@ for world, columns in ABLATED.items():
     rows = part("ablations", f"{world}: ")
     if "ours" in rows:
         title = f"One published choice at a time: {world}"
-        figure = dot_plot(rows, columns, reference="ours", title=title)
+        figure = draw.dot_plot(rows, columns, reference="ours", title=title)
         reproduce.show(figure, folder, f"ablations_{world}")
 
 # %% [markdown]
@@ -211,7 +210,7 @@ if rows := part("recovery"):
         if curves:
             control = {"every edge": results.every_edge(setting, cells)}
             panels[setting] = curves | control
-    reproduce.show(setting_curves(panels), folder, "recovery")
+    reproduce.show(draw.setting_curves(panels), folder, "recovery")
 
 # %% [markdown]
 # In the figure above each panel moves one setting: number of variables, most parents of a target,
@@ -249,7 +248,7 @@ as_table(part("imbalance"), [*SKEWED, "PSNR"], "imbalance")
 if rows := part("imbalance"):
     reference = "balanced" if "balanced" in rows else ""
     title = "Trained on skewed data, tested on balanced data"
-    figure = dot_plot(rows, SKEWED, reference=reference, title=title)
+    figure = draw.dot_plot(rows, SKEWED, reference=reference, title=title)
     reproduce.show(figure, folder, "imbalance")
 
 # %%
@@ -303,7 +302,7 @@ as_table(part("codebooks"), SIZES, "codebooks")
 # %% tags=["nbval-ignore-output"]
 if rows := part("codebooks"):
     drawn = [column for column in SIZES if column != "PSNR"]
-    figure = dot_plot(rows, drawn, title="Codebooks x codes: shapes3d, smaller model")
+    figure = draw.dot_plot(rows, drawn, title="Codebooks x codes: shapes3d, smaller model")
     reproduce.show(figure, folder, "codebooks")
 
 # %% [markdown]

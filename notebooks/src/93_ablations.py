@@ -48,10 +48,10 @@ device = "auto"  # auto, cpu, cuda, mps
 import torch
 from IPython.display import Markdown, display
 
-from cvq_tutorial import checkpoints, reproduce, results, tables
-from cvq_tutorial.draw_tables import dot_plot
-from cvq_tutorial.grids import Cell
-from cvq_tutorial.loop import pick_device
+from cvq_tutorial import draw, pick_device
+from cvq_tutorial.experiments import Cell, results, tables
+from cvq_tutorial.run import reproduce
+from cvq_tutorial.training import checkpoints
 
 folder = reproduce.open_folder(runs)
 
@@ -93,7 +93,7 @@ def show_costs(rows, world, what, name):
     if known := [r["numbers"]["chance"]["mean"] for r in rows.values() if "chance" in r["numbers"]]:
         levels = {"action accuracy": {"chance": known[0]}}
     reference = "ours" if "ours" in rows else ""
-    figure = dot_plot(rows, columns, reference=reference, levels=levels, title=title)
+    figure = draw.dot_plot(rows, columns, reference=reference, levels=levels, title=title)
     reproduce.show(figure, folder, f"ablations_{world}_{name}")
 
 

@@ -28,15 +28,19 @@ import numpy as np
 import torch
 from IPython.display import Markdown, display
 
-from cvq_tutorial import checkpoints, draw, reproduce, results, sweeps, tables
-from cvq_tutorial.draw_tables import setting_curves
-from cvq_tutorial.graph_metrics import graph_recovery
-from cvq_tutorial.graphs import CausalGraph
-from cvq_tutorial.grids import GRIDS, Cell
-from cvq_tutorial.independence import independence_graph
-from cvq_tutorial.loop import pick_device
-from cvq_tutorial.transition import CausalTransition, transition_loss
-from cvq_tutorial.worlds.codes import CodesWorld
+from cvq_tutorial import (
+    CausalGraph,
+    CausalTransition,
+    draw,
+    graph_recovery,
+    pick_device,
+    transition_loss,
+)
+from cvq_tutorial.baselines import independence_graph
+from cvq_tutorial.experiments import GRIDS, Cell, results, sweeps, tables
+from cvq_tutorial.run import reproduce
+from cvq_tutorial.training import checkpoints
+from cvq_tutorial.worlds import CodesWorld
 
 device = str(pick_device(device))
 folder = reproduce.open_folder(runs)
@@ -150,7 +154,7 @@ panels = panels_of("edge F1")
 for setting, curves in panels.items():
     curves["every edge"] = results.every_edge(setting, cells)
 if panels:
-    reproduce.show(setting_curves(panels), folder, "recovery_f1")
+    reproduce.show(draw.setting_curves(panels), folder, "recovery_f1")
 
 # %% [markdown]
 # In the figure above the threshold is 0.5 in all panels. Each panel moves one setting: variables,

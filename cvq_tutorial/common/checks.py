@@ -1,0 +1,30 @@
+"""The one line that answers a wrong name or number."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+
+def close_match(kind: str, name: object, names: Iterable[str]) -> str:
+    """The one line that answers an unknown name: found, nearest known name, all known names.
+
+    >>> close_match("world", "shape3d", ["shapes3d", "codes"])
+    "unknown world 'shape3d'; did you mean 'shapes3d'? known: shapes3d, codes"
+    """
+    names = list(names)
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
+    hint = f" did you mean {near[0]!r}?" if near else ""
+    return f"unknown {kind} {name!r};{hint} known: {', '.join(names)}"
+
+
+def whole_number(name: str, value: Any, least: int = 1) -> int:
+    """`value` as an int of at least `least`; TypeError or ValueError else."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an integer, found {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, found {value}")
+    return int(value)

@@ -1,0 +1,34 @@
+"""Which device to work on, and in which arithmetic."""
+
+from __future__ import annotations
+
+import torch
+
+
+def pick_device(device: str | torch.device = "auto") -> torch.device:
+    """The device to work on: "auto" is cuda, else mps, else cpu; ValueError for one not there."""
+    device = str(device)
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (":" in device and not number.isdecimal()):
+        raise ValueError(f"device must be auto, cpu, cuda, cuda:N or mps, found {device!r}")
+    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    here = {"cpu": 1, "cuda": cards, "mps": int(torch.backends.mps.is_available())}
+    if int(number or 0) >= here[kind]:
+        raise ValueError(f"device {device!r} is not available here; use device='auto'")
+    return torch.device(device)
+
+
+def half_precision(device: torch.device) -> bool:
+    """Whether bfloat16 arithmetic is fast on this device (many CPUs only emulate it)."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    if device.type == "cpu":
+        return any(
+            getattr(torch.cpu, name, lambda: False)()
+            for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        )
+    return False

@@ -1,0 +1,34 @@
+"""Numbers become figures: pure functions that return a `Picture`.
+
+In: arrays, graphs, tables of results. Out: a figure of a fixed size with a `summary` in words. Read
+`style` first, then any: one file per kind of picture, no two depend on each other's numbers.
+Images are float (B, 3, H, W) in [0, 1], as models have them, or uint8 (B, H, W, 3), as worlds do.
+"""
+
+from cvq_tutorial.common.lazy import lazy
+
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "style": "Picture png save svg",
+        "images": "before_after code_maps reconstructions training_curves",
+        "heatmaps": "confusion effects_masks graph_matrix",
+        "effects": "effects_over_images",
+        "arrows": "graph_arrows graph_over_image",
+        "layers": "graph_layers",
+        "compare": "graph_difference graph_stability truth_and_learned",
+        "training": "Animation training_animation training_strip",
+        "sampling": "sample_balance",
+        "codebooks": "channels_read error_against_bits",
+        "compose": "error_growth plan_strip",
+        "disentanglement": "information_maps leakage mutual_information score_bars",
+        "latents": "traversals",
+        "quantized": "code_cells codes_among_points image_rows patches_by_code",
+        "recovery": "recovery_curve",
+        "tables": "dot_plot setting_curves",
+        "transitions": "pairs",
+        "values": "accuracy_by_value",
+        "whole": "method_overview overview",
+        "worlds": "world_card",
+    },
+)

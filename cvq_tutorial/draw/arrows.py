@@ -1,0 +1,374 @@
+"""Causal graphs as arrows: between nodes on a circle, and over the image.
+
+One convention everywhere: `graph[i, j]` is the probability that node i is a cause of node j. Row =
+cause, column = effect, and an arrow points from the cause to the effect. Every figure says so,
+names its threshold and says how many of the edges it shows. Positions are a function of the node
+numbers alone, so two graphs can be compared by looking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Circle, FancyArrowPatch, Patch, Rectangle
+from matplotlib.path import Path
+from matplotlib.patheffects import Normal, withStroke
+from numpy.typing import NDArray
+
+from cvq_tutorial.common.arrays import (
+    as_array,
+    as_graph,
+    as_images,
+    as_marks,
+    as_probabilities,
+    check_grid,
+    check_threshold,
+)
+from cvq_tutorial.draw.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    ORIENTATION,
+    Picture,
+    edges_shown,
+    labels_of,
+    names_of,
+    styled,
+)
+
+DASHES = (0, (3.2, 1.6))
+DOTS = (0, (1, 1.2))
+SET_COLOR = "#f6d57a"
+PALE = 0.3  # how much white is mixed into an image under arrows
+
+
+# Arrows ------------------------------------------------------------------------------------------
+
+
+def _arrow(
+    axes: Axes,
+    start: NDArray,
+    end: NDArray,
+    patches: tuple[Any, Any],
+    style: dict[str, Any],
+    bend: float = 0.12,
+) -> None:
+    """An arrow from cause to effect, clipped at the patches of the two nodes (None: a gap).
+
+    bend: to the right of the way if positive, as a share of its length.
+    """
+    arrow = FancyArrowPatch(
+        tuple(start),
+        tuple(end),
+        connectionstyle=f"arc3,rad={bend}",
+        patchA=patches[0],
+        patchB=patches[1],
+        shrinkA=1.5 if patches[0] else 3,
+        shrinkB=1.5 if patches[1] else 3,
+        **style,
+    )
+    # Where it meets its nodes is slow to find: only when it is drawn, not for limits and layout.
+    arrow.set_in_layout(False)
+    axes.add_artist(arrow)
+
+
+def _loop(
+    axes: Axes,
+    at: NDArray,
+    outward: NDArray,
+    size: tuple[float, float],
+    start: float,
+    style: dict[str, Any],
+) -> None:
+    """An arrow from a node to itself: an arc on the side `outward` (a unit vector) of its centre.
+
+    size: (reach, half width) of the arc; start: distance from the centre where it begins and ends.
+    """
+    side = np.array([-outward[1], outward[0]])
+    reach, half = size
+    foot = 0.55 * min(start, half)
+    points = [
+        at + start * outward + foot * side,
+        at + reach * outward + half * side,
+        at + reach * outward - half * side,
+        at + start * outward - foot * side,
+    ]
+    path = Path(points, [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4])
+    patch = FancyArrowPatch(path=path, **style)
+    patch.set_gid("self-loop")
+    axes.add_patch(patch)
+
+
+def _free_direction(at: NDArray, others: NDArray) -> NDArray[np.float64]:
+    """Of 16 directions the one farthest from those to the others; up where all are alike."""
+    angles = np.arange(16) * np.pi / 8 - np.pi / 2
+    if not len(others):
+        return np.array([0.0, -1.0])
+    taken = np.arctan2(others[:, 1] - at[1], others[:, 0] - at[0])
+    apart = np.cos(angles[:, None] - taken[None, :]).max(axis=1).round(6)
+    best = angles[np.argmin(apart)]
+    return np.array([np.cos(best), np.sin(best)])
+
+
+def line_style(color: str, strength: float, dashes: Any = "-", size: float = 1.0) -> dict[str, Any]:
+    """The look of an arrow; `strength` in [0, 1] sets width and opacity, `size` scales it all."""
+    width = size * (1.1 + 1.5 * strength)
+    return {
+        "arrowstyle": "-|>,head_length=0.5,head_width=0.24",
+        "mutation_scale": size * (9 + 4 * strength),
+        "color": color,
+        "alpha": 0.5 + 0.5 * strength,
+        "linewidth": width,
+        "linestyle": dashes,
+        "joinstyle": "miter",
+        "path_effects": [
+            withStroke(linewidth=width + 1.8 * size, foreground="white", alpha=0.8),
+            Normal(),
+        ],
+        "zorder": 3,
+    }
+
+
+def strength_of(probability: float, limit: float) -> float:
+    return (probability - limit) / (1 - limit) if limit < 1 else 1.0
+
+
+@styled
+def graph_over_image(
+    image: Any,
+    graph: Any,
+    grid: Sequence[int],
+    node: int,
+    threshold: float = 0.5,
+    top_k: int = 8,
+    *,
+    set_nodes: Any = None,
+    title: str | None = None,
+) -> Picture:
+    """The causes and the effects of one node as arrows over the image.
+
+    image: one image, float (3, H, W) in [0, 1] or uint8 (H, W, 3) (a batch of one is taken too).
+    graph: (N, N) probabilities, row = cause, or a DiGraph.
+    grid: (rows, columns) of the code map, rows x columns = N; node: in 0..N-1.
+    threshold: in (0, 1]; top_k: at most so many causes, and so many effects, the likeliest.
+    set_nodes: booleans (N,), nodes that the action sets; no edge is drawn into another node: it
+        is copied and has no causes.
+    Causes are solid arrows into the node, effects dashed arrows out of it, the own edge is an arc;
+    likelier is wider.
+    """
+    matrix, limit = as_graph(graph), check_threshold(threshold)
+    n_nodes = len(matrix)
+    rows, columns = check_grid(grid, n_nodes)
+    is_set = as_marks(set_nodes, n_nodes, "set_nodes")
+    if not 0 <= node < n_nodes:
+        raise ValueError(f"node must lie in 0..{n_nodes - 1}, found {node}")
+    if top_k < 1:
+        raise ValueError(f"top_k must be at least 1, found {top_k}")
+    pixels = as_array(image)
+    picture = as_images(pixels[None] if pixels.ndim == 3 else pixels, "image")
+    if len(picture) != 1:
+        raise ValueError(f"expected one image, found {len(picture)}")
+
+    matrix = np.where(is_set[None, :], matrix, 0.0)
+    others = np.arange(n_nodes) != node
+    chosen = {}
+    for role, row in (("causes", matrix[:, node]), ("effects", matrix[node])):
+        found = np.flatnonzero((row >= limit) & others)
+        best = found[np.argsort(-row[found], kind="stable")][:top_k]
+        chosen[role] = (best, row[best], len(found))
+    own = matrix[node, node] >= limit
+
+    figure = Picture(6.0, 6.4)
+    axes = figure.add_subplot()
+    extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
+    axes.imshow(PALE + (1 - PALE) * picture[0], extent=extent)  # paler, for the arrows to stand out
+    for edge in np.arange(columns - 1) + 0.5:
+        axes.plot([edge, edge], [-0.5, rows - 0.5], color="white", alpha=0.45, linewidth=0.6)
+    for edge in np.arange(rows - 1) + 0.5:
+        axes.plot([-0.5, columns - 0.5], [edge, edge], color="white", alpha=0.45, linewidth=0.6)
+
+    def place(n: int) -> NDArray[np.float64]:
+        return np.array([n % columns, n // columns], dtype=float)
+
+    here = place(node)
+    outline = Rectangle(tuple(here - 0.5), 1, 1, fill=False, color=INK, lw=1.8, zorder=6)
+    axes.add_patch(Rectangle(tuple(here - 0.5), 1, 1, fill=False, color="white", lw=4.2, zorder=5))
+    axes.add_patch(outline)
+    for n, probability in zip(*chosen["causes"][:2], strict=True):
+        style = line_style(BLUE, strength_of(probability, limit))
+        _arrow(axes, place(n), here, (None, outline), style)
+        axes.plot(*place(n), "o", color=BLUE, markersize=4.5, markeredgecolor="white", zorder=4)
+    for n, probability in zip(*chosen["effects"][:2], strict=True):
+        style = line_style(ORANGE, strength_of(probability, limit), DASHES)
+        _arrow(axes, here, place(n), (outline, None), style)
+        axes.plot(*place(n), "s", color=ORANGE, markersize=7, markeredgecolor="white", zorder=2)
+    if own:
+        others = np.array([place(n) for role in chosen.values() for n in role[0]])
+        style = line_style(GREEN, strength_of(matrix[node, node], limit))
+        _loop(axes, here, _free_direction(here, others), (1.15, 0.55), 0.56, style)
+    margin = 0.6  # room for a loop on the border
+    axes.set(
+        xlim=(-0.5 - margin, columns - 0.5 + margin), ylim=(rows - 0.5 + margin, -0.5 - margin)
+    )
+    axes.set_axis_off()
+
+    (causes, _, n_causes), (effects, _, n_effects) = chosen["causes"], chosen["effects"]
+    shown, total = len(causes) + len(effects) + own, n_causes + n_effects + own
+    heading = title or f"Causes and effects of node {node}"
+    figure.suptitle(heading)
+    at = f"node {node} = (row {node // columns}, column {node % columns})"
+    if set_nodes is not None:
+        at += ", set by the action" if is_set[node] else ", not set by the action"
+    axes.set_title(
+        f"{at}; graph: {ORIENTATION}\n{edges_shown(int(shown), int(total), limit)}", fontsize=8
+    )
+    handles = [
+        Line2D(
+            [], [], color=BLUE, marker="o", label=f"causes, arrow in: {len(causes)} of {n_causes}"
+        ),
+        Line2D(
+            [],
+            [],
+            color=ORANGE,
+            marker="s",
+            linestyle=DASHES,
+            label=f"effects, arrow out: {len(effects)} of {n_effects}",
+        ),
+        Line2D([], [], color=GREEN, label=f"own edge: {'yes' if own else 'no'}"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=2.6)
+    figure.summary = (
+        f"{heading}, {at}: {n_causes} causes, {n_effects} effects and {'an' if own else 'no'} own "
+        f"edge; {edges_shown(int(shown), int(total), limit)} ({ORIENTATION})."
+    )
+    return figure
+
+
+@styled
+def graph_arrows(
+    graph: Any,
+    names: Sequence[str] | None = None,
+    threshold: float = 0.5,
+    top_k: int = 100,
+    *,
+    truth: Any = None,
+    set_nodes: Any = None,
+    title: str = "Graph",
+) -> Picture:
+    """A graph as arrows from cause to effect, nodes on a circle: 0 on top, then clockwise.
+
+    graph: (N, N) probabilities, or a DiGraph; names: N node names, the numbers 0..N-1 if None.
+    threshold: in (0, 1]; top_k: at most so many arrows, the likeliest first.
+    truth: booleans (N, N) or None; with it, edges are right (solid), extra (dashed) or missed
+        (dotted).
+    set_nodes: booleans (N,) or None; only edges into these nodes are drawn, and they are filled.
+    """
+    matrix, limit = as_graph(graph), check_threshold(threshold)
+    n_nodes = len(matrix)
+    labels = labels_of(names_of(graph, names), n_nodes, "names")
+    is_set = as_marks(set_nodes, n_nodes, "set_nodes")
+    if top_k < 1:
+        raise ValueError(f"top_k must be at least 1, found {top_k}")
+    known = None
+    if truth is not None:
+        known = as_probabilities(truth, "truth", (n_nodes, n_nodes)) > 0
+        known &= is_set[None, :]
+    found = (matrix >= limit) & is_set[None, :]
+    drawn = found if known is None else found | known
+    order = np.argsort(-np.where(drawn, matrix, -1.0), axis=None, kind="stable")[: drawn.sum()]
+    edges = np.stack(np.unravel_index(order, matrix.shape), axis=1)[:top_k]
+
+    figure = Picture(6.4, 7.0)
+    axes = figure.add_subplot()
+    around = nx.circular_layout(range(n_nodes))  # depends on the number of nodes only
+    spots = np.array([around[n][::-1] for n in range(n_nodes)])  # turned: node 0 on top, clockwise
+    if n_nodes == 1:
+        spots = np.array([[0.0, 1.0]])
+    spacing = 2 * np.pi / max(n_nodes, 3)
+    radius = min(0.11, 0.4 * spacing)
+    loop = (radius + 0.24, min(0.26, 0.85 * spacing))
+    has_loop = any(i == j for i, j in edges)
+    discs = [
+        Circle(
+            tuple(spot), radius, facecolor=SET_COLOR if marked else "#f2f2f2", edgecolor=INK,
+            linewidth=1.0, zorder=4,
+        )
+        for spot, marked in zip(spots, is_set & (set_nodes is not None), strict=True)
+    ]  # fmt: skip
+    for disc in discs:
+        axes.add_patch(disc)
+
+    looks: dict[str, tuple[str, Any]] = {
+        "right": (BLUE, "-"),
+        "extra": (ORANGE, DASHES),
+        "missed": (GREY, DOTS),
+    }
+    for i, j in edges[::-1]:  # likeliest last, on top
+        role = "missed" if not found[i, j] else "right" if known is None or known[i, j] else "extra"
+        strength = 0.5 if role == "missed" else strength_of(matrix[i, j], limit)
+        style = line_style(looks[role][0], strength, looks[role][1])
+        if i == j:
+            _loop(axes, spots[i], spots[i], loop, 0.92 * radius, style)
+        else:
+            # Towards the middle, else the tail of one arrow can meet the head of another, which
+            # then looks double; there and back keep to their right, each on a side of its own.
+            right = (spots[j] - spots[i])[::-1] * (1, -1)
+            inward = drawn[j, i] or right @ (spots[i] + spots[j]) <= 1e-9
+            bend = 0.12 if inward else -0.12
+            _arrow(axes, spots[i], spots[j], (discs[i], discs[j]), style, bend)
+
+    reach = 1 + (0.75 * loop[0] + 0.25 * radius + 0.05 if has_loop else radius + 0.03)
+    if radius > 0.06 and max(len(label) for label in labels) <= 3:
+        for spot, label in zip(spots, labels, strict=True):
+            axes.text(spot[0], spot[1], label, ha="center", va="center", fontsize=9, zorder=6)
+    else:
+        for spot, label in zip(spots, labels, strict=True):
+            left = spot[0] < -1e-9
+            turn = np.degrees(np.arctan2(spot[1], spot[0])) + (180 if left else 0)
+            axes.text(
+                spot[0] * reach,
+                spot[1] * reach,
+                label,
+                ha="right" if left else "left",
+                va="center",
+                fontsize=8 if n_nodes <= 32 else 6.5,
+                rotation=turn,
+                rotation_mode="anchor",
+                zorder=6,
+            )
+        reach += 0.02 + 0.038 * max(len(label) for label in labels)
+    axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+    axes.set_axis_off()
+
+    total = int(drawn.sum())
+    loops = int((drawn & np.eye(n_nodes, dtype=bool)).sum())
+    handles: list[Any] = [Line2D([], [], color=BLUE, label=f"cause -> effect: {total}")]
+    against = ""
+    if known is not None:
+        cells = {"right": found & known, "extra": found & ~known, "missed": known & ~found}
+        counts = {role: int(which.sum()) for role, which in cells.items()}
+        handles = [
+            Line2D([], [], color=looks[r][0], linestyle=looks[r][1], linewidth=2, label=f"{r}: {n}")
+            for r, n in counts.items()
+        ]
+        against = "; against the truth " + ", ".join(f"{n} {role}" for role, n in counts.items())
+    arc: dict[str, Any] = {"marker": r"$\circlearrowleft$", "markersize": 10, "color": "none"}
+    handles.append(Line2D([], [], **arc, markerfacecolor=INK, label=f"self-loops: {loops}"))
+    if set_nodes is not None:
+        handles.append(Patch(facecolor=SET_COLOR, edgecolor=INK, label="set by the action"))
+    note = edges_shown(len(edges), total, limit)
+    figure.suptitle(title)
+    axes.set_title(f"arrow from cause to effect; in the matrix {ORIENTATION}\n{note}", fontsize=8)
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), handlelength=2.4)
+    figure.summary = (
+        f"{title}: arrows from cause to effect ({ORIENTATION}) between {n_nodes} nodes; {note}; "
+        f"{loops} self-loops{against}."
+    )
+    return figure

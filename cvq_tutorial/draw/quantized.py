@@ -1,0 +1,238 @@
+"""How vectors become codes: what a code stands for, how it is reached, where code vectors lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from cvq_tutorial.common.arrays import as_array, as_images, check_grid
+from cvq_tutorial.common.checks import whole_number
+from cvq_tutorial.draw.style import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    Picture,
+    label,
+    row_label,
+    styled,
+    tile,
+)
+from cvq_tutorial.measure.metrics import psnr
+
+POINTS_SHOWN = 1600
+TINTS = ("#f3f3f3", "#e3ecf3", "#fbeee2", "#e5f2ec")
+
+
+@styled
+def patches_by_code(
+    images: Any,
+    codes: Any,
+    grid: Sequence[int],
+    chosen: Sequence[int],
+    limit: int = 12,
+    *,
+    codebook: int = 0,
+) -> Picture:
+    """Patches of images that were given the same code, one row per code.
+
+    images: B images.  codes: integers (B, N, C) of them.  grid: (rows, columns), their product N.
+    chosen: the codes to show.  limit: at most so many patches of each, evenly spread over the
+        images, so that they come from different ones where they can.
+    codebook: in 0..C-1.
+    """
+    pictures, table = as_images(images, "images"), as_array(codes)
+    if table.ndim != 3 or len(table) != len(pictures) or table.dtype.kind not in "iu":
+        raise ValueError(
+            f"codes must be integers (B, N, C) of {len(pictures)} images, found {table.dtype} "
+            f"{table.shape}"
+        )
+    rows, columns = check_grid(grid, table.shape[1])
+    if not 0 <= codebook < table.shape[2]:
+        raise ValueError(f"codebook must lie in 0..{table.shape[2] - 1}, found {codebook}")
+    wanted = [int(code) for code in chosen]
+    if not wanted:
+        raise ValueError("chosen: expected at least one code, found none")
+    limit = whole_number("limit", limit)
+    high, wide = pictures.shape[1] // rows, pictures.shape[2] // columns
+
+    figure = Picture(1.5 + 0.6 * limit, 0.55 + 0.62 * len(wanted))
+    axes = figure.subplots(len(wanted), limit, squeeze=False)
+    told = []
+    for line, code in zip(axes, wanted, strict=True):
+        places = np.argwhere(table[:, :, codebook] == code)  # (M, 2): image, node
+        picked = places
+        if len(places) > limit:
+            picked = places[np.linspace(0, len(places) - 1, limit).round().astype(int)]
+        for cell, (b, n) in zip(line, picked.tolist(), strict=False):
+            top, left = n // columns * high, n % columns * wide
+            tile(cell, pictures[b, top : top + high, left : left + wide])
+        for cell in line[len(picked) :]:
+            cell.set(xticks=[], yticks=[])
+            cell.spines[:].set_visible(False)
+        row_label(line[0], f"code {code}\n{len(places)} places")
+        told.append(f"code {code} at {len(places)} places")
+    figure.suptitle("Patches that were given the same code")
+    figure.summary = (
+        f"Patches of {high} x {wide} pixels that were given the same code, one row per code, of "
+        f"{len(pictures)} images: {', '.join(told)}."
+    )
+    return figure
+
+
+@styled
+def code_cells(vectors: Any, path: Any, target: Any, title: str = "Cells of codes") -> Picture:
+    """A plane cut into the cells of its code vectors, and a point on its way through them.
+
+    vectors: (K, 2) code vectors; a place belongs to the nearest.  path: (T, 2) positions of the
+    point, the first one at the start.  target: (2,), where the loss wants the chosen vector to be.
+    At the start an arrow shows in which direction the loss wants the *chosen vector* to move, and a
+    dashed one, the same, what is copied to the *point*; its steps may be of another length.
+    """
+    centres, way, goal = (as_array(v).astype(float) for v in (vectors, path, target))
+    if centres.ndim != 2 or centres.shape[1] != 2 or len(centres) < 2:
+        raise ValueError(f"vectors must have shape (K, 2), at least two, found {centres.shape}")
+    if way.ndim != 2 or way.shape[1] != 2 or not len(way):
+        raise ValueError(f"path must have shape (T, 2), found {way.shape}")
+    if goal.shape != (2,):
+        raise ValueError(f"target must have shape (2,), found {goal.shape}")
+    everything = np.concatenate([centres, way, goal[None]])
+    low, high = everything.min(0) - 0.45, everything.max(0) + 0.45
+    span = high - low
+
+    figure = Picture(5.6, 1.2 + 5.2 * min(1.2, max(0.6, span[1] / span[0])))
+    axes = figure.subplots()
+    x, y = np.meshgrid(*(np.linspace(a, b, 240) for a, b in zip(low, high, strict=True)))
+    apart = np.hypot(x[..., None] - centres[:, 0], y[..., None] - centres[:, 1])  # (H, W, K)
+    for k in range(len(centres)):
+        lead = np.delete(apart, k, axis=2).min(2) - apart[..., k]  # over 0 in the cell of code k
+        axes.contourf(x, y, lead, levels=[0, np.inf], colors=[TINTS[k % len(TINTS)]])
+        axes.contour(x, y, lead, levels=[0], colors="#888888", linewidths=0.8)
+    axes.plot(*centres.T, "s", color=INK, ms=7)
+    for k, spot in enumerate(centres):
+        axes.annotate(f"code {k}", spot, (7, 6), textcoords="offset points", fontsize=8.5)
+    axes.plot(*way.T, "-", color=GREY, lw=1.0, zorder=2)
+    axes.plot(*way.T, "o", color=BLUE, ms=4, zorder=3)
+    axes.annotate("start", way[0], (-8, -13), textcoords="offset points", fontsize=8.5, color=BLUE)
+    axes.plot(*goal, "*", color=ORANGE, ms=15)
+    axes.annotate("target", tuple(goal), (9, -4), textcoords="offset points", fontsize=8.5)
+    chosen = centres[int(_nearest(way[:1], centres)[0])]
+    step = 0.45 * (goal - chosen)
+    looks: dict[str, Any] = {"asked of the chosen code": "-", "copied to the point": (0, (3, 1.5))}
+    for start, dashes in zip((chosen, way[0]), looks.values(), strict=True):
+        axes.annotate(
+            "", start + step, start,
+            arrowprops={"arrowstyle": "-|>", "color": ORANGE, "lw": 1.8, "linestyle": dashes},
+        )  # fmt: skip
+    lines = [
+        Line2D([], [], color=ORANGE, lw=1.8, linestyle=dashes, label=name)
+        for name, dashes in looks.items()
+    ]
+    way_line = Line2D([], [], color=GREY, marker="o", mfc=BLUE, mec=BLUE, ms=4, label="its way")
+    figure.legend(handles=[*lines, way_line], loc="outside lower center", ncols=3, handlelength=2.8)
+    axes.set(
+        xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal",
+        xlabel="channel 0", ylabel="channel 1",
+    )  # fmt: skip
+    figure.suptitle(title)
+    cells = [int(k) for k in _nearest(way, centres)]
+    crossed = [k for i, k in enumerate(cells) if i == 0 or k != cells[i - 1]]
+    axes.set_title(
+        f"{len(way) - 1} steps; the point's code: {' -> '.join(map(str, crossed))}", fontsize=8.5
+    )
+    figure.summary = (
+        f"{title}: {len(centres)} codes in a plane; in {len(way) - 1} steps the point goes through "
+        f"the cells of the codes {', '.join(map(str, crossed))}."
+    )
+    return figure
+
+
+@styled
+def codes_among_points(points: Any, books: Mapping[str, Any], title: str = "Codes") -> Picture:
+    """Code vectors among the vectors that they stand for, one panel per codebook, in one plane.
+
+    points: (P, d) vectors; a sample of them is drawn.  books: name -> code vectors (K, d).
+    The plane is spanned by the two directions in which the points vary most (their principal
+    components), the same in all panels. A code that is nearest to no point is a grey cross.
+    """
+    cloud = as_array(points).astype(float)
+    if cloud.ndim != 2 or len(cloud) < 3 or cloud.shape[1] < 2:
+        raise ValueError(f"points must have shape (P, d), at least (3, 2), found {cloud.shape}")
+    tables = {name: as_array(vectors).astype(float) for name, vectors in books.items()}
+    if not tables:
+        raise ValueError("expected at least one codebook, found none")
+    for name, table in tables.items():
+        if table.ndim != 2 or table.shape[1] != cloud.shape[1]:
+            raise ValueError(
+                f"{name}: expected code vectors (K, {cloud.shape[1]}), found {table.shape}"
+            )
+    middle = cloud.mean(0)
+    _, spread, axes_of = np.linalg.svd(cloud - middle, full_matrices=False)
+    plane = axes_of[:2] * np.sign(axes_of[:2].sum(1, keepdims=True) + 1e-12)  # (2, d), sign fixed
+    share = float((spread[:2] ** 2).sum() / (spread**2).sum())
+    sample = cloud[np.linspace(0, len(cloud) - 1, min(POINTS_SHOWN, len(cloud))).astype(int)]
+
+    figure = Picture(0.4 + 3.1 * len(tables), 3.7)
+    panels = figure.subplots(1, len(tables), squeeze=False, sharex=True, sharey=True)[0]
+    told = []
+    for axes, (name, table) in zip(panels, tables.items(), strict=True):
+        used = np.bincount(_nearest(cloud, table), minlength=len(table)) > 0
+        flat, spots = (sample - middle) @ plane.T, (table - middle) @ plane.T
+        axes.plot(*flat.T, "o", color="#9cc3dc", ms=2, mew=0)
+        axes.plot(*spots[~used].T, "x", color="#555555", ms=5, mew=1.0)
+        axes.plot(*spots[used].T, "o", color=ORANGE, ms=5, mec="white", mew=0.5)
+        in_use = f"{int(used.sum())} of {len(table)}"
+        told.append(f"{name} {in_use}")
+        axes.set_title(f"{label(name)}:\n{in_use} codes in use", fontsize=9)
+        axes.set(xlabel="component 1")
+    panels[0].set_ylabel("component 2")
+    figure.suptitle(label(title, 90))
+    figure.supxlabel(
+        f"blue: map vectors; orange: code in use; cross: code that nobody uses\n"
+        f"the plane holds {share:.0%} of the variance",
+        fontsize=8,
+    )
+    figure.summary = f"{title}, codes in use: {', '.join(told)}."
+    return figure
+
+
+@styled
+def image_rows(
+    rows: Mapping[str, Any], limit: int = 8, title: str = "Images", *, compare: bool = True
+) -> Picture:
+    """Rows of images; the first row is the truth.
+
+    rows: name -> B images, all of one shape.
+    compare: the PSNR of each further row against the first, over all B, stands beside its name.
+    """
+    tables = {name: as_images(images, name) for name, images in rows.items()}
+    if not tables:
+        raise ValueError("expected at least one row, found none")
+    truth = next(iter(tables.values()))
+    for name, table in tables.items():
+        if table.shape != truth.shape:
+            raise ValueError(f"{name}: expected images {truth.shape}, found {table.shape}")
+    shown = min(whole_number("limit", limit), len(truth))
+    figure = Picture(1.7 + 1.0 * shown, 0.55 + 1.05 * len(tables))
+    axes = figure.subplots(len(tables), shown, squeeze=False)
+    told = []
+    for line, (name, table) in zip(axes, tables.items(), strict=True):
+        for cell, image in zip(line, table, strict=False):
+            tile(cell, image)
+        text = label(name)
+        if compare and table is not truth:
+            text += f"\n{psnr(float(((table - truth) ** 2).mean())):.1f} dB"
+        row_label(line[0], text)
+        told.append(text.replace("\n", " "))
+    figure.suptitle(label(title, 90))
+    figure.summary = f"{title}, {shown} of {len(truth)} in rows: {', '.join(told)}."
+    return figure
+
+
+def _nearest(points: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(P,) the nearest of (K, d) centres to each of (P, d) points."""
+    return ((centres**2).sum(1) - 2 * points @ centres.T).argmin(1)

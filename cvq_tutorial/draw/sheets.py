@@ -1,0 +1,325 @@
+"""The pictures of the explorers: sheets of tiles, drawn in milliseconds.
+
+A figure of `draw` takes most of a second, far too long while somebody drags a slider. A sheet is
+laid out by plain arithmetic on pixels instead: rows of square or wide tiles, each with a title
+above and a note below, at two pixels per CSS pixel so that it stays sharp on dense screens. As with
+the figures nothing is told by colour alone, and each sheet carries a one-line `summary`.
+
+Every function here is pure: arrays or tensors in, pixels or a `Sheet` out.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import hsv_to_rgb
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+
+from cvq_tutorial.common.arrays import as_array, as_images, check_grid
+from cvq_tutorial.draw.style import BLUE, GREEN, INK, ORANGE
+
+SCALE = 2  # pixels per CSS pixel
+GAP, TITLE, NOTE = 10, 18, 17  # CSS pixels: between tiles, height of a title, height of a note
+LARGEST_DIFFERENCE = 0.25  # where the colours of |difference| end, as in the figures
+SET_MARK = "#E69F00"
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture of a sheet.  pixels: uint8 (h, w, 3).  title stands above, note below it."""
+
+    title: str
+    pixels: Pixels
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A drawn sheet.
+
+    png: the bytes of the file.  width, height: CSS pixels.  summary: what can be seen.
+    """
+
+    png: bytes
+    width: int
+    height: int
+    summary: str
+
+
+def pixels(image: Any) -> Pixels:
+    """uint8 (H, W, 3) of one image: float (3, H, W) in [0, 1] or uint8 (H, W, 3).
+
+    Or a batch of one.
+    """
+    array = as_array(image)
+    batch = as_images(array[None] if array.ndim == 3 else array, "image")
+    if len(batch) != 1:
+        raise ValueError(f"expected one image, found {len(batch)}")
+    return (batch[0] * 255).round().astype(np.uint8)
+
+
+def png_of(image: Pixels, summary: str = "") -> bytes:
+    """The pixels (h, w, 3) as the bytes of a PNG; the summary is its metadata entry Description."""
+    about = PngImagePlugin.PngInfo()
+    about.add_text("Description", summary)
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "png", pnginfo=about, compress_level=6)
+    return buffer.getvalue()
+
+
+def sheet(rows: Sequence[Sequence[Tile]], sides: Sequence[int], summary: str) -> Sheet:
+    """Rows of tiles as one picture.
+
+    rows: at least one tile each.  sides: height of the tiles of each row in CSS pixels; their width
+        follows from their pixels.
+    """
+    drawn = [
+        [_sized(tile.pixels, side) for tile in row] for row, side in zip(rows, sides, strict=True)
+    ]
+    widths = [sum(p.shape[1] for p in row) // SCALE + GAP * (len(row) + 1) for row in drawn]
+    heights = [
+        side + TITLE + (NOTE if any(t.note for t in row) else 0) + GAP // 2
+        for row, side in zip(rows, sides, strict=True)
+    ]
+    width, height = max(widths), sum(heights) + GAP // 2
+    canvas = Image.new("RGB", (width * SCALE, height * SCALE), "white")
+    pen = ImageDraw.Draw(canvas)
+    y = GAP // 2
+    for row, parts, side, tall in zip(rows, drawn, sides, heights, strict=True):
+        x = GAP
+        for tile, part in zip(row, parts, strict=True):
+            wide = part.shape[1] // SCALE
+            _text(pen, x, y + 2, tile.title, 12, INK, wide)
+            canvas.paste(Image.fromarray(part), (x * SCALE, (y + TITLE) * SCALE))
+            _text(pen, x, y + TITLE + side + 3, tile.note, 11, "#555555", wide)
+            x += wide + GAP
+        y += tall
+    return Sheet(png_of(np.asarray(canvas), summary), width, height, summary)
+
+
+def _sized(image: Pixels, side: int) -> Pixels:
+    """Enlarged without smoothing (or shrunk with it) to a height of `side` CSS pixels."""
+    tall = side * SCALE
+    if image.shape[0] == tall:
+        return image
+    wide = max(SCALE, round(image.shape[1] * tall / image.shape[0] / SCALE) * SCALE)
+    how = Image.Resampling.NEAREST if tall >= image.shape[0] else Image.Resampling.BOX
+    return np.asarray(Image.fromarray(image).resize((wide, tall), how))
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    return ImageFont.truetype(str(folder / "DejaVuSans.ttf"), size * SCALE)
+
+
+def _text(
+    pen: ImageDraw.ImageDraw, x: float, y: float, text: str, size: int, color: str, room: float
+) -> None:
+    """Text from (x, y) on in CSS pixels, made smaller and then cut to fit into `room`."""
+    while size > 8 and _font(size).getlength(text) > room * SCALE:
+        size -= 1
+    while text and _font(size).getlength(text) > room * SCALE:
+        text = text[:-2].rstrip() + "…" if len(text) > 2 else ""
+    pen.text((x * SCALE, y * SCALE), text, fill=color, font=_font(size))
+
+
+# Images and codes --------------------------------------------------------------------------------
+
+
+def code_colors(n_codes: int) -> NDArray[np.float64]:
+    """Pale colours (K, 3) in [0, 1], far apart for neighbouring codes.
+
+    Golden-ratio steps around the hues.
+    """
+    code = np.arange(n_codes)
+    shade = np.array([(0.42, 0.97), (0.28, 0.88), (0.55, 0.92)])[code % 3]
+    return hsv_to_rgb(np.column_stack([(0.61803398875 * code) % 1.0, shade]))
+
+
+def code_map(
+    codes: Any, grid: Sequence[int], n_codes: int, side: int, marked: Any = None
+) -> Pixels:
+    """One codebook's codes on the grid of nodes: a number and a colour per code.
+
+    codes: integers (N,) in 0..n_codes-1, row-major on grid (rows, columns).  side: height in CSS
+        pixels.
+    marked: booleans (N,) of nodes to frame, or None.  Numbers are left out where they would not
+        fit.
+    """
+    table = as_array(codes)
+    rows, columns = check_grid(grid, len(table))
+    cell = max(2, side * SCALE // rows)
+    colors = (code_colors(n_codes) * 255).round().astype(np.uint8)
+    image = Image.fromarray(colors[table.reshape(rows, columns)])
+    image = image.resize((columns * cell, rows * cell), Image.Resampling.NEAREST)
+    pen = ImageDraw.Draw(image)
+    size = min(12, int(cell / SCALE / 1.9))
+    for n, code in enumerate(table):
+        x, y = n % columns * cell, n // columns * cell
+        if size >= 6:
+            at = (x + cell / 2, y + cell / 2)
+            pen.text(at, str(code), fill=INK, font=_font(size), anchor="mm")
+        if marked is not None and marked[n]:
+            pen.rectangle((x, y, x + cell - 1, y + cell - 1), outline=INK, width=max(2, cell // 12))
+    return np.asarray(image)
+
+
+def difference(a: Any, b: Any) -> Pixels:
+    """|a - b| of two images, mean over channels: black is none, white is 0.25 or more."""
+    one, two = pixels(a).astype(float), pixels(b).astype(float)
+    if one.shape != two.shape:
+        raise ValueError(f"the images must have one shape, found {one.shape} and {two.shape}")
+    heat = np.abs(one - two).mean(axis=2) / 255 / LARGEST_DIFFERENCE
+    return (matplotlib.colormaps["magma"](heat.clip(0, 1))[..., :3] * 255).round().astype(np.uint8)
+
+
+def set_nodes_over(image: Any, mask: Any, grid: Sequence[int], side: int) -> Pixels:
+    """The image where an action sets codes, veiled in white where it copies them, with the border
+    drawn.
+
+    mask: (N,) probability that the action sets a code of the node; the border is at one half.
+    """
+    base, strength = pixels(image), as_array(mask).astype(float)
+    rows, columns = check_grid(grid, len(strength))
+    cell = max(2, side * SCALE // rows)
+    size = (columns * cell, rows * cell)
+    large = np.asarray(Image.fromarray(base).resize(size, Image.Resampling.NEAREST)).astype(float)
+    veil = np.kron(1 - strength.reshape(rows, columns), np.ones((cell, cell)))[..., None] * 0.78
+    image_ = Image.fromarray((large * (1 - veil) + 255 * veil).round().astype(np.uint8))
+    pen = ImageDraw.Draw(image_)
+    on = np.pad(strength.reshape(rows, columns) >= 0.5, 1)
+    for width, color in ((8, INK), (4, SET_MARK)):
+        for r, c in np.argwhere(on[:, 1:] != on[:, :-1]):
+            x, y = c * cell, (r - 1) * cell
+            pen.line((x, y, x, y + cell), fill=color, width=width)
+        for r, c in np.argwhere(on[1:] != on[:-1]):
+            x, y = (c - 1) * cell, r * cell
+            pen.line((x, y, x + cell, y), fill=color, width=width)
+    return np.asarray(image_)
+
+
+def blank(side: int, columns: float = 1.0) -> Pixels:
+    """An empty place of a sheet, so that its size stays the same."""
+    return np.full((side * SCALE, int(side * columns) * SCALE, 3), 247, dtype=np.uint8)
+
+
+# Numbers -----------------------------------------------------------------------------------------
+
+
+def bars(
+    values: Any, names: Sequence[str], side: int, width: int, marks: dict[int, str] | None = None
+) -> Pixels:
+    """Horizontal bars of probabilities, one line per name, with their percent and a word where
+    marked.
+
+    values: (A,) in [0, 1].  side, width: CSS pixels.  marks: text after the bar of some lines, such
+        as {3: "true"}.
+    """
+    shares, marks = as_array(values).astype(float), marks or {}
+    image = Image.new("RGB", (width * SCALE, side * SCALE), "white")
+    pen = ImageDraw.Draw(image)
+    line = side / len(shares)
+    size = max(6, min(11, int(line * 0.78)))
+    names_end = max(_font(size).getlength(name) for name in names) / SCALE + 6
+    full = width - names_end - 120
+    for a, share in enumerate(shares):
+        top = a * line
+        middle = (top + line / 2) * SCALE
+        ink = INK if share >= 0.005 or a in marks else "#888888"
+        pen.text((names_end * SCALE - 6, middle), names[a], fill=ink, font=_font(size), anchor="rm")
+        box = (names_end, top + 0.18 * line, names_end + max(1.0, full * share), top + 0.82 * line)
+        pen.rectangle([v * SCALE for v in box], fill=BLUE if share >= 0.005 else "#cccccc")
+        told = f"{100 * share:.0f} %" if share >= 0.005 else ""
+        told = f"{told}  {marks[a]}".strip() if a in marks else told
+        at = ((box[2] + 5) * SCALE, middle)
+        pen.text(at, told, fill=GREEN if "true" in told else ink, font=_font(size), anchor="lm")
+    return np.asarray(image)
+
+
+def curve(points: Any, side: int, width: int, color: str = BLUE, *, log: bool = False) -> Pixels:
+    """A line through (step, value) pairs with its range written at the left; empty without points.
+
+    points: (n, 2).  side, width: CSS pixels.  log: whether the height is the logarithm of the
+        value.
+    """
+    table = as_array(points).astype(float).reshape(-1, 2)
+    table = table[np.isfinite(table).all(axis=1)]
+    image = Image.new("RGB", (width * SCALE, side * SCALE), "white")
+    pen = ImageDraw.Draw(image)
+    left, top, bottom = 40 * SCALE, 6 * SCALE, (side - 16) * SCALE
+    right = (width - 8) * SCALE
+    pen.line((left, top, left, bottom, right, bottom), fill="#999999", width=SCALE)
+    if not len(table):
+        return np.asarray(image)
+    x, y = table.T
+    low, high = y.min(), y.max()
+    log = log and low > 0
+    height = np.log(y) if log else y
+    span = np.ptp(height) or 1.0
+    across = (x - x.min()) / (np.ptp(x) or 1.0)
+    up = (height - height.min()) / span if np.ptp(height) else np.full(len(y), 0.5)
+    spots = list(
+        zip(
+            (left + 4 + across * (right - left - 8)).tolist(),
+            (bottom - 6 - up * (bottom - top - 12)).tolist(),
+            strict=True,
+        )
+    )
+    if len(spots) > 1:
+        pen.line(spots, fill=color, width=2 * SCALE, joint="curve")
+    a, b = spots[-1]
+    pen.ellipse((a - 6, b - 6, a + 6, b + 6), fill=color)
+    small = _font(8)
+    pen.text((left - 6, top + 8), f"{high:.3g}", fill="#555555", font=small, anchor="rm")
+    if high > low:
+        pen.text((left - 6, bottom - 8), f"{low:.3g}", fill="#555555", font=small, anchor="rm")
+    at = (right, bottom + 4)
+    pen.text(at, f"step {x[-1]:.0f}", fill="#555555", font=small, anchor="ra")
+    return np.asarray(image)
+
+
+PANELS = {  # phase: (column of the log, title, whether logarithmic)
+    "autoencoder": (
+        ("mse", "squared error", True),
+        ("psnr", "PSNR (dB)", False),
+        ("perplexity", "perplexity of the codes", False),
+    ),
+    "transition": (
+        ("nll", "negative log-likelihood", False),
+        ("action_accuracy", "action accuracy", False),
+        ("set_codes", "codes set per action", False),
+    ),
+}
+
+
+def training(
+    rows: Sequence[dict], strips: Sequence[Sequence[Tile]], summary: str, side: int = 96
+) -> Sheet:
+    """Live curves of both phases over strips of tiles (reconstructions, masks).
+
+    Always of one size.
+    """
+    lines = []
+    for (phase, panels), color in zip(PANELS.items(), (BLUE, ORANGE), strict=True):
+        tiles = []
+        for column, title, log in panels:
+            points = [
+                (r["step"], r[column])
+                for r in rows
+                if r.get("phase") == phase and r.get(column) not in (None, "")
+            ]
+            last = f": {points[-1][1]:.3g}" if points else ""
+            table = np.array(points, dtype=float).reshape(-1, 2)
+            tiles.append(Tile(title + last, curve(table, side, 200, color, log=log)))
+        lines.append(tiles)
+    return sheet([*lines, *strips], [side, side] + [80] * len(strips), summary)

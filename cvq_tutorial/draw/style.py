@@ -1,0 +1,138 @@
+"""What all figures share: one look, one kind of figure, one way to check what is drawn and to save.
+
+A figure here is a `Picture`: a matplotlib Figure that pyplot never knew of (so none stays open),
+that carries a one-line `summary` for readers who cannot see it, and that shows itself in a notebook
+exactly once.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from functools import cache, wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
+from numpy.typing import NDArray
+
+from cvq_tutorial.common.arrays import check_names
+from cvq_tutorial.common.files import write_atomic
+
+STYLE = Path(__file__).with_name("cvq.mplstyle")
+# A blue and an orange after Okabe and Ito (2008), moved apart in lightness (L* 36 and 58), so that
+# they stay two on a grey print and for eyes without red or green; both can be read on white.
+BLUE, ORANGE, GREEN, GREY, INK = "#005A8C", "#DD6B10", "#009E73", "#999999", "#222222"
+ORIENTATION = "row = cause, column = effect"
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Picture(Figure):
+    """A figure with a `summary`: one line that says what can be seen in it."""
+
+    summary: str = ""
+
+    def __init__(self, width: float, height: float) -> None:
+        """An empty figure of a fixed size in inches, with constrained layout, without pyplot."""
+        super().__init__(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(self)
+
+    def _repr_png_(self) -> bytes:
+        # Jupyter knows how to show a Figure only once pyplot is imported; this works always, once.
+        return png(self)
+
+
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """Decorator: draw in the project's style, and leave the user's settings as they were."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rc_file(STYLE, use_default_template=False)
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+@styled
+def png(figure: Figure, dpi: float | None = None) -> bytes:
+    """The figure as the bytes of a PNG; its summary is in the metadata entry Description."""
+    buffer = io.BytesIO()
+    about = {"Description": getattr(figure, "summary", ""), "Software": None}
+    figure.savefig(buffer, format="png", dpi=dpi or "figure", metadata=about)
+    return buffer.getvalue()
+
+
+@styled
+def svg(figure: Figure) -> bytes:
+    """The figure as the bytes of an SVG, the same for the same figure; its summary is described."""
+    buffer = io.BytesIO()
+    about = {"Description": getattr(figure, "summary", ""), "Date": None, "Creator": None}
+    with matplotlib.rc_context({"svg.hashsalt": "cvq"}):
+        figure.savefig(buffer, format="svg", metadata=about)
+    return buffer.getvalue()
+
+
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write the figure as a PNG at 150 dpi or as an SVG, whole or not at all; returns the path.
+
+    Raises ValueError for a name that ends in neither .png nor .svg, OSError as `write_atomic`.
+    """
+    path = Path(path)
+    form = path.suffix.lower()
+    if form not in (".png", ".svg"):
+        raise ValueError(f"a figure is saved as .png or .svg, found {path.name!r}")
+    return write_atomic(path, svg(figure) if form == ".svg" else png(figure, dpi=150))
+
+
+# Small parts -------------------------------------------------------------------------------------
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
+
+
+def label(text: str, longest: int = 40) -> str:
+    """A text from outside as it can be drawn: one line, no formula, no character the font lacks."""
+    text = " ".join(text.split())
+    text = "".join(c if ord(c) in _glyphs() else "?" for c in text)
+    text = text if len(text) <= longest else text[: longest - 3] + "..."
+    return text.replace("$", r"\$")
+
+
+def labels_of(
+    names: Sequence[str] | None, expected: int, what: str, longest: int = 40
+) -> tuple[str, ...]:
+    """`check_names`, as they can be drawn."""
+    return tuple(label(name, longest) for name in check_names(names, expected, what))
+
+
+def names_of(graph: Any, names: Sequence[str] | None) -> Sequence[str] | None:
+    """The names given, else those of a `CausalGraph`, else None."""
+    return names if names is not None else getattr(graph, "names", None)
+
+
+def edges_shown(shown: int, total: int, threshold: float) -> str:
+    return f"{shown} of {total} edges shown, threshold {threshold:.2f}"
+
+
+def tile(axes: Axes, image: NDArray, title: str = "", **options: Any) -> Any:
+    """One image without ticks, framed thinly."""
+    axes.set(xticks=[], yticks=[])
+    for side in axes.spines.values():
+        side.set(visible=True, color="#bbbbbb", linewidth=0.6)
+    if title:
+        axes.set_title(title, fontsize=8.5)
+    return axes.imshow(image, **options)
+
+
+def row_label(axes: Axes, text: str) -> None:
+    axes.set_ylabel(text, rotation=0, ha="right", va="center", labelpad=6)

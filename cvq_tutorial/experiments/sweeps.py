@@ -1,0 +1,283 @@
+"""Sweeps: many runs from one command, resumed where it stopped, summed up in one table.
+
+`sweep("ablations", "runs")` goes through the cells of a grid (see `grids`). Each has its own
+folder, runs/ablations/<cell>/, with `cell.json` (what was asked), the run's files and
+`metrics.json`. A cell with its metrics is finished and is skipped; one that was stopped goes on
+where it was; a folder that holds something else stops the sweep before any work. One sweep at a
+time works in a folder; it may run several cells side by side, in as many processes, which on a CPU
+is the better use of the cores: one small model does not keep two of them busy. After each cell the
+table (see `tables`) is written again, so nothing finished is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from cvq_tutorial.common.checks import close_match
+from cvq_tutorial.common.device import pick_device
+from cvq_tutorial.common.files import write_atomic
+from cvq_tutorial.common.folders import prepare_folder
+from cvq_tutorial.experiments.grids import GRIDS, Cell
+from cvq_tutorial.experiments.side_by_side import side_by_side
+from cvq_tutorial.experiments.tables import metrics_of, table
+from cvq_tutorial.measure.evaluate import evaluate
+from cvq_tutorial.training import checkpoints, recipes
+from cvq_tutorial.training.data import check_data
+from cvq_tutorial.training.run import STATE
+from cvq_tutorial.training.train import train
+from cvq_tutorial.worlds.make import make_world, world_names
+
+FORMAT = 1
+RUN_FILES = ("metrics.json", "model.json", STATE)
+
+
+def cells_of(grid: str | Sequence[Cell], seeds: Sequence[int] = (), only: str = "") -> list[Cell]:
+    """The cells of a grid, or those of some seeds, or whose label contains `only`.
+
+    grid: a name of `GRIDS`, or cells of one's own.
+    Raises ValueError for an unknown grid (close names are given), a seed that no cell has, or if
+    nothing is left.
+    """
+    if isinstance(grid, str) and grid not in GRIDS:
+        raise ValueError(close_match("grid", grid, GRIDS))
+    name = f"grid {grid!r}" if isinstance(grid, str) else "the sweep"
+    cells = GRIDS[grid] if isinstance(grid, str) else list(grid)
+    known = sorted({cell.seed for cell in cells})
+    if absent := [seed for seed in seeds if seed not in known]:
+        raise ValueError(f"{name} has the seeds {known}, found {absent}")
+    found = [c for c in cells if (not seeds or c.seed in seeds) and only in c.label]
+    if cells and not found:
+        raise ValueError(f"{name} has no cell with {only!r} in its label")
+    return found
+
+
+def sweep(
+    grid: str | Sequence[Cell],
+    runs: str | Path = "runs",
+    *,
+    seeds: Sequence[int] = (),
+    only: str = "",
+    device: str = "auto",
+    workers: int = 1,
+    say: Callable[[str], object] = print,
+) -> dict:
+    """Run what is not finished, and return the table as `tables.table` gives it.
+
+    grid: a name of `GRIDS`, or cells of one's own (then the folder is runs/sweep).
+    seeds, only: see `cells_of`.  say: is given one line per cell.
+    workers: how many processes run cells side by side, each with its share of the threads. With
+        more than one, a script needs the usual `if __name__ == "__main__":`.
+    Raises ValueError before any work for an unknown name, a setting that does not exist, a folder
+    that holds another run, or no worker; OSError if another sweep works there, or the data of a
+    world are not here; RuntimeError if a cell failed in its process, after the others were stopped.
+    Ctrl-C leaves a state that the same call goes on from.
+    """
+    named = isinstance(grid, str)
+    cells = cells_of(grid, seeds, only)
+    root = Path(runs) / (str(grid) if named else "sweep")
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise ValueError(f"workers: expected an integer of 1 or more, found {workers!r}")
+    pick_device(device)
+    _distinct(cells)
+    _no_circle(cells)
+    for cell in cells:
+        check(cell, root)
+        if metrics_of(cell, root) is None:
+            world = make_world(cell.world, **cell.world_options)
+            _suits(cell, world)
+            check_data(world, _recipe(cell))
+    whole = GRIDS[str(grid)] if named else cells
+
+    def summed_up() -> dict:
+        good, _ = usable(whole, root)  # also what an earlier sweep with other seeds finished
+        made = table(good, root, device)
+        made["missing"] = [c.name for c in whole if c not in good or c.name in made["missing"]]
+        write_atomic(root / "table.json", (json.dumps(made, indent=1) + "\n").encode())
+        return table(cells, root, device)
+
+    with _alone(prepare_folder(root)):
+        left = [cell for cell in cells if metrics_of(cell, root) is None]
+        say(f"{len(cells)} runs, {len(cells) - len(left)} finished before")
+        numbers = iter(range(1, len(left) + 1))
+
+        def started(cell: Cell) -> None:
+            told = f"{cell.label}, seed {cell.seed} -> {root / cell.name}"
+            say(f"[{next(numbers)}/{len(left)}] {told}")
+
+        if workers == 1:
+            for cell in left:
+                started(cell)
+                _run(cell, root, device)
+                summed_up()
+        else:
+            run = partial(_run, root=root, device=device, progress=False)
+            side_by_side(left, run, root, workers, started, summed_up)
+        return summed_up()
+
+
+# One cell ----------------------------------------------------------------------------------------
+
+
+def _recipe(cell: Cell) -> recipes.Recipe:
+    return recipes.get(cell.recipe, cell.world, **cell.overrides)
+
+
+def _told(cell: Cell) -> dict:
+    settings = _recipe(cell).to_json()
+    return json.loads(json.dumps({"format": FORMAT, "cell": asdict(cell), "settings": settings}))
+
+
+def _distinct(cells: Sequence[Cell]) -> None:
+    """Raise ValueError if two cells would work in one folder."""
+    names: dict[str, Cell] = {}
+    for cell in cells:
+        other = names.setdefault(cell.name, cell)
+        if other is not cell:
+            raise ValueError(
+                f"{other.label!r} and {cell.label!r}, seed {cell.seed}, would share the folder "
+                f"{cell.name}: expected labels that differ in letters or digits"
+            )
+
+
+def _no_circle(cells: Sequence[Cell]) -> None:
+    """Raise ValueError if cells wait for each other's autoencoder, or one for its own."""
+    waits = {(cell.label, cell.seed): (cell.autoencoder, cell.seed) for cell in cells}
+    for cell in cells:
+        at, seen = waits[cell.label, cell.seed], {(cell.label, cell.seed)}
+        while at in waits:
+            if at in seen:
+                raise ValueError(
+                    f"{cell.label!r} takes over an autoencoder that waits for itself: "
+                    f"{' <- '.join(repr(label) for label, _ in sorted(seen))}"
+                )
+            seen.add(at)
+            at = waits[at]
+
+
+def _suits(cell: Cell, world: Any) -> None:
+    """Raise ValueError if the world is not one that the cell's baseline is for."""
+    if cell.baseline and world.has_images == (cell.baseline == "independence"):
+        wanted = "without" if world.has_images else "with"
+        raise ValueError(
+            f"{cell.label!r}: {cell.baseline} needs a world {wanted} images, found {cell.world!r}"
+        )
+
+
+def usable(cells: Sequence[Cell], root: Path) -> tuple[list[Cell], list[str]]:
+    """The cells whose folders hold nothing else than theirs, and for each other a line why not."""
+    good, refused = [], []
+    for cell in cells:
+        try:
+            check(cell, root)
+            good.append(cell)
+        except ValueError as error:
+            refused.append(f"{root.name}: left out: {error}")
+    return good, refused
+
+
+def check(cell: Cell, root: Path) -> None:
+    """Raise ValueError if a cell cannot be run, or its folder holds a run of something else."""
+    from cvq_tutorial.baselines.table import full_name
+
+    if cell.world not in world_names():
+        raise ValueError(close_match("world", cell.world, world_names()))
+    if cell.baseline not in ("", "independence"):
+        full_name(cell.baseline)
+    wanted, path = _told(cell), root / cell.name / "cell.json"
+    if not path.exists():
+        if left := [name for name in RUN_FILES if (path.parent / name).exists()]:
+            raise ValueError(
+                f"{path.parent} was not made by a sweep: expected cell.json beside {left[0]}; "
+                "remove it or choose another folder"
+            )
+        return
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}); remove {path.parent}") from None
+    if found.get("format") != FORMAT:
+        raise ValueError(
+            f"{path}: expected format {FORMAT}, found {found.get('format')!r}: the run is of "
+            f"another version; remove {path.parent} or choose another folder"
+        )
+    found["settings"] = checkpoints.grown(found["settings"])
+    for part in ("cell", "settings"):
+        for key, value in wanted[part].items():
+            if found[part].get(key) != value:
+                raise ValueError(
+                    f"{path.parent} holds another run: expected {key} {value!r}, found "
+                    f"{found[part].get(key)!r}; remove it or choose another folder"
+                )
+
+
+def _run(cell: Cell, root: Path, device: str, progress: bool = True) -> None:
+    folder = root / cell.name
+    if not (folder / "cell.json").exists():  # its time is when the run began
+        write_atomic(folder / "cell.json", (json.dumps(_told(cell), indent=1) + "\n").encode())
+    world = make_world(cell.world, **cell.world_options)
+    recipe = _recipe(cell)
+    shared = _named(cell.autoencoder, cell.seed, root) if cell.autoencoder else None
+    began = time.perf_counter()
+    with torch.random.fork_rng():  # the published sampling in evaluation, too, is to be repeatable
+        torch.manual_seed(cell.seed)
+        found = _measured(cell, world, recipe, folder, device, shared, progress)
+    spent = found["seconds"]["total"]  # also before it was stopped and gone on with
+    if shared:
+        spent -= found["seconds"].get("autoencoder", 0.0)
+    found["sweep_seconds"] = round(max(time.perf_counter() - began, spent), 1)
+    text = json.dumps(found, indent=1, allow_nan=False) + "\n"
+    write_atomic(folder / "metrics.json", text.encode())
+
+
+def _measured(
+    cell: Cell,
+    world: Any,
+    recipe: recipes.Recipe,
+    folder: Path,
+    device: str,
+    autoencoder: Path | None,
+    progress: bool,
+) -> dict:
+    """Train what the cell asks for, and measure it."""
+    if cell.baseline == "independence":
+        from cvq_tutorial.baselines.independence import evaluate_independence
+
+        return evaluate_independence(world, recipe, cell.seed)
+    how: dict[str, Any] = {"device": device, "progress": progress, "autoencoder": autoencoder}
+    if cell.baseline:
+        from cvq_tutorial.baselines.table import evaluate_baseline
+
+        return evaluate_baseline(cell.baseline, world, recipe, cell.seed, folder, **how)
+    model = train(world, recipe, cell.seed, folder, **how)
+    info = checkpoints.read_info(folder)
+    spent: dict[str, Any] = {"seconds": info.get("seconds"), "bf16": info.get("bf16")}
+    return evaluate(model, world, recipe, cell.seed, **spent, progress=progress)
+
+
+def _named(label: str, seed: int, root: Path) -> Path | None:
+    """Folder of the cell whose autoencoder is shared; None if it was not run."""
+    folder = root / Cell(label, "", seed=seed).name
+    return folder if (folder / "model.json").is_file() else None
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Hold the folder while a sweep works in it; however that ends, the folder is free again.
+
+    Raises OSError if another process holds it.
+    """
+    try:
+        with FileLock(root / ".sweep", timeout=0):
+            yield
+    except Timeout:
+        raise OSError(f"another sweep works in {root}; wait for it or stop it") from None

@@ -1,0 +1,45 @@
+"""Explorers: what the lessons put under the reader's hands.
+
+Each is a box of ipywidgets, to be shown as a cell's value:
+
+* `FactorExplorer(world, model)`: move a factor; the true image, the decoded one, and the codes
+  follow.
+* `CodeEditor(model, image)`: set a code; the decoded image follows.
+* `ActionPad(model, world)`: do actions one after another.
+* `PlanExplorer(model, world)`: choose two images; the model finds the actions between them.
+* `RetrievalGame(model, world)`: name the action between two images, against the model.
+* `GraphExplorer(model, image, action)`: causes and effects of a node as arrows over the image; hold
+  a node at a code.
+* `TrainingMonitor(world)`: watch `train.train(..., on_log=monitor)`.
+
+All of them: what is shown is readable as traits and as the line `.summary`; what a reader can set
+can be set from Python, which raises on a wrong value; an error in a callback appears under the
+explorer and in `.last_error`; `.snapshot()` is a picture of it, which its cell stores; `.close()`
+frees it. See `explore_base`.
+"""
+
+from __future__ import annotations
+
+from cvq_tutorial.explore.actions import ActionPad, RetrievalGame
+from cvq_tutorial.explore.base import Explorer, handled, start_image
+from cvq_tutorial.explore.codes import CodeEditor, FactorExplorer
+from cvq_tutorial.explore.graph import Frame, GraphExplorer, make_frame
+from cvq_tutorial.explore.plan import PlanExplorer
+from cvq_tutorial.explore.training import TrainingMonitor
+from cvq_tutorial.explore.widget import GraphWidget
+
+__all__ = [
+    "ActionPad",
+    "CodeEditor",
+    "Explorer",
+    "FactorExplorer",
+    "Frame",
+    "GraphExplorer",
+    "GraphWidget",
+    "PlanExplorer",
+    "RetrievalGame",
+    "TrainingMonitor",
+    "handled",
+    "make_frame",
+    "start_image",
+]

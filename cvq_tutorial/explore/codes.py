@@ -1,0 +1,268 @@
+"""Explorers of images and their codes: move a factor and watch the codes.
+
+Or set a code and watch the image.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets
+import traitlets
+from torch import Tensor
+
+from cvq_tutorial.draw import sheets as pictures
+from cvq_tutorial.draw.sheets import Tile
+from cvq_tutorial.explore.base import (
+    Checked,
+    Explorer,
+    codes_of,
+    has_images,
+    middle_values,
+    psnr_text,
+    start_image,
+    whole,
+)
+from cvq_tutorial.explore.widget import GraphWidget, css_colors, data_url
+
+SIDE = 168  # CSS pixels of a large tile
+
+
+class FactorExplorer(Explorer):
+    """One slider per factor: the true image, what the model makes of it, and its codes.
+
+    world: with images.  model: a CausalVQ of that world, or None to look at the world alone.
+    Nodes whose codes changed at the last move are framed.
+    Traits: `values`, a tuple of F integers, settable (ValueError where no picture has them, as in
+    the world `faces`); `codes`, (1, N, C) int64 or None without a model.
+    """
+
+    values = Checked()
+    codes = traitlets.Any(None, allow_none=True)
+
+    def __init__(self, world: Any, model: Any = None) -> None:
+        super().__init__()
+        self.world, self.model = has_images(world), model
+        self.sliders = [
+            ipywidgets.SelectionSlider(
+                options=[(factor.label(value), value) for value in range(factor.size)],
+                description=factor.name,
+                style={"description_width": "92px"},
+                layout={"width": "270px"},
+            )
+            for factor in world.factors.factors
+        ]
+        self.values = middle_values(world)
+        for slider in self.sliders:
+            self.on(slider, self._moved)
+        column = ipywidgets.VBox(self.sliders, layout={"margin": "26px 12px 0 0"})
+        self.children = [self.beside(column), self.caption, self.strip]
+
+    def _moved(self, _: int) -> None:
+        try:
+            self.values = tuple(slider.value for slider in self.sliders)
+        finally:
+            self._put_sliders()  # back, where no picture has these values
+
+    def _put_sliders(self) -> None:
+        with self.writing():
+            for slider, value in zip(self.sliders, self.values, strict=True):
+                slider.value = value
+
+    @traitlets.validate("values")
+    def _check_values(self, proposal: Any) -> tuple[int, ...]:
+        space, found = self.world.factors, tuple(proposal["value"])
+        if len(found) != space.n_factors:
+            raise ValueError(f"values: expected {space.n_factors} integers, found {len(found)}")
+        pairs = zip(found, space.factors, strict=True)
+        values = tuple(whole(factor.name, value, factor.size) for value, factor in pairs)
+        self._image = start_image(self.world, values)  # refuses values that no picture has
+        return values
+
+    @traitlets.observe("values")
+    def _draw(self, _: Any) -> None:
+        self._put_sliders()
+        factors = self.world.factors.factors
+        setting = ", ".join(
+            f"{f.name} {f.label(v)}" for f, v in zip(factors, self.values, strict=True)
+        )
+        image = self._image
+        tiles = [Tile("true image", pictures.pixels(image))]
+        if self.model is None:
+            self.show(pictures.sheet([tiles], [2 * SIDE], f"{setting}."))
+            return
+        codes = self.model.encode(image).cpu()
+        decoded = self.model.decode(codes).cpu()
+        before = codes if self.codes is None else self.codes
+        changed = (codes != before)[0]  # (N, C)
+        self.codes = codes
+        tiles.append(Tile("decoded from its codes", pictures.pixels(decoded)))
+        tiles.append(Tile("|difference|", pictures.difference(image, decoded)))
+        told = f"{setting}. PSNR {psnr_text(image, decoded)}."
+        if before is not codes:
+            nodes = int(changed.any(1).sum())
+            told += (
+                f" The last move changed {int(changed.sum())} of {changed.numel()} codes, "
+                f"at {nodes} of "
+                f"{len(changed)} nodes (framed)."
+            )
+        rows, sides = code_rows(codes, self.model, changed)
+        self.show(pictures.sheet([tiles, *rows], [SIDE, *sides], told))
+
+
+def code_rows(codes: Tensor, model: Any, marked: Tensor) -> tuple[list[list[Tile]], list[int]]:
+    """Rows of code maps, four at most in a row, and their heights; marked: booleans (N, C)."""
+    c, side = model.n_codebooks, SIDE if model.n_codebooks <= 3 else 124
+    tiles = [
+        Tile(
+            f"codebook {b}",
+            pictures.code_map(codes[0, :, b], model.grid, model.n_codes, side, marked[:, b]),
+        )
+        for b in range(c)
+    ]
+    rows = [tiles[i : i + 4] for i in range(0, c, 4)]
+    return rows, [side] * len(rows)
+
+
+class CodeEditor(Explorer):
+    """Choose a node on the code map, give it another code, and see what the decoder makes of it.
+
+    model: a CausalVQ with an autoencoder.  image: one image, float (1, 3, H, W) in [0, 1] or uint8
+    (H, W, 3), or its codes (1, N, C). Traits, all settable: `node`, `codebook`, `code` (of that
+    node and codebook; setting it edits), `codes` (1, N, C), `model` (another one encodes the image
+    again). `undo()` takes back the last edited code, `reset()` all.
+    """
+
+    node = Checked(0)
+    codebook = Checked(0)
+    code = Checked(0)
+    codes = Checked()
+    model = Checked()
+
+    def __init__(self, model: Any, image: Any) -> None:
+        super().__init__()
+        self._image = image
+        self._edits: list[tuple[int, int, Tensor]] = []  # node, codebook, codes before the edit
+        self.board = GraphWidget()
+        self.codebook_slider = ipywidgets.IntSlider(description="codebook", max=0)
+        self.code_slider = ipywidgets.IntSlider(description="code", max=0)
+        self.undo_button = ipywidgets.Button(description="undo", icon="undo")
+        self.reset_button = ipywidgets.Button(description="reset", icon="refresh")
+        for slider in (self.codebook_slider, self.code_slider):
+            slider.style.description_width, slider.layout.width = "70px", "300px"
+        for button in (self.undo_button, self.reset_button):
+            button.layout.width = "96px"
+        self.on(self.board, lambda n: setattr(self, "node", self.node if n is None else n), "node")
+        self.on(self.codebook_slider, lambda c: setattr(self, "codebook", c))
+        self.on(self.code_slider, lambda k: setattr(self, "code", k))
+        self.on_click(self.undo_button, self.undo)
+        self.on_click(self.reset_button, self.reset)
+        self.model = model
+        buttons = ipywidgets.HBox([self.undo_button, self.reset_button])
+        controls = ipywidgets.VBox([self.codebook_slider, self.code_slider, buttons])
+        side = ipywidgets.VBox([controls, self.picture], layout={"flex": "1 1 340px"})
+        self.board.layout.flex = "0 1 400px"
+        body = ipywidgets.HBox([self.board, side], layout={"flex_flow": "row wrap"})
+        self.children = [body, self.caption, self.strip]
+
+    # -- what may be set
+
+    @traitlets.validate("model")
+    def _check_model(self, proposal: Any) -> Any:
+        model = proposal["value"]
+        if getattr(model, "autoencoder", None) is None:
+            raise ValueError("expected a CausalVQ with an autoencoder: there is nothing to decode")
+        self._original = codes_of(model, self._image)  # refuses an image that does not fit
+        return model
+
+    @traitlets.validate("node")
+    def _check_node(self, proposal: Any) -> int:
+        return whole("node", proposal["value"], self._original.shape[1])
+
+    @traitlets.validate("codebook")
+    def _check_codebook(self, proposal: Any) -> int:
+        return whole("codebook", proposal["value"], self._original.shape[2])
+
+    @traitlets.validate("code")
+    def _check_code(self, proposal: Any) -> int:
+        return whole("code", proposal["value"], self.model.n_codes)
+
+    @traitlets.validate("codes")
+    def _check_codes(self, proposal: Any) -> Tensor:
+        codes = self.model.check_codes(proposal["value"]).cpu()
+        if len(codes) != 1:
+            raise ValueError(f"codes of one image expected, found {len(codes)}")
+        return codes
+
+    # -- what follows
+
+    @traitlets.observe("model")
+    def _start(self, _: Any) -> None:
+        _, n_nodes, n_codebooks = self._original.shape
+        self._edits = []
+        with self.writing():
+            self.codebook_slider.max, self.code_slider.max = n_codebooks - 1, self.model.n_codes - 1
+            self.board.rows, self.board.columns = self.model.grid
+        with self.hold_trait_notifications():  # nothing is drawn half of one and half of the other
+            self.node = min(self.node, n_nodes - 1)
+            self.codebook = min(self.codebook, n_codebooks - 1)
+            self.codes = self._original
+
+    @traitlets.observe("codes")
+    def _draw(self, _: Any) -> None:
+        original, edited = self.model.decode(self._original), self.model.decode(self.codes)
+        changed = (self.codes != self._original)[0]
+        self._image_url = data_url(pictures.pixels(edited))
+        tiles = [
+            Tile("decoded before", pictures.pixels(original)),
+            Tile("decoded now", pictures.pixels(edited)),
+            Tile("|difference|", pictures.difference(original, edited)),
+        ]
+        moved = (original - edited).abs().amax(dim=1)[0] > 1 / 255
+        told = (
+            f"{int(changed.sum())} of {changed.numel()} codes edited, "
+            f"at {int(changed.any(1).sum())} nodes; "
+            f"{float(moved.float().mean()):.0%} of the pixels changed."
+        )
+        self.show(pictures.sheet([tiles], [120], told))
+        self._select(None)
+
+    @traitlets.observe("node", "codebook")
+    def _select(self, _: Any) -> None:
+        if not isinstance(self.codes, Tensor):
+            return  # while it is being made
+        table = self.codes[0, :, self.codebook]
+        edited = (self.codes != self._original)[0, :, self.codebook]
+        with self.writing():
+            self.code = int(table[self.node])
+            self.codebook_slider.value, self.code_slider.value = self.codebook, self.code
+            self.board.put(
+                image=self._image_url,
+                tints=css_colors(table.tolist(), self.model.n_codes),
+                labels=[str(k) for k in table.tolist()],
+                held=[n for n in range(len(table)) if edited[n]],
+                heading=f"codes of codebook {self.codebook}; edited ones are framed",
+                node=self.node,
+            )
+
+    @traitlets.observe("code")
+    def _edit(self, change: Any) -> None:
+        if self._writing:
+            return
+        codes = self.codes.clone()
+        if not self._edits or self._edits[-1][:2] != (self.node, self.codebook):
+            self._edits.append((self.node, self.codebook, self.codes))
+        codes[0, self.node, self.codebook] = self.code
+        self.codes = codes
+
+    def undo(self) -> None:
+        """Take back the last edited code, to what it was before the reader started to move it."""
+        if self._edits:
+            node, codebook, before = self._edits.pop()
+            self.node, self.codebook = node, codebook
+            self.codes = before
+
+    def reset(self) -> None:
+        """Back to the codes of the image."""
+        self._edits = []
+        self.codes = self._original

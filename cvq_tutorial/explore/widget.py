@@ -1,0 +1,77 @@
+"""The code grid over an image as a widget: nodes to hover, focus and pin, and the arrows of a
+graph.
+
+It knows nothing about models. Python puts pictures, labels, a mask and edges into its traits; the
+front end (`graph_widget.js`, shipped with the package, without any import) draws them and gives
+back one thing, the pinned node. It draws from the traits alone, so a view that was thrown away
+comes back as it was.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets
+
+from cvq_tutorial.draw.sheets import Pixels, code_colors, png_of
+
+
+class GraphWidget(anywidget.AnyWidget):
+    """Front end of the explorers of codes and graphs.
+
+    image, after: data URLs of the picture before and after, "" for none (no second board then).
+    rows, columns: of the code grid; N = rows x columns.  labels, labels_after: N texts, the codes
+        of each node.
+    tints, tints_after: N CSS colours for the nodes, or [] to see the image.  mask: N probabilities
+        that the node is set.
+    edges: float32 (N, N) as bytes, row = cause, column = effect, or b"" for no graph.
+    threshold, top_k, used_only: which edges are drawn (see `GraphExplorer`).  held: nodes to frame.
+    heading, heading_after, action: texts.  node: the pinned node, None for none.
+    """
+
+    _esm = Path(__file__).with_name("graph_widget.js")
+
+    image = traitlets.Unicode("").tag(sync=True)
+    after = traitlets.Unicode("").tag(sync=True)
+    rows = traitlets.Int(1).tag(sync=True)
+    columns = traitlets.Int(1).tag(sync=True)
+    labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    labels_after = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    tints = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    tints_after = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    mask = traitlets.List(traitlets.Float()).tag(sync=True)
+    edges = traitlets.Bytes(b"").tag(sync=True)
+    threshold = traitlets.Float(0.5).tag(sync=True)
+    top_k = traitlets.Int(8).tag(sync=True)
+    used_only = traitlets.Bool(True).tag(sync=True)
+    held = traitlets.List(traitlets.Int()).tag(sync=True)
+    heading = traitlets.Unicode("").tag(sync=True)
+    heading_after = traitlets.Unicode("").tag(sync=True)
+    action = traitlets.Unicode("").tag(sync=True)
+    node = traitlets.Int(None, allow_none=True).tag(sync=True)
+
+    def put(self, **values: Any) -> None:
+        """Set several traits in one message, so that the view is drawn once."""
+        with self.hold_sync():
+            for name, value in values.items():
+                setattr(self, name, value)
+
+    def put_edges(self, edges: Any) -> None:
+        """Set the edges from probabilities (N, N)."""
+        self.edges = np.ascontiguousarray(edges, dtype="<f4").tobytes()
+
+
+def data_url(image: Pixels) -> str:
+    """The pixels (h, w, 3) as a data URL."""
+    return "data:image/png;base64," + b64encode(png_of(image)).decode("ascii")
+
+
+def css_colors(codes: Sequence[int], n_codes: int) -> list[str]:
+    """The colour of each code, as in code maps."""
+    table = (code_colors(n_codes) * 255).round().astype(int)
+    return ["#{:02x}{:02x}{:02x}".format(*table[code]) for code in codes]

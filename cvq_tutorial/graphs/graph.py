@@ -1,0 +1,394 @@
+"""A learned causal graph as data: nodes with names, edge probabilities, and what can be asked of
+them.
+
+One convention everywhere: `edges[i, j]` is the probability that node i is a cause of node j. Row =
+cause, column = effect.
+
+An edge leads from the *old* code of its cause to the *new* code of its effect. So a cycle is no
+contradiction (two nodes may each read what the other was before the action), an edge from a node to
+itself says that the node reads its own old code, and ancestors are causes of causes when actions
+are repeated. Edges into a node that the action does not set are scored by the model but never read:
+`used()` drops them, and everything that counts edges means more after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvq_tutorial.common.arrays import (
+    as_graph,
+    as_marks,
+    as_probabilities,
+    check_grid,
+    check_names,
+    check_node_names,
+    check_text,
+    check_threshold,
+)
+from cvq_tutorial.common.checks import close_match, whole_number
+from cvq_tutorial.graphs import (
+    groups as graph_groups,
+)
+from cvq_tutorial.graphs import (
+    paths as graph_paths,
+)
+from cvq_tutorial.graphs import (
+    scores as graph_metrics,
+)
+
+MOST_NODES = 4096  # 134 MB of probabilities; a file that claims more is refused before it is filled
+
+
+@dataclass(frozen=True, eq=False)
+class CausalGraph:
+    """Edge probabilities between named nodes, and where they come from.
+
+    edges: (N, N) probabilities, `[i, j]` is "i is a cause of j"; array, tensor or networkx DiGraph.
+        Kept as float64 that cannot be written to.
+    names: N different texts; without them v0, v1, ... or, with a grid, r0c0, r0c1, ... (row,
+        column), preceded by b0, b1, ... where there are several codebooks.
+    action: the name of the action that the graph belongs to, or None.
+    n: how many images (or, for a stability, graphs) were averaged.
+    set_by: (N,) probability that the action sets the node, or None if unknown.
+    grid: (rows, columns) of the code map, or None where nodes have no place in an image.
+    codebooks: 1 where a node is a place; where a node is a place in one codebook, how many
+        codebooks: node = codebook * rows * columns + place.
+    limit: in (0, 1], an edge is there from this probability on.
+    Raises ValueError or TypeError, naming expected and found.
+    """
+
+    edges: NDArray[np.float64]
+    names: tuple[str, ...] = ()
+    action: str | None = None
+    n: int = 1
+    set_by: NDArray[np.float64] | None = None
+    grid: tuple[int, int] | None = None
+    codebooks: int = 1
+    limit: float = 0.5
+
+    def __post_init__(self) -> None:
+        found = max((0, *getattr(self.edges, "shape", ())))
+        if found > MOST_NODES:
+            raise ValueError(f"expected at most {MOST_NODES} nodes, found {found}")
+        edges = as_graph(self.edges, "edges")
+        n_nodes = len(edges)
+        grid, n_books = self.grid, whole_number("codebooks", self.codebooks)
+        if grid is not None:
+            if n_nodes % n_books:
+                raise ValueError(f"expected a multiple of {n_books} nodes, found {n_nodes}")
+            grid = check_grid(grid, n_nodes // n_books)
+        elif n_books != 1:
+            raise ValueError(f"{n_books} codebooks need a grid, found None")
+        names: Sequence[str] = self.names
+        if len(names) == 0:
+            names = (
+                graph_groups.places(grid, n_books) if grid else [f"v{i}" for i in range(n_nodes)]
+            )
+        set_by = self.set_by
+        if set_by is not None:
+            set_by = as_probabilities(set_by, "set_by", (n_nodes,))
+            set_by.setflags(write=False)
+        edges.setflags(write=False)
+        for field, value in (
+            ("edges", edges),
+            ("names", check_node_names(names, n_nodes)),
+            ("action", None if self.action is None else check_text("action", str(self.action))),
+            ("n", whole_number("n", self.n)),
+            ("set_by", set_by),
+            ("grid", grid),
+            ("codebooks", n_books),
+            ("limit", check_threshold(self.limit)),
+        ):
+            object.__setattr__(self, field, value)
+
+    @classmethod
+    def of(cls, model: Any, x: Any, action: int | str | None) -> CausalGraph:
+        """The graph that a model sees under an action, averaged over a batch.
+
+        model: a CausalVQ.  x: images (B, 3, H, W) or codes (B, N, C).
+        action: number or name; None is no action, under which nothing is set and nothing is read:
+            no edges.
+        """
+        codes = model.encode(x) if getattr(x, "ndim", 0) == 4 else model.check_codes(x)
+        if not len(codes):
+            raise ValueError("expected at least one image, found an empty batch")
+        n_nodes = model.n_nodes
+        edges, set_by, name = np.zeros((n_nodes, n_nodes)), np.zeros(n_nodes), None
+        if action is not None:
+            actions = model.check_actions(action, len(codes))
+            name = model.action_names[int(actions[0])]
+            for c, a in zip(codes.split(model.BATCH), actions.split(model.BATCH), strict=True):
+                out = model.distribution(c, a)
+                edges += out.edges.cpu().double().sum(0).numpy()
+                set_by += out.mask.amax(-1).cpu().double().sum(0).numpy()
+        n = len(codes)
+        grid = model.grid if model.autoencoder is not None else None
+        codebooks = n_nodes // (grid[0] * grid[1]) if grid else 1
+        return cls(edges / n, (), name, n, set_by / n, grid, codebooks)
+
+    def __repr__(self) -> str:
+        return f"<CausalGraph: {self.summary}>"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
+        return np.array(self.edges, dtype=dtype)  # what takes a matrix takes a graph
+
+    @property
+    def summary(self) -> str:
+        """One line: what graph this is."""
+        under = f", action {self.action}" if self.action is not None else ""
+        return (
+            f"{self.n_nodes} nodes, {int(self.present.sum())} edges of at least {self.limit:.2f}"
+            f"{under}, mean of {self.n}"
+        )
+
+    @property
+    def n_nodes(self) -> int:
+        """N."""
+        return len(self.edges)
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """(N, N): the edges that are there, of probability `limit` or more."""
+        return self.edges >= self.limit
+
+    @property
+    def set_nodes(self) -> NDArray[np.bool_]:
+        """(N,): nodes that the action sets with probability 0.5 or more; all if that is unknown."""
+        if self.set_by is None:
+            return np.ones(self.n_nodes, dtype=bool)
+        return self.set_by >= 0.5
+
+    def index(self, node: int | str) -> int:
+        """The number of a node, given by name or number. Raises ValueError for one not there."""
+        if isinstance(node, str):
+            if node not in self.names:
+                raise ValueError(close_match("node", node, self.names))
+            return self.names.index(node)
+        if not isinstance(node, (int, np.integer)) or not 0 <= node < self.n_nodes:
+            raise ValueError(f"node must be a name or lie in 0..{self.n_nodes - 1}, found {node!r}")
+        return int(node)
+
+    # -- fewer edges
+
+    def threshold(self, limit: float) -> CausalGraph:
+        """The graph without its edges below `limit`, in (0, 1], which becomes its limit."""
+        limit = check_threshold(limit)
+        return replace(self, edges=np.where(self.edges >= limit, self.edges, 0.0), limit=limit)
+
+    def top_k(self, k: int) -> CausalGraph:
+        """The graph with only the k likeliest of the edges that are there.
+
+        Equally likely ones are taken in the order of cause, then effect.
+        """
+        k = whole_number("k", k)
+        rank = np.where(self.present, self.edges, 0.0)
+        kept = np.zeros(rank.size, dtype=bool)
+        kept[np.argsort(-rank, axis=None, kind="stable")[:k]] = True
+        return replace(self, edges=np.where(kept.reshape(rank.shape), rank, 0.0))
+
+    def used(self) -> CausalGraph:
+        """The graph without edges into nodes that the action does not set: nobody reads those."""
+        return replace(self, edges=self.edges * self.set_nodes)
+
+    # -- who causes whom
+
+    def parents(self, node: int | str) -> set[int]:
+        """Numbers of the causes of a node, itself among them if it reads its own code."""
+        return set(np.flatnonzero(self.present[:, self.index(node)]).tolist())
+
+    def children(self, node: int | str) -> set[int]:
+        """Numbers of the effects of a node."""
+        return set(np.flatnonzero(self.present[self.index(node)]).tolist())
+
+    def ancestors(self, node: int | str) -> set[int]:
+        """Causes, their causes, and so on; without the node itself."""
+        return graph_paths.reached(self.present.T, self.index(node))
+
+    def descendants(self, node: int | str) -> set[int]:
+        """Effects, their effects, and so on; without the node itself."""
+        return graph_paths.reached(self.present, self.index(node))
+
+    def pairs(self) -> list[tuple[int, int, float]]:
+        """(cause, effect, probability) of the edges that are there, likeliest first."""
+        order = np.argsort(-self.edges, axis=None, kind="stable")[: self.present.sum()]
+        causes, effects = np.unravel_index(order, self.edges.shape)
+        found = self.edges[causes, effects]
+        return list(zip(causes.tolist(), effects.tolist(), found.tolist(), strict=True))
+
+    def cycles(self, at_most: int = 100) -> list[tuple[int, ...]]:
+        """Cycles as tuples of node numbers, each once, smallest number first, shortest cycle first.
+
+        Fewer than `at_most` are all there are. Of more, those up to some length are complete and
+        the rest is a choice: a full graph has more cycles than atoms to write them on.
+        """
+        return graph_paths.cycles(self.present, whole_number("at_most", at_most))
+
+    # -- against others
+
+    def difference(self, other: CausalGraph) -> GraphDifference:
+        """This graph against another of the same nodes; ValueError if the nodes are others."""
+        return GraphDifference(self, other)
+
+    def scores(self, truth: Any, targets: Any = None) -> dict[str, float | int]:
+        """How well this graph recovers a known one: edge_f1, edge_auroc, shd, see
+        `graph_metrics.graph_recovery`.
+
+        truth: booleans (N, N), or a graph.  targets: booleans (N,), the nodes whose causes are
+        judged; if None, those that have a cause in the truth.
+        Score a graph before `threshold` or `top_k`: the AUROC wants all probabilities.
+        """
+        if isinstance(truth, CausalGraph):
+            _same_nodes(self, truth)
+            truth = truth.present
+        known = as_probabilities(truth, "truth", self.edges.shape) >= 0.5
+        judged = (
+            np.asarray(known.any(axis=0))
+            if targets is None
+            else as_marks(targets, self.n_nodes, "targets")
+        )
+        return graph_metrics.graph_recovery(self.edges[None], known[None], judged[None], self.limit)
+
+    # -- fewer nodes
+
+    def coarse(self, groups: Sequence[str], *, grid: tuple[int, int] | None = None) -> CausalGraph:
+        """The graph between groups of nodes.
+
+        groups: the name of each node's group, N texts; the groups stand in the order in which they
+            first occur.  grid: (rows, columns) of the groups, if they have places in the image.
+        The edge from I to J is the probability that a node of J has at least one cause in I, were
+        edges independent, averaged over the nodes of J, each weighted by how surely it is set. A
+        group is set as surely as the node of it that is most surely set.
+        """
+        labels = check_names(groups, self.n_nodes, "group names")
+        names = tuple(dict.fromkeys(labels))
+        member = np.array([[label == name for label in labels] for name in names])  # (G, N)
+        none = np.ones((len(names), self.n_nodes))
+        for group, nodes in enumerate(member):
+            none[group] = np.prod(1 - self.edges[nodes], axis=0)
+        weight = member * (1.0 if self.set_by is None else self.set_by)  # (G, N)
+        total = weight.sum(1)
+        share = weight / np.where(total > 0, total, 1.0)[:, None]
+        set_by = None if self.set_by is None else (member * self.set_by).max(1)
+        return replace(
+            self, edges=(1 - none) @ share.T, names=names, set_by=set_by, grid=grid, codebooks=1
+        )
+
+    def by_region(self, block: int | None = None, at_most: int = 20) -> CausalGraph:
+        """The graph between blocks of `block` x `block` places; all codebooks of a place together.
+
+        block: if None, the smallest that leaves at most `at_most` nodes.
+        """
+        if self.grid is None:
+            raise ValueError("nodes without a grid have no regions; see `coarse` for other groups")
+        groups, grid = graph_groups.regions(self.grid, block, at_most)
+        return self.coarse(groups * self.codebooks, grid=grid)
+
+    def by_codebook(self) -> CausalGraph:
+        """The graph between codebooks. Raises ValueError where a node holds all codebooks."""
+        if self.codebooks == 1:
+            raise ValueError("each node of this graph holds the codes of all codebooks")
+        places = self.n_nodes // self.codebooks
+        return self.coarse([f"codebook {n // places}" for n in range(self.n_nodes)])
+
+    def by_action(self, masks: Any, action_names: Sequence[str], at_most: int = 20) -> CausalGraph:
+        """The graph between groups of nodes that the same actions set.
+
+        masks: (A, N), see `masks_of`.  Names and sizes as `graph_groups.by_actions` makes them.
+        """
+        return self.coarse(graph_groups.by_actions(masks, action_names, at_most))
+
+
+@dataclass(frozen=True, eq=False)
+class GraphDifference:
+    """Two graphs of the same nodes: an action against another or none, a seed against another.
+
+    Raises ValueError if the nodes are not the same.
+    """
+
+    first: CausalGraph
+    second: CausalGraph
+
+    def __post_init__(self) -> None:
+        _same_nodes(self.first, self.second)
+
+    @property
+    def edges(self) -> NDArray[np.float64]:
+        """(N, N) in [-1, 1]: probability in the first minus probability in the second."""
+        return self.first.edges - self.second.edges
+
+    @property
+    def only_first(self) -> NDArray[np.bool_]:
+        """(N, N): edges that are in the first graph and not in the second."""
+        return self.first.present & ~self.second.present
+
+    @property
+    def only_second(self) -> NDArray[np.bool_]:
+        """(N, N): edges that are in the second graph and not in the first."""
+        return self.second.present & ~self.first.present
+
+    @property
+    def both(self) -> NDArray[np.bool_]:
+        """(N, N): edges that are in both graphs."""
+        return self.first.present & self.second.present
+
+    def largest(self, k: int = 10) -> list[tuple[int, int, float]]:
+        """(cause, effect, difference) of the k edges that differ most; equal ones are left out."""
+        size = np.abs(self.edges)
+        order = np.argsort(-size, axis=None, kind="stable")[: whole_number("k", k)]
+        pairs = np.stack(np.unravel_index(order, size.shape), axis=1).tolist()
+        return [(i, j, float(self.edges[i, j])) for i, j in pairs if size[i, j] > 0]
+
+
+def stability(graphs: Sequence[CausalGraph], threshold: float | None = None) -> CausalGraph:
+    """The share of the graphs (one per seed, say) that have each edge, as a graph.
+
+    graphs: at least two, of the same nodes.  threshold: in (0, 1]; if None, each graph's own limit.
+    `n` of the result is the number of graphs, `set_by` the mean of theirs.
+    """
+    graphs = list(graphs)
+    if len(graphs) < 2:
+        raise ValueError(f"a stability needs at least two graphs, found {len(graphs)}")
+    for other in graphs[1:]:
+        _same_nodes(graphs[0], other)
+    limits = [g.limit if threshold is None else check_threshold(threshold) for g in graphs]
+    kept = np.mean([g.edges >= t for g, t in zip(graphs, limits, strict=True)], axis=0)
+    set_by = [g.set_by for g in graphs if g.set_by is not None]
+    actions = {g.action for g in graphs}
+    action = graphs[0].action if len(actions) == 1 else None
+    return replace(
+        graphs[0],
+        edges=kept,
+        action=action,
+        n=len(graphs),
+        limit=0.5,
+        set_by=np.mean(set_by, axis=0) if len(set_by) == len(graphs) else None,
+    )
+
+
+def masks_of(model: Any, x: Any) -> NDArray[np.float64]:
+    """(A, N) probability that each action sets each node, averaged over a batch.
+
+    model: a CausalVQ.  x: images (B, 3, H, W) or codes (B, N, C).
+    """
+    masks = [CausalGraph.of(model, x, action).set_by for action in model.action_names]
+    return np.stack([mask for mask in masks if mask is not None])
+
+
+# Small parts -------------------------------------------------------------------------------------
+
+
+def _same_nodes(one: CausalGraph, two: CausalGraph) -> None:
+    if one.n_nodes != two.n_nodes:
+        raise ValueError(
+            f"expected graphs of the same nodes, found {one.n_nodes} and {two.n_nodes}"
+        )
+    for number, (a, b) in enumerate(zip(one.names, two.names, strict=True)):
+        if a != b:
+            raise ValueError(
+                f"expected graphs of the same nodes, found node {number} named {a!r} and {b!r}"
+            )

@@ -1,0 +1,89 @@
+"""Exercises of lesson 06: naming the action, and how good that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from cvq_tutorial.lessons.check.base import Exercise, function, number
+
+
+def _is(wanted: float) -> Callable[[float], bool]:
+    return lambda found: abs(found - wanted) < 0.002
+
+
+chance_of_the_factor = Exercise(
+    read=number(0, 1),
+    right=_is(1 / 9),
+    hints={
+        "that is the chance of the action; two of the 18 move the right factor": _is(1 / 18),
+        "that is for six factors, as in this lesson's images; here there are nine": _is(1 / 6),
+        "that is the chance of the direction, when the factor is known": _is(1 / 2),
+    },
+    praise="2 of 18 actions move the right factor",
+)
+
+# sums near -900: exp of them is zero, and so is what one divides by
+_PER_CODE = torch.tensor(
+    [[-300.0, -300.0, -301.0], [-300.0, -300.0, -300.0], [-299.0, -302.0, -303.0]]
+)
+
+
+def _gives(formula: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Callable[..., Any]], bool]:
+    def test(given: Callable[..., Any]) -> bool:
+        found = torch.as_tensor(given(_PER_CODE.clone()))
+        wanted = formula(_PER_CODE)
+        return found.shape == wanted.shape and torch.allclose(
+            found.float(), wanted, atol=1e-4, equal_nan=True
+        )
+
+    return test
+
+
+posterior_of_actions = Exercise(
+    read=function(_PER_CODE.clone()),
+    right=_gives(lambda p: p.sum(1).softmax(0)),
+    hints={
+        "that is the mean: each code counts only a third of what it says": _gives(
+            lambda p: p.mean(1).softmax(0)
+        ),
+        "exp of the sums is zero: use softmax, or take away the largest sum first": _gives(
+            lambda p: p.sum(1).exp() / p.sum(1).exp().sum()
+        ),
+        "log-likelihoods of codes are added, not multiplied": _gives(
+            lambda p: p.prod(1).softmax(0)
+        ),
+        "one probability per action is asked for: shape (A,)": lambda given: (
+            tuple(torch.as_tensor(given(_PER_CODE.clone())).shape) != (3,)
+        ),
+        "the probabilities of all actions must add up to one": lambda given: (
+            not (abs(float(torch.as_tensor(given(_PER_CODE.clone())).sum()) - 1) < 1e-3)
+        ),
+    },
+    praise="a softmax of sums",
+)
+
+_TRUE = np.array([0, 0, 0, 0, 0, 0, 2, 2, 5, 5])
+_NAMED = np.array([0, 0, 0, 0, 0, 2, 2, 0, 0, 0])
+
+
+def _accuracy(wanted: float) -> Callable[[Callable[..., Any]], bool]:
+    return lambda given: abs(float(given(_TRUE.copy(), _NAMED.copy())) - wanted) < 1e-6
+
+
+macro_over_actions = Exercise(
+    read=function(_TRUE.copy(), _NAMED.copy()),
+    right=_accuracy((5 / 6 + 1 / 2 + 0) / 3),
+    hints={
+        "that is plain accuracy: a frequent action counts more than a rare one": _accuracy(6 / 10),
+        "count by true action, not by named one": _accuracy((5 / 8 + 1 / 2) / 2),
+        "an action that occurs and is never named right counts as 0, too": _accuracy(
+            (5 / 6 + 1 / 2) / 2
+        ),
+        "actions that do not occur in `true` do not count": _accuracy((5 / 6 + 1 / 2) / 6),
+    },
+    praise="every action counts the same, however rare",
+)

@@ -1,0 +1,107 @@
+"""Exercises of lesson 08: what a disentanglement score is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cvq_tutorial.lessons.check.base import Exercise, function, number
+
+gap_of_two_copies = Exercise(
+    read=number(0, 1),
+    right=lambda gap: gap < 1e-9,
+    hints={
+        "that is what the best one knows; the gap is to the second best": lambda gap: gap == 1,
+        "both copies know everything, so the second best is as good as the best": (
+            lambda gap: 0 < gap < 1
+        ),
+    },
+    praise="0: MIG punishes a factor that is written twice, however clearly",
+)
+
+_INFORMATION = np.array([[1.0, 0.1], [0.25, 0.3], [0.0, 0.8], [0.5, 0.2]])
+_ENTROPY = np.array([2.0, 1.0])
+
+
+def _gives(
+    formula: Callable[[np.ndarray, np.ndarray], float],
+) -> Callable[[Callable[..., Any]], bool]:
+    wanted = formula(_INFORMATION, _ENTROPY)
+    return lambda given: bool(
+        np.isclose(float(given(_INFORMATION.copy(), _ENTROPY.copy())), wanted)
+    )
+
+
+def _gap(axis: int, information: np.ndarray) -> np.ndarray:
+    ranked = np.sort(information, axis=axis)
+    return np.take(ranked, -1, axis) - np.take(ranked, -2, axis)
+
+
+mig_by_hand = Exercise(
+    read=function(_INFORMATION.copy(), _ENTROPY.copy()),
+    right=_gives(lambda i, h: float((_gap(0, i) / h).mean())),
+    hints={
+        "divide each gap by the entropy of its factor, or large factors count more": _gives(
+            lambda i, h: float(_gap(0, i).mean())
+        ),
+        "that is the gap between factors for each latent; go the other way": _gives(
+            lambda i, h: float(_gap(1, i).mean())
+        ),
+        "that is the best latent alone; take the second best away": _gives(
+            lambda i, h: float((i.max(0) / h).mean())
+        ),
+        "best minus worst? the gap is to the second best": _gives(
+            lambda i, h: float(((i.max(0) - i.min(0)) / h).mean())
+        ),
+    },
+    praise="the mutual information gap",
+)
+
+_TABLE = np.stack([np.arange(40), 100 + np.arange(40)], axis=1)
+
+
+def _dealt(given: Callable[..., Any], seed: int = 0) -> np.ndarray:
+    return np.asarray(given(_TABLE.copy(), np.random.default_rng(seed)))
+
+
+def _spoils(given: Callable[..., Any]) -> bool:
+    """Whether the answer changes the table that it is given."""
+    table = _TABLE.copy()
+    given(table, np.random.default_rng(0))
+    return not np.array_equal(table, _TABLE)
+
+
+def _is_control(given: Callable[..., Any]) -> bool:
+    found = _dealt(given)
+    return (
+        found.shape == _TABLE.shape
+        and sorted(map(tuple, found)) == sorted(map(tuple, _TABLE))
+        and not np.array_equal(found, _TABLE)
+        and not np.array_equal(found, _dealt(given, seed=1))
+        and not _spoils(given)
+    )
+
+
+permuted_rows = Exercise(
+    read=function(_TABLE.copy(), np.random.default_rng(0)),
+    right=_is_control,
+    hints={
+        "nothing moved: each row still belongs to its image": lambda given: np.array_equal(
+            _dealt(given), _TABLE
+        ),
+        "`factors` itself was changed; return a new array": _spoils,
+        "the same order for every generator: let `rng` choose it": lambda given: np.array_equal(
+            _dealt(given), _dealt(given, seed=1)
+        ),
+        "the factors of a row must stay together: permute rows, not single values": lambda given: (
+            _dealt(given).shape == _TABLE.shape
+            and sorted(_dealt(given).flatten()) == sorted(_TABLE.flatten())
+        ),
+        "rows are missing or occur twice: permute, do not draw with replacement": lambda given: (
+            _dealt(given).shape == _TABLE.shape
+        ),
+    },
+    praise="what a score says of this is what it says of nothing",
+)

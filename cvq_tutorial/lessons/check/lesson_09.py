@@ -1,0 +1,80 @@
+"""Exercises of lesson 09: numbers that show a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cvq_tutorial.lessons.check.base import Exercise, choice, function
+
+what_shows_shuffled_actions = Exercise(
+    read=choice(("loss", "reconstruction", "action accuracy")),
+    right=lambda word: word == "action accuracy",
+    hints={
+        "the loss fell for both models; there is much to learn without the action": (
+            lambda word: word == "loss"
+        ),
+        "the autoencoder never sees an action, so its images are as good as ever": (
+            lambda word: word == "reconstruction"
+        ),
+    },
+    praise="and only because its chance stands beside it",
+)
+
+_GOOD = np.array([33.0, 28.5, 30.0, 29.0, 37.0, 36.0, 45.0, 28.0, 28.2, 37.5, 38.0])  # uneven
+
+
+def _limits(
+    formula: Callable[[np.ndarray, float], float],
+) -> Callable[[Callable[..., Any]], bool]:
+    return lambda given: all(
+        abs(float(given(_GOOD.copy(), share)) - formula(_GOOD, share)) < 0.51
+        for share in (0.0, 0.2, 0.5)
+    )
+
+
+limit_of_an_alarm = Exercise(
+    read=function(_GOOD.copy(), 0.2),
+    right=_limits(lambda good, share: float(np.quantile(good, share))),
+    hints={
+        "that is the other end: low quality is what should raise the alarm": _limits(
+            lambda good, share: float(np.quantile(good, 1 - share))
+        ),
+        "that is a share of the best value; ask how many images lie below": _limits(
+            lambda good, share: share * float(good.max())
+        ),
+        "that is a share of the way from worst to best; ask how many images lie below": _limits(
+            lambda good, share: float(good.min() + share * (good.max() - good.min()))
+        ),
+        "np.percentile counts in percent: 0.2 is a fifth of a percent there": _limits(
+            lambda good, share: float(np.percentile(good, share))
+        ),
+    },
+    praise="known good images set the limit, never the suspicious ones",
+)
+
+_LOW, _HIGH = np.array([0.0, 1.0, 1.0, 3.0]), np.array([1.0, 2.0, 5.0])
+
+
+def _area(wanted: float) -> Callable[[Callable[..., Any]], bool]:
+    return lambda given: abs(float(given(_LOW.copy(), _HIGH.copy())) - wanted) < 1e-6
+
+
+_RIGHT = float(((_HIGH[:, None] > _LOW) + 0.5 * (_HIGH[:, None] == _LOW)).mean())
+
+auroc_with_ties = Exercise(
+    read=function(_LOW.copy(), _HIGH.copy()),
+    right=_area(_RIGHT),
+    hints={
+        "ties are lost there: an alarm that always says 0 would get 0 instead of 0.5": _area(
+            float((_HIGH[:, None] > _LOW).mean())
+        ),
+        "ties count fully there: an alarm that always says 0 would get 1": _area(
+            float((_HIGH[:, None] >= _LOW).mean())
+        ),
+        "turned round: how often is `high` the higher one?": _area(1 - _RIGHT),
+    },
+    praise="an alarm that always says the same gets 0.5, as a coin does",
+)

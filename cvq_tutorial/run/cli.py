@@ -1,0 +1,381 @@
+"""The `cvq` command: the same steps as the notebooks, from a terminal.
+
+Every command is a few lines over the package and imports what it needs inside, so that
+`cvq --help` answers at once. Errors are one line on stderr. Exit codes: 0 done, 1 it failed (or
+`worlds check` found a problem), 2 wrong usage or bad input, 130 stopped by Ctrl-C.
+`CVQ_TRACEBACK=1` shows where an error came from.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from cvq_tutorial import __version__
+from cvq_tutorial.run.cli_graph import graph
+
+EPILOGUE = """\b
+Examples:
+  cvq worlds
+  cvq worlds check my_pictures                   what a file or folder is, and what is wrong
+  cvq reproduce                                  the whole method on the default world
+  cvq reproduce codes --recipe lesson --seed 1
+  cvq train shapes3d --recipe nano --set codebooks=2
+  cvq evaluate runs/shapes3d-nano-s0
+  cvq graph runs/shapes3d-nano-s0 --action floor_hue+ --format png --out graph.png
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return the exit code; whatever goes wrong is printed, not raised."""
+    try:
+        result = cli.main(args=arguments, prog_name="cvq", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.UsageError as error:
+        where = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
+        return _fail(error.format_message() + where, 2)
+    except click.ClickException as error:
+        return _fail(error.format_message(), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("stopped; the same command goes on where this one was", 130)
+    except BrokenPipeError:  # `cvq worlds | head`: nobody reads on, and that is no error
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - lives until the interpreter's last flush
+        return 0
+    except SystemExit:  # the same, inside a command: click ends there by itself
+        return 0
+    except (ValueError, TypeError) as error:
+        return _fail(error, 2)
+    except Exception as error:
+        return _fail(error, 1)
+
+
+def _fail(error: object, code: int) -> int:
+    """Print the one line of an error and return the exit code."""
+    if os.environ.get("CVQ_TRACEBACK") and isinstance(error, BaseException):
+        traceback.print_exception(error)
+    text = " ".join(str(error).split())
+    if isinstance(error, BaseException) and not isinstance(
+        error, (ValueError, TypeError, OSError, RuntimeError)
+    ):
+        text = f"{type(error).__name__}: {text}"
+    print(f"cvq: error: {text or type(error).__name__}", file=sys.stderr)
+    return code
+
+
+def overrides_of(pairs: tuple[str, ...]) -> dict[str, object]:
+    """The `--set name=value` options as a dictionary; a value that is no Python literal is text.
+
+    >>> overrides_of(("steps=20", "rule=ema", "grid=(8, 8)"))
+    {'steps': 20, 'rule': 'ema', 'grid': (8, 8)}
+    """
+    found: dict[str, object] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        name = name.strip()
+        if not equals or not name.isidentifier():
+            raise ValueError(f"--set wants name=value, found {pair!r}")
+        if name in found:
+            raise ValueError(f"--set gives {name!r} twice")
+        try:
+            found[name] = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError):
+            found[name] = text.strip()
+    return found
+
+
+def _common(command):  # the four options that `train` and `reproduce` share
+    for option in (
+        click.option(
+            "--set",
+            "pairs",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Change one setting of the recipe; may be repeated.",
+        ),
+        click.option(
+            "--device",
+            default="auto",
+            show_default=True,
+            metavar="DEVICE",
+            help="auto, cpu, cuda, cuda:1, mps ...",
+        ),
+        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
+        click.option(
+            "--recipe",
+            default="lesson",
+            show_default=True,
+            metavar="NAME",
+            help="nano (seconds), lesson (2 cores, minutes), paper (a GPU).",
+        ),
+        click.option(
+            "--runs",
+            type=click.Path(path_type=Path),
+            default=Path("runs"),
+            show_default=True,
+            help="Folder that holds the run folders.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EPILOGUE,
+)
+@click.version_option(__version__, prog_name="cvq")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Causal graphs over the codes of a quantised autoencoder: train, evaluate, look.
+
+    A run lives in its folder runs/WORLD-RECIPE-sSEED: weights, log, metrics, figures, the executed
+    notebook. Stopped with Ctrl-C or killed, the same command goes on where it was.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@cli.group(invoke_without_command=True)
+@click.pass_context
+def worlds(context: click.Context) -> None:
+    """List the worlds and their factors, or check one.
+
+    \b
+    Examples:
+      cvq worlds
+      cvq worlds check my_pictures --figure card.png
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from cvq_tutorial.run.report import listed_world
+    from cvq_tutorial.worlds.make import world_names
+
+    for name in world_names():
+        click.echo(listed_world(name) + "\n")
+
+
+@worlds.command()
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--figure",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw it, too: a .png or .svg.",
+)
+@click.option(
+    "--look",
+    type=click.IntRange(min=1),
+    default=2000,
+    show_default=True,
+    help="How many pictures of a folder are decoded.",
+)
+@click.pass_context
+def check(context: click.Context, path: Path, figure: Path | None, look: int) -> None:
+    """Say what PATH is, and what is wrong with it.
+
+    Factors, sizes, missing combinations, edits that change no pixel, and a line for each problem.
+    The exit code is 1 where there is one.
+    """
+    from cvq_tutorial.worlds.inspect.check import check_folder as look_at
+
+    report = look_at(path, look)
+    click.echo(str(report))
+    if figure is not None:
+        from cvq_tutorial.draw.style import save
+        from cvq_tutorial.draw.worlds import world_card
+
+        click.echo(f"written: {save(world_card(report), figure)}")
+    if not report.ok:
+        context.exit(1)
+
+
+@cli.command()
+@click.argument("world")
+@_common
+@click.option(
+    "--run-dir",
+    type=click.Path(path_type=Path),
+    help="The run's folder itself, instead of RUNS/WORLD-RECIPE-sSEED.",
+)
+def train(world: str, recipe: str, seed: int, device: str, pairs, runs: Path, run_dir) -> None:
+    """Train a model on WORLD, or go on with it.
+
+    \b
+    Example:
+      cvq train shapes3d --recipe nano --seed 1
+    """
+    from cvq_tutorial.run import reproduce as steps
+    from cvq_tutorial.training.train import train as train_model
+
+    plan = steps.plan(world, recipe, seed, overrides_of(pairs), runs, run_dir)
+    train_model(plan.make_world(), plan.recipe, plan.seed, plan.folder, device=device)
+    click.echo(f"trained: {plan.folder / 'model.safetensors'}")
+
+
+@cli.command()
+@click.argument("run_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--device", default="auto", show_default=True, metavar="DEVICE")
+def evaluate(run_dir: Path, device: str) -> None:
+    """Evaluate a trained run again.
+
+    On the test split of its world; writes RUN_DIR/metrics.json.
+    """
+    from cvq_tutorial.run import report
+    from cvq_tutorial.run.reproduce import evaluate_run
+
+    metrics = evaluate_run(run_dir, device=device)
+    click.echo(report.table(metrics))
+    click.echo(f"written: {run_dir / 'metrics.json'}")
+
+
+@cli.command()
+@click.argument("world")
+@click.option(
+    "--name",
+    required=True,
+    help="vae-difference, vae-classifier, beta-vae-difference, beta-vae-classifier, plain-vqvae or"
+    " image-pairs.",
+)
+@_common
+@click.option(
+    "--autoencoder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Finished run with the same autoencoder, which is taken over instead of trained again.",
+)
+def baseline(
+    world: str, name: str, recipe: str, seed: int, device: str, pairs, runs: Path, autoencoder
+) -> None:
+    """Train and evaluate what the method is compared with.
+
+    On the same data of WORLD and in as many steps. Leaves RUNS/WORLD-RECIPE-NAME-sSEED with
+    metrics.json, model.safetensors, model.json and log.csv.
+
+    \b
+    Example:
+      cvq baseline shapes3d --name beta-vae-difference
+    """
+    from cvq_tutorial.baselines import table as baselines
+    from cvq_tutorial.common.files import write_atomic
+    from cvq_tutorial.run import report
+    from cvq_tutorial.run import reproduce as steps
+
+    name = baselines.full_name(name)
+    folder = runs / f"{world}-{recipe}-{name}-s{seed}"
+    plan = steps.plan(world, recipe, seed, overrides_of(pairs), runs, folder)
+    metrics = baselines.evaluate_baseline(
+        name, plan.make_world(), plan.recipe, seed, folder, device=device, autoencoder=autoencoder
+    )
+    text = json.dumps(metrics, indent=1, allow_nan=False) + "\n"
+    write_atomic(folder / "metrics.json", text.encode())
+    click.echo(f"baseline {name}\n{report.table(metrics)}\nrun folder: {folder}")
+
+
+@cli.command()
+@click.argument("world", default="shapes3d")
+@_common
+@click.option(
+    "--grid",
+    help="Run a whole table instead: main, ablations, recovery, imbalance or"
+    " codebooks. Finished runs are skipped, so the same command goes on where it was stopped.",
+)
+@click.option("--seeds", default="", help="With --grid: only these seeds, such as 0,1.")
+@click.option("--only", default="", help="With --grid: only runs whose label contains this.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    help="With --grid: how many runs side by side; on a CPU, one per core is fastest.",
+)
+@click.option(
+    "--expected",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --grid: fail if a number lies outside what this file holds.",
+)
+def reproduce(
+    world: str, recipe: str, seed: int, device: str, pairs, runs: Path,
+    grid: str | None, seeds: str, only: str, workers: int, expected: Path | None,
+) -> None:  # fmt: skip
+    """Train, evaluate and draw, as a notebook.
+
+    The whole method on WORLD (default shapes3d).
+
+    Leaves RUNS/WORLD-RECIPE-sSEED with notebook.ipynb, metrics.json, model.safetensors, model.json,
+    log.csv and figures/.
+
+    \b
+    Examples:
+      cvq reproduce
+      cvq reproduce sprites --seed 2
+      cvq reproduce shapes3d --recipe nano --set codebooks=2
+      cvq reproduce --grid ablations --only codes: --expected figures/expected.json
+      cvq reproduce --grid main --workers 2
+    """
+    sweeping = ("seeds", "only", "workers", "expected")
+    _refuse(("world", "recipe", "seed", "pairs") if grid else sweeping, bool(grid))
+    if grid is not None:
+        _sweep(grid, runs, device, seeds, only, workers, expected)
+        return
+    from cvq_tutorial.run import report
+    from cvq_tutorial.run import reproduce as steps
+
+    folder = steps.reproduce(
+        world, recipe, seed, overrides_of(pairs), runs, device=device, progress=sys.stderr
+    )
+    metrics = steps.read_metrics(folder)
+    click.echo(f"{report.table(metrics)}\n{report.times(metrics)}\nrun folder: {folder}")
+
+
+def _refuse(names: Sequence[str], sweeping: bool) -> None:
+    """UsageError if one of these parameters of the command was given: it would mean nothing."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        given = context.get_parameter_source(str(parameter.name))
+        if parameter.name in names and given is not ParameterSource.DEFAULT:
+            option = parameter.opts[0] if parameter.opts[0].startswith("-") else "WORLD"
+            how = "cannot be combined with" if sweeping else "needs"
+            raise click.UsageError(f"{option} {how} --grid")
+
+
+def _sweep(
+    grid: str, runs: Path, device: str, seeds: str, only: str, workers: int, expected: Path | None
+) -> None:
+    from cvq_tutorial.experiments import sweeps, tables
+
+    try:
+        chosen = [int(seed) for seed in seeds.split(",") if seed.strip()]
+    except ValueError:
+        raise click.BadParameter(f"expected numbers such as 0,1, found {seeds!r}") from None
+    known = tables.expected_of(grid, expected) if expected is not None else None
+    made = sweeps.sweep(
+        grid, runs, seeds=chosen, only=only, device=device, workers=workers, say=click.echo
+    )
+    click.echo(f"{tables.markdown(made)}\ntable: {runs / grid / 'table.json'}")
+    if known is not None:
+        compared = tables.demand(made, known)
+        click.echo(f"all of the {compared} numbers that are known are within what is expected")
+
+
+cli.add_command(graph)
+
+
+@cli.command()
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("figures/bench.json"),
+    show_default=True,
+)
+def bench(out: Path) -> None:
+    """Time one training step and one retrieval on this machine."""
+    from cvq_tutorial.experiments import bench as benchmark
+
+    benchmark.run(out)
+    click.echo(f"written: {out}")

@@ -1,0 +1,142 @@
+"""A run in words: the world, and the table of its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cvq_tutorial.worlds.make import data_places, make_world, published_factors
+
+
+def about_world(world: Any) -> str:
+    """A few lines about a world: its factors or variables, what an action is, whom to credit."""
+    if not world.has_images:
+        return (
+            f"{world.name}: {world.n_nodes} variables of {world.n_codes} codes, no images\n"
+            f"{world.n_actions} actions, each sets {int(world.targets[0].sum())} variables;"
+            " the graph is known"
+        )
+    height, width, _ = world.image_shape
+    space, n_images = world.factors, getattr(world, "n_images", world.factors.size)
+    causes = [
+        f"{cause} causes {factor.name}" for factor in space.factors for cause, _ in factor.causes
+    ]
+    factors = ", ".join(f"{f.name} {f.size}" for f in space.factors)
+    return (
+        f"{world.name}: {n_images} images of {height} x {width} pixels\n"
+        f"{space.n_factors} factors and their sizes: {factors}\n"
+        f"{space.n_actions} actions: each raises or lowers one factor by one step"
+        + (
+            f"\n{'; '.join(causes)}: an action moves the effects of its factor too"
+            if causes
+            else ""
+        )
+    )
+
+
+def listed_world(name: str) -> str:
+    """A few lines about a world by name, for a list: `about_world`, and where its data are.
+
+    Where they are not there: where they were looked for, and the factors that they would have.
+    Nothing is rendered, trained or unpacked for this.
+    """
+    try:
+        text = about_world(make_world(name))
+    except (ValueError, OSError) as error:
+        what = "not here" if isinstance(error, FileNotFoundError) else "here, but cannot be used"
+        text = f"{name}: its data are {what}: {' '.join(str(error).split())}"
+        if space := published_factors(name):
+            sizes = ", ".join(f"{f.name} {f.size}" for f in space.factors)
+            text += f"\n{space.n_factors} factors and their sizes, as published: {sizes}"
+        return text
+    there = [place for place in data_places(name) if place.exists()]
+    return f"{text}\ndata: {there[0] if there else 'made here, no files needed'}"
+
+
+def table(metrics: Mapping[str, Any]) -> str:
+    """The numbers of metrics.json that one reads first, each beside its controls.
+
+    Nothing about time or machine is in it: see `times`. What a world does not have is left out.
+    """
+    lines = [f"world {metrics['world']}, recipe {metrics['recipe']}, seed {metrics['seed']}"]
+
+    def row(name: str, text: str) -> None:
+        lines.append(f"{name:<16}{text}")
+
+    if "reconstruction" in metrics:
+        row("reconstruction", f"{metrics['reconstruction']['psnr']:.1f} dB")
+    if "codes" in metrics:
+        codes = metrics["codes"]
+        used = ", ".join(f"{u} of {s}" for u, s in zip(codes["used"], codes["size"], strict=True))
+        row("codes used", f"{used}; perplexity {_list(codes['perplexity'], '.0f')}")
+    for name, part in (
+        ("retrieval", metrics.get("retrieval")),
+        ("  visible edits", metrics.get("retrieval", {}).get("visible")),
+        ("  as trained", metrics.get("retrieval", {}).get("skewed")),
+        ("  seen", metrics.get("retrieval", {}).get("seen")),
+        ("  held out", metrics.get("retrieval", {}).get("unseen")),
+    ):
+        if part and part["n"]:
+            row(name, _retrieval(part))
+    if "intervention" in metrics:
+        did = metrics["intervention"]
+    if "intervention" in metrics and "psnr" not in did:
+        row(
+            "intervention",
+            f"{did['codes_right']:.3f} of all codes right (copy {did['codes_right_copy']:.3f})",
+        )
+    elif "intervention" in metrics:
+        row(
+            "intervention",
+            f"{did['psnr']:.1f} dB (ceiling {did['psnr_ceiling']:.1f}, copy"
+            f" {did['psnr_copy']:.1f}), recovered {did['recovered']:.3f} of the way between",
+        )
+        row(
+            "  by the judge",
+            f"target reached {did['target_reached']:.3f} (ceiling"
+            f" {did['target_reached_ceiling']:.3f}), all others kept {did['others_kept']:.3f}"
+            f" (ceiling {did['others_kept_ceiling']:.3f})",
+        )
+    if "mask" in metrics:
+        mask = metrics["mask"]
+        row(
+            "mask",
+            f"F1 {mask['f1']:.3f} (precision {mask['precision']:.3f}, recall {mask['recall']:.3f}),"
+            f" sets {mask['density']:.3f} of all codes",
+        )
+    if "graph" in metrics:
+        graph = metrics["graph"]
+        text = (
+            f"{graph['edges_per_set_node']:.1f} causes per set node, density {graph['density']:.3f}"
+        )
+        if "edge_f1" in graph:
+            text += (
+                f"; against the truth: F1 {graph['edge_f1']:.3f}, AUROC {graph['edge_auroc']:.3f},"
+                f" {graph['shd']:.0f} edges wrong"
+            )
+        row("graph", text)
+    return "\n".join(lines)
+
+
+def times(metrics: Mapping[str, Any]) -> str:
+    """One line: how long each part took, and on what."""
+    parts = ", ".join(f"{name} {value:.0f} s" for name, value in metrics["seconds"].items())
+    return f"{'time':<16}{parts} ({metrics['device']}, {metrics['threads']} threads)"
+
+
+def _retrieval(part: Mapping[str, Any]) -> str:
+    """Action and factor accuracy with the three baselines."""
+    kinds = [kind for kind in ("action", "factor") if f"{kind}_accuracy" in part]
+    right = ", ".join(
+        f"{kind} {part[f'{kind}_accuracy']:.3f} (macro {part[f'macro_{kind}_accuracy']:.3f})"
+        for kind in kinds
+    )
+    controls = "; ".join(
+        f"{name} {_list([part[name][kind] for kind in kinds], '.3f')}"
+        for name in ("chance", "majority", "copy")
+    )
+    return f"{right}; {controls}; n = {part['n']}"
+
+
+def _list(values: Sequence[float], form: str) -> str:
+    return ", ".join(format(value, form) for value in values)

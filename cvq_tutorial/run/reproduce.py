@@ -1,0 +1,298 @@
+"""One run from nothing to figures: its folder, the notebook that makes it, what the notebook needs.
+
+    reproduce("shapes3d", "lesson", 0)   runs notebook 91 through papermill, into
+                                         runs/shapes3d-lesson-s0/
+
+Everything that can be wrong with a request (a world, a recipe, a setting, a folder that cannot be
+written) is found here, before a kernel starts. Training itself saves as it goes: stop a run, ask
+for it again, and it goes on.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TextIO
+
+import PIL.Image
+from IPython.display import Image, display
+
+from cvq_tutorial import draw
+from cvq_tutorial.common.checks import close_match
+from cvq_tutorial.common.device import pick_device
+from cvq_tutorial.common.files import write_atomic
+from cvq_tutorial.common.folders import PROJECT_ROOT, prepare_folder
+from cvq_tutorial.graphs import files as graph_files
+from cvq_tutorial.graphs.graph import CausalGraph
+from cvq_tutorial.measure.evaluate import evaluate
+from cvq_tutorial.run import teller
+from cvq_tutorial.run.notebooks import run_notebook
+from cvq_tutorial.training import checkpoints, recipes
+from cvq_tutorial.training.data import check_data, encoded_transitions
+from cvq_tutorial.training.run import stopped_run
+from cvq_tutorial.worlds.make import make_world, world_names
+
+NOTEBOOK = PROJECT_ROOT / "notebooks" / "reproduce" / "91_train_and_evaluate.ipynb"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that was checked: what to make and where. `overrides` are those in `recipe` already."""
+
+    world: str
+    recipe_name: str
+    recipe: recipes.Recipe
+    seed: int
+    overrides: dict[str, object]
+    folder: Path
+
+    def make_world(self) -> Any:
+        """The world itself."""
+        return make_world(self.world)
+
+
+def plan(
+    world: str,
+    recipe: str = "lesson",
+    seed: int = 0,
+    overrides: Mapping[str, object] | None = None,
+    runs: str | Path = "runs",
+    run_dir: str | Path | None = None,
+) -> Plan:
+    """Check a request and say where its run lives; starts and writes nothing.
+
+    Args:
+        world, recipe: names, see `world_names()` and `recipes.RECIPES`.
+        seed: 0 or more.
+        overrides: settings of the recipe to change.
+        runs: folder of the run folders; the run lives in runs/<world>-<recipe>-s<seed>.
+        run_dir: the run's folder itself, instead.
+
+    Raises:
+        ValueError, TypeError: an unknown name (the nearest is told), a setting that the recipe
+            does not have or of another type, a negative seed.
+    """
+    if world not in world_names():
+        raise ValueError(close_match("world", world, world_names()))
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"a seed is an integer of 0 or more, found {seed!r}")
+    overrides = dict(overrides or {})
+    for name in ("name", "world"):  # arguments of `recipes.get`, not settings of a recipe
+        if name in overrides:
+            known = [f.name for f in fields(recipes.Recipe) if f.name != "name"]
+            raise ValueError(close_match("recipe setting", name, known))
+    changed = recipes.get(recipe, world, **overrides)
+    folder = Path(run_dir) if run_dir else Path(runs) / f"{world}-{recipe}-s{seed}"
+    return Plan(world, recipe, changed, seed, overrides, folder)
+
+
+def reproduce(
+    world: str = "shapes3d",
+    recipe: str = "lesson",
+    seed: int = 0,
+    overrides: Mapping[str, object] | None = None,
+    runs: str | Path = "runs",
+    *,
+    device: str = "auto",
+    progress: TextIO | None = None,
+) -> Path:
+    """Run the whole method as a notebook and leave its run folder.
+
+    Args:
+        world, recipe, seed, overrides, runs: see `plan`.
+        device: "auto", "cpu", "cuda", "mps" ...
+        progress: open text file that is told how far it is, such as `sys.stderr`; None is silence.
+
+    Returns:
+        The run folder: notebook.ipynb, metrics.json, model.safetensors, model.json, log.csv,
+        figures/*.png.
+
+    Raises:
+        ValueError, TypeError: see `plan`; a device that is not here; a folder that holds a run of
+            other settings. OSError: see `prepare_folder`. Nothing was started.
+        FileNotFoundError: the notebook is not here, because this is no checkout of the project.
+        RuntimeError: a cell failed; the notebook with the error is in the run folder.
+    """
+    from papermill import PapermillExecutionError
+
+    run = plan(world, recipe, seed, overrides, runs)
+    if not NOTEBOOK.is_file():
+        raise FileNotFoundError(
+            f"no notebook at {NOTEBOOK}: run this from a checkout of the project (pip install -e .)"
+        )
+    pick_device(device)
+    _same_recipe(run)
+    prepare_folder(run.folder)
+    if progress is not None:
+        print(f"world {world}, recipe {recipe}, seed {seed} -> {run.folder}", file=progress)
+    try:
+        # says what is missing, or fills the cache, before a kernel starts
+        check_data(run.make_world(), run.recipe)
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError):
+            run.folder.rmdir()  # it is empty, if it is new
+        raise
+    parameters = {
+        "world": world,
+        "recipe": recipe,
+        "seed": seed,
+        "device": device,
+        "run_dir": str(run.folder),
+        "overrides": run.overrides,
+    }
+    out = run.folder / "notebook.ipynb"
+    told = teller.Teller(progress) if progress is not None else None
+    steps = {
+        "autoencoder": run.recipe.autoencoder_steps,
+        "transition": run.recipe.transition_steps,
+    }
+    try:
+        with teller.following(run.folder / "log.csv", steps, told):
+            run_notebook(NOTEBOOK, out, parameters, stdout=told)
+    except PapermillExecutionError as error:
+        raise RuntimeError(
+            f"cell [{error.exec_count}] failed: {error.ename}: {error.evalue}; see {out}"
+        ) from error
+    return run.folder
+
+
+def _same_recipe(run: Plan) -> None:
+    """Raise ValueError if the folder holds a run of other settings, finished or stopped."""
+    if (run.folder / "model.json").exists():
+        found = checkpoints.read_info(run.folder)["recipe"]
+    elif (stopped := stopped_run(run.folder)) is not None:
+        found = stopped["recipe"]
+    else:
+        return
+    wanted = run.recipe.to_json()
+    other = [f"{k}={found.get(k)!r} (asked: {v!r})" for k, v in wanted.items() if found.get(k) != v]
+    if other:
+        raise ValueError(
+            f"{run.folder} holds a run with {', '.join(other)}; give another --runs folder or"
+            " remove this one"
+        )
+
+
+def open_folder(run_dir: str | Path) -> Path:
+    """The folder `run_dir`, or a temporary one that goes away with this process if it is empty."""
+    if str(run_dir):
+        return prepare_folder(run_dir)
+    folder = tempfile.mkdtemp(prefix="cvq-run-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+# What a run left --------------------------------------------------------------------------------
+
+
+def evaluate_run(folder: str | Path, *, device: str = "auto", progress: bool = True) -> dict:
+    """Evaluate the trained model of a run folder and write its metrics.json.
+
+    Raises ValueError (a CheckpointError) if there is no usable model, OSError if nothing can be
+    written.
+    """
+    model, world, info = checkpoints.load_run(folder, device=pick_device(device))
+    recipe = recipes.Recipe(**info["recipe"])
+    how = {"seconds": info.get("seconds", {}), "bf16": info.get("bf16"), "progress": progress}
+    if progress:
+        print("measuring on the test split", flush=True)
+    found = evaluate(model, world, recipe, info["seed"], **how)
+    with contextlib.suppress(OSError, ValueError):  # what a sweep measured of its run stays
+        before = json.loads((Path(folder) / "metrics.json").read_text("utf-8"))
+        found |= {key: before[key] for key in ("sweep_seconds",) if key in before}
+    text = json.dumps(found, indent=1, allow_nan=False) + "\n"
+    write_atomic(Path(folder) / "metrics.json", text.encode())
+    return found
+
+
+def export_graph(
+    folder: str | Path,
+    action: int | str,
+    form: str = "csv",
+    *,
+    n: int = 64,
+    threshold: float = 0.5,
+    top_k: int | None = None,
+    used: bool = False,
+    view: str = "matrix",
+) -> bytes:
+    """The graph of an action, averaged over n inputs of the test split, as a file's content.
+
+    Args:
+        folder: of a trained run.
+        action: number or name.
+        form: one of `graph_files.FORMATS`, or "png" or "svg" for a picture.
+        n: how many inputs.
+        threshold: an edge is there from it on.
+        top_k: at most so many edges, the likeliest.
+        used: only edges into nodes that the action sets; a picture shows no others anyway.
+        view: of a picture, "matrix" or "layers".
+    """
+    model, world, info = checkpoints.load_run(folder)
+    if isinstance(action, str) and action.lstrip("-").isdigit():
+        action = int(action)
+    number = int(model.check_actions(action, 1))
+    inputs, _, _ = encoded_transitions(world, model, n, "test", info["seed"])
+    graph = CausalGraph.of(model, inputs.long(), number).threshold(threshold)
+    picture = form in ("png", "svg")
+    graph = graph.used() if used or picture else graph
+    graph = graph.top_k(top_k) if top_k else graph
+    if not picture:
+        return graph_files.dumps(graph, form)
+    title = f"Graph of {graph.action}, mean of {n}"
+    if view == "layers":
+        figure = draw.graph_layers(graph, threshold=threshold, title=title)
+    elif view == "matrix":
+        figure = draw.graph_matrix(graph, threshold, title)
+    else:
+        raise ValueError(close_match("view", view, ["matrix", "layers"]))
+    return draw.svg(figure) if form == "svg" else draw.png(figure)
+
+
+def read_metrics(folder: str | Path) -> dict:
+    """The metrics.json of a run. Raises FileNotFoundError or ValueError with one line."""
+    path = Path(folder) / "metrics.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"no metrics.json in {folder}: was this run evaluated?")
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+
+
+def read_log(folder: str | Path) -> list[dict[str, Any]]:
+    """The rows of log.csv: numbers as float, empty fields left out, `phase` as text."""
+    path = Path(folder) / "log.csv"
+    if not path.is_file():
+        raise FileNotFoundError(f"no log.csv in {folder}: was this run trained?")
+    return teller.read_log(path)
+
+
+def contents(folder: str | Path) -> list[str]:
+    """Files of a run, sorted, as a reader would list them; hidden and temporary ones left out."""
+    folder = Path(folder)
+    found = (p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
+    return sorted(str(p) for p in found if not p.name.startswith(".") and p.suffix != ".tmp")
+
+
+def show(picture: draw.Picture, folder: str | Path, name: str) -> None:
+    """Show a picture in the notebook, say in words what is in it, save it in the run folder.
+
+    The file has the full resolution; the notebook gets a copy with few pixels and 128 colours, a
+    sixth of the size, so that an executed notebook stays small.
+
+    picture: from `draw`.  folder: of the run.  name: it becomes figures/<name>.png.
+    """
+    draw.save(picture, Path(folder) / "figures" / f"{name}.png")
+    full = PIL.Image.open(io.BytesIO(draw.png(picture, dpi=80))).convert("RGB")
+    small = io.BytesIO()
+    full.quantize(128, dither=PIL.Image.Dither.NONE).save(small, "PNG", optimize=True)
+    display(Image(small.getvalue(), format="png"))
+    print(f"{name}: {picture.summary}")

@@ -1,0 +1,18 @@
+"""A recipe becomes a trained model, in a folder that can be stopped and goes on.
+
+In: a world, a `Recipe`, a seed, a folder. Out: weights (safetensors) and `model.json`. Read
+`recipes` (every number of a run), `data` (what it learns from), `build`, `train` (the two loops),
+then `run` (what is around a loop: schedule, log, state) and `checkpoints`.
+"""
+
+from cvq_tutorial.common.lazy import lazy
+
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "recipes": "Recipe RECIPES",
+        "checkpoints": "CheckpointError load_run read_info",
+        "data": "encoded_transitions training_transitions",
+        "run": "Run",
+    },
+)

@@ -1,0 +1,192 @@
+"""Trained models on disk: weights as safetensors, everything else as JSON beside them. Nothing is
+unpickled.
+
+`model.json` says which world, recipe and seed made the weights, the sizes they have, and their
+SHA-256. All of it is checked before a single weight is touched, and both files are written whole or
+not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from cvq_tutorial.common.files import write_atomic
+from cvq_tutorial.method.model import CausalVQ
+from cvq_tutorial.training.build import build
+from cvq_tutorial.training.recipes import Recipe
+
+FORMAT = 1
+# Settings of a recipe that the first checkpoints of this format did not have yet.
+YOUNGER = ("value_weights", "factor_weights", "correlations", "held_out", "resample", "augment")
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message names the file, expected and found."""
+
+
+def describe(world: Any) -> dict:
+    """What a checkpoint remembers of a world: name, options, and its factors or sizes."""
+    told: dict[str, Any] = {"name": world.name, "options": dict(world.options)}
+    if world.has_images:
+        told["factors"] = world.factors.to_json()
+        told["image_shape"] = list(world.image_shape)
+    return json.loads(json.dumps(told))  # as it will be read again: tuples are lists there
+
+
+def placeless(world: dict) -> dict:
+    """What `describe` tells, without the place of a folder of pictures: they may be moved."""
+    return world | {"options": {k: v for k, v in world["options"].items() if k != "root"}}
+
+
+def save(
+    run_dir: str | Path,
+    model: CausalVQ,
+    world: Any,
+    recipe: Recipe,
+    seed: int,
+    *,
+    seconds: dict[str, float] | None = None,
+    bf16: bool = False,
+) -> Path:
+    """Write `model.safetensors` and `model.json` into run_dir; returns the path of the JSON.
+
+    seconds: of training, per phase.  bf16: whether it was trained in half precision.
+    """
+    weights = save_tensors({k: v.cpu().contiguous() for k, v in model.state_dict().items()})
+    info = {
+        "format": FORMAT,
+        "world": describe(world),
+        "recipe": recipe.to_json(),
+        "seed": seed,
+        "action_names": model.action_names,
+        "seconds": {k: round(v, 2) for k, v in (seconds or {}).items()},
+        "bf16": bf16,
+    }
+    return write(run_dir, weights, info)
+
+
+def read_info(run_dir: str | Path) -> dict:
+    """The checked contents of `model.json`; CheckpointError names what is wrong.
+
+    Settings that recipes did not have when the checkpoint was made have their defaults.
+    """
+    path = Path(run_dir) / "model.json"
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise CheckpointError(f"no trained model here: expected {path}") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from None
+    found = info.get("format") if isinstance(info, dict) else None
+    if found != FORMAT:
+        newer = isinstance(found, int) and found > FORMAT
+        raise CheckpointError(
+            f"{path}: expected checkpoint format {FORMAT}, found {found!r}"
+            + ("; it was made by a newer cvq_tutorial" if newer else "")
+        )
+    kinds = {"world": dict, "recipe": dict, "seed": int, "action_names": list, "sha256": str}
+    for key, kind in kinds.items():
+        if not isinstance(info.get(key), kind):
+            told = f"expected a {kind.__name__}, found {info[key]!r}" if key in info else "missing"
+            raise CheckpointError(f"{path} is damaged: {key}: {told}")
+    return info | {"recipe": grown(info["recipe"])}
+
+
+def grown(settings: dict) -> dict:
+    """Settings of a recipe as JSON has them, with defaults for those that were not there yet."""
+    return {f.name: f.default for f in fields(Recipe) if f.name in YOUNGER} | settings
+
+
+def load(run_dir: str | Path, world: Any, *, device: str | torch.device = "cpu") -> CausalVQ:
+    """The trained model of a run folder, for the world it was trained on.
+
+    Raises CheckpointError when the checkpoint is missing, damaged, of a newer format, or of another
+    world; the message names expected and found, and the world's weights are then untouched.
+    """
+    info = read_info(run_dir)
+    if info.get("network"):
+        raise CheckpointError(
+            f"{run_dir} holds another model: expected 'causal codes', "
+            f"found {info['network'].get('kind')!r}"
+        )
+    check_world(run_dir, info, world)
+    try:
+        recipe = Recipe(**info["recipe"])
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{run_dir} cannot be read: {error}") from None
+    with torch.random.fork_rng():  # its weights are replaced: nobody's random stream moves on
+        model = build(world, recipe)
+    fill(model, run_dir)
+    return model.to(device).eval()
+
+
+def check_world(run_dir: str | Path, info: dict, world: Any) -> None:
+    """Raise CheckpointError, with expected and found, unless `info` is of a model of this world."""
+    expected, found = placeless(describe(world)), placeless(info["world"])
+    for key in expected:
+        if found.get(key) != expected[key]:
+            raise CheckpointError(
+                f"{run_dir} holds a model of another world: expected {key} {expected[key]}, "
+                f"found {found.get(key)}"
+            )
+
+
+def fill(network: torch.nn.Module, run_dir: str | Path) -> None:
+    """Put the weights of a run folder into a network.
+
+    Raises CheckpointError, with the network untouched, if they are missing, damaged, or of another
+    shape; the message names expected and found.
+    """
+    path = Path(run_dir) / "model.safetensors"
+    wanted = read_info(run_dir)["sha256"]
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing beside model.json") from None
+    found = hashlib.sha256(data).hexdigest()
+    if found != wanted:
+        raise CheckpointError(
+            f"{path} is damaged: expected SHA-256 {wanted[:12]}..., found {found[:12]}..."
+        )
+    try:
+        tensors = load_tensors(data)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from None
+    want = {k: tuple(v.shape) for k, v in network.state_dict().items()}
+    have = {k: tuple(v.shape) for k, v in tensors.items()}
+    for key in sorted(want.keys() | have.keys()):
+        if want.get(key) != have.get(key):
+            raise CheckpointError(
+                f"{path}: weight {key}: expected shape {want.get(key)}, found {have.get(key)}"
+            )
+    network.load_state_dict(tensors)
+
+
+def write(run_dir: str | Path, weights: bytes, info: dict) -> Path:
+    """Write weights, then the JSON that belongs to them; returns its path."""
+    info = info | {"sha256": hashlib.sha256(weights).hexdigest()}
+    write_atomic(Path(run_dir) / "model.safetensors", weights)
+    return write_atomic(Path(run_dir) / "model.json", (json.dumps(info, indent=1) + "\n").encode())
+
+
+def load_run(
+    run_dir: str | Path, *, device: str | torch.device = "cpu"
+) -> tuple[CausalVQ, Any, dict]:
+    """Model, world and info of a run folder; the world is made again from the checkpoint."""
+    from cvq_tutorial.worlds.make import make_world
+
+    info = read_info(run_dir)
+    try:
+        world = make_world(info["world"]["name"], **info["world"]["options"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{run_dir} holds a model of an unusable world: {error}") from None
+    return load(run_dir, world, device=device), world, info

@@ -1,0 +1,277 @@
+"""The world `cars3d`: Cars3D from its folder of .mat files, or from the tar that they come in.
+
+`list.txt` names the cars, one a line, and its order is the order of the objects; each has 24
+azimuths x 4 elevations in a file of its own. So every combination exists, however many cars there
+are: the published set has 183. Archives are read as a stream and nothing of them is written to the
+disk under a name of theirs; a link or a name that leaves the archive is refused all the same.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+import numpy as np
+
+from cvq_tutorial.common.checks import close_match
+from cvq_tutorial.worlds.factors import Factor, FactorSpace
+from cvq_tutorial.worlds.files.lookup import (
+    Benchmark,
+    check_digest,
+    check_side,
+    digest_of,
+    what_it_is,
+)
+from cvq_tutorial.worlds.files.unpack import UnpackedRows
+from cvq_tutorial.worlds.files.world import FileWorld
+from cvq_tutorial.worlds.pictures import safe_name
+
+AZIMUTHS, ELEVATIONS, SIDE = 24, 4, 128
+_SHAPE = (SIDE, SIDE, 3, AZIMUTHS, ELEVATIONS)
+_LIST = "list.txt"
+_LIST_BYTES, _MAT_BYTES = 2**20, 2**28  # more than any of the files has
+_DAMAGED = (tarfile.TarError, EOFError, zlib.error, OSError)
+_TAR = "nips2015-analogy-data.tar.gz"
+# `digest_of` 14 other cars in the same layout, see _STAND_IN_CREDIT
+_STAND_IN = "60bbe5b8cd4ccca517d7ad78e0551b305fb51f87f0b9bdbb3366ad33cc5506d4"
+_STAND_IN_CREDIT = (
+    "Cars of the game TORCS (torcs.org), rendered anew; models and textures by ViPeR, "
+    "Jean-Christophe Durieu, SpeedyChonChon, Bernhard Wymann, Eric Espie, Olaf Sassnick, Andrew "
+    "Sumner, Christophe Guionneau and Wolf-Dieter Beelitz; Free Art License, which covers these "
+    "pictures too."
+)
+_OTHER_CREDIT = "Cars in the layout of Cars3D, but other ones: name whoever made them."
+
+
+def _space(names: Sequence[str]) -> FactorSpace:
+    elevation = Factor("elevation", ELEVATIONS)
+    azimuth = Factor(
+        "azimuth", AZIMUTHS, cyclic=True,
+        values=tuple(str(360 // AZIMUTHS * a) for a in range(AZIMUTHS)),
+    )  # fmt: skip
+    if len(names) == 1:
+        return FactorSpace((elevation, azimuth))
+    objects = Factor("object", len(names), ordered=False, values=tuple(names))
+    return FactorSpace((elevation, azimuth, objects))
+
+
+BENCHMARK = Benchmark(
+    world="cars3d",
+    title="Cars3D",
+    files=(f"data/cars/{_LIST}", _LIST, _TAR),
+    folders=("cars3d", "cars", "data/cars"),
+    get="http://www.scottreed.info/files/nips2015-analogy-data.tar.gz",
+    credit="Cars3D (S. Reed, Y. Zhang, Y. Zhang and H. Lee, 2015; models collected by S. Fidler, "
+    "S. Dickinson and R. Urtasun, 2012).",
+    factors=_space([f"car {i}" for i in range(183)]),
+)
+
+
+def cars3d_world(
+    path: str | Path | None = None,
+    size: int | None = 64,
+    pictures: str | None = None,
+    sha256: str | None = None,
+) -> FileWorld:
+    """The world `cars3d`.
+
+    The pictures are unpacked on first use at the size that is wanted, see `unpack`.
+
+    Args:
+        path: the folder that holds list.txt (or data/cars/list.txt), or the tar, packed or not, see
+            `Benchmark.find`.
+        size, pictures: see FileWorld; their own size is 128 x 128.
+        sha256: hash that the tar must have, or list.txt and the .mat files in its order, see
+            `lookup.check_digest`.
+
+    Raises:
+        FileNotFoundError: nothing there. TypeError, ValueError: a wrong argument; one line on what
+            is wrong with a file.
+    """
+    check_side(size)
+    found = BENCHMARK.find(path)
+    if found.name == _LIST:
+        if (kind := what_it_is(found)) not in ("text", "nothing known"):
+            raise ValueError(f"{found}: expected the names of cars, found {kind}")
+        names = _names_of(str(found), found.read_bytes()[: _LIST_BYTES + 1])
+        files = [found] + [_mat(found, line, name) for line, name in enumerate(names, 1)]
+        blocks = partial(_of_folder, files[1:])
+    else:
+        files, members = [found], _scan(found)
+        names = [member.stem for member in members]
+        blocks = partial(_of_tar, found, members)
+    check_digest(files, sha256)
+    n = len(names)
+    rows = UnpackedRows(
+        BENCHMARK.world, files, (n * ELEVATIONS * AZIMUTHS, SIDE, SIDE, 3), blocks, size
+    )
+    # Rows are in the order (object, elevation, azimuth), numbers in (elevation, azimuth, object).
+    order = np.arange(rows.shape[0]).reshape(n, ELEVATIONS, AZIMUTHS).transpose(1, 2, 0).ravel()
+    about = replace(BENCHMARK, credit=_credit(files, n))
+    return FileWorld(about, found.parent, _space(names), rows, size, pictures, order=order)
+
+
+def _credit(files: Sequence[Path], n: int) -> str:
+    """Whom to name: goes by how many cars there are, and by the content where there are 14."""
+    if n == BENCHMARK.factors.sizes[-1]:
+        return BENCHMARK.credit
+    stand_in = n == 14 and digest_of(files) == _STAND_IN
+    return _STAND_IN_CREDIT if stand_in else _OTHER_CREDIT
+
+
+def _names_of(where: str, data: bytes) -> list[str]:
+    """The stems of a list.txt. Raises ValueError naming the line."""
+    if len(data) > _LIST_BYTES:
+        raise ValueError(f"{where}: expected a list of at most {_LIST_BYTES} bytes")
+    try:
+        lines = data.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{where}: expected text, found other bytes at {error.start}") from None
+    names: list[str] = []
+    for number, line in enumerate(lines, 1):
+        name = line.strip().removesuffix(".mat")
+        if not name:
+            continue
+        if not safe_name(name) or "/" in name or len(name) > 100:
+            raise ValueError(f"{where}: line {number}: expected a file name, found {name!r:.60}")
+        if name in names:
+            raise ValueError(f"{where}: line {number}: {name} is there twice")
+        names.append(name)
+    if not names:
+        raise ValueError(f"{where}: expected the names of cars, found none")
+    return names
+
+
+def _mat(listed: Path, line: int, name: str) -> Path:
+    """The file of one car of a list. Raises ValueError naming the line: it is not there."""
+    path = listed.parent / f"{name}.mat"
+    if not path.is_file():
+        raise ValueError(f"{listed}: entry {line}: no file {path.name} beside the list")
+    return path
+
+
+# Pictures ----------------------------------------------------------------------------------------
+
+
+def _pictures_of(where: str, data: bytes, kind: str = "something else") -> np.ndarray:
+    """All pictures of one car from the bytes of its .mat file: uint8 (4 * 24, 128, 128, 3).
+
+    The elevation is slow, the azimuth fast. kind: what the file is, for the message if it is none.
+    Raises ValueError: one line with `where`.
+    """
+    from scipy.io import loadmat, whosmat
+
+    if not data.startswith(b"MATLAB 5.0"):
+        raise ValueError(f"{where}: expected a MATLAB 5 file (as -v7 saves it), found {kind}")
+    try:
+        held = {name: (shape, kind) for name, shape, kind in whosmat(io.BytesIO(data))}
+    except Exception as error:  # a damaged file raises nearly anything
+        raise ValueError(f"{where} is damaged: {' '.join(str(error).split())}") from error
+    if "im" not in held:
+        raise ValueError(f"{where}: {close_match('variable', 'im', held)}")
+    shape, dtype = held["im"]
+    if dtype != "uint8":
+        raise ValueError(f"{where}: expected 'im' to be uint8, found {dtype}")
+    if shape != _SHAPE:
+        swapped = sorted(shape) == sorted(_SHAPE)
+        raise ValueError(
+            f"{where}: expected 'im' of shape {_SHAPE}, found {shape}"
+            + ("; the axes are swapped" if swapped else "")
+        )
+    try:
+        image = loadmat(io.BytesIO(data), variable_names=["im"])["im"]
+        return image.transpose(4, 3, 0, 1, 2).reshape(-1, SIDE, SIDE, 3)
+    except Exception as error:
+        raise ValueError(f"{where} is damaged: {' '.join(str(error).split())}") from error
+
+
+def _of_folder(files: Sequence[Path]) -> Iterator[tuple[int, np.ndarray]]:
+    """All pictures, car by car: (row of the first, uint8 (96, 128, 128, 3))."""
+    for number, path in enumerate(files):
+        with open(path, "rb") as file:
+            data = file.read(_MAT_BYTES + 1)
+        if len(data) > _MAT_BYTES:
+            raise ValueError(f"{path}: expected at most {_MAT_BYTES} bytes")
+        yield number * ELEVATIONS * AZIMUTHS, _pictures_of(str(path), data, what_it_is(path))
+
+
+# Archives ----------------------------------------------------------------------------------------
+
+
+def _scan(path: Path) -> list[PurePosixPath]:
+    """The files of the cars in an archive, in the order of its list.
+
+    The archive is read to its end and checked on the way.
+
+    Raises ValueError: no tar, damaged, a link or an unsafe name, a car of the list that is not in
+    it.
+    """
+    folder, data = None, b""
+    seen: set[PurePosixPath] = set()
+    for member, file in _members(path):
+        place = PurePosixPath(member.name)
+        if place.name == _LIST and place.parent.name == "cars":
+            if member.size > _LIST_BYTES:
+                raise ValueError(f"{path}: {member.name}: expected at most {_LIST_BYTES} bytes")
+            folder, data = place.parent, _content(path, member, file)
+        elif place.suffix == ".mat":
+            if member.size > _MAT_BYTES:
+                raise ValueError(f"{path}: {member.name}: expected at most {_MAT_BYTES} bytes")
+            seen.add(place)
+    if folder is None:
+        raise ValueError(f"{path}: expected a file cars/{_LIST} in the archive, found none")
+    names = _names_of(f"{path}: {folder / _LIST}", data)
+    members = [folder / f"{name}.mat" for name in names]
+    for line, place in enumerate(members, 1):
+        if place not in seen:
+            raise ValueError(
+                f"{path}: {folder / _LIST}: entry {line}: no file {place.name} in the archive"
+            )
+    return members
+
+
+def _of_tar(path: Path, members: Sequence[PurePosixPath]) -> Iterator[tuple[int, np.ndarray]]:
+    """All pictures in the order of the archive: (row of the first, uint8 (96, 128, 128, 3))."""
+    number = {place: i for i, place in enumerate(members)}
+    for member, file in _members(path):
+        i = number.pop(PurePosixPath(member.name), None)  # of two of a name, the first counts
+        if i is not None:
+            pictures = _pictures_of(f"{path}: {member.name}", _content(path, member, file))
+            yield i * ELEVATIONS * AZIMUTHS, pictures
+
+
+def _content(path: Path, member: tarfile.TarInfo, file: IO[bytes]) -> bytes:
+    """All bytes of one file. Raises ValueError: the archive is cut short or damaged within it."""
+    try:
+        return file.read()
+    except _DAMAGED as error:
+        raise ValueError(f"{path}: {member.name} is cut short or damaged: {error}") from error
+
+
+def _members(path: Path) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
+    """The files of an archive as a stream, each to be read before the next.
+
+    Raises ValueError: as `_scan`.
+    """
+    try:
+        with tarfile.open(path, "r|*") as archive:
+            for member in archive:
+                name = repr(member.name)[:80]
+                if not (member.isreg() or member.isdir()):
+                    kind = "a link" if member.issym() or member.islnk() else "a special file"
+                    raise ValueError(f"{path}: {name} is {kind}, expected files and folders only")
+                if not safe_name(member.name):
+                    raise ValueError(f"{path}: {name} is a name that leaves the archive: refused")
+                file: Any = archive.extractfile(member)
+                if file is not None:
+                    yield member, file
+    except _DAMAGED as error:
+        kind = what_it_is(path)
+        told = f"a damaged one: {error}" if kind in ("a gzip file", "nothing known") else kind
+        raise ValueError(f"{path}: expected a tar, found {told}") from error

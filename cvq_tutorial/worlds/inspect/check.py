@@ -1,0 +1,248 @@
+"""What a file or folder is, and what is wrong with it, before anything is trained on it.
+
+`check` opens nothing that it does not know, unpickles nothing, and goes on after a problem, so that
+one run tells all of them: one line each, with the file and the place. It looks at the first bytes
+of every picture and decodes some of them (all, where there are few); it draws edits of every factor
+and counts those that change no pixel.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cvq_tutorial.worlds.factors import Factor, FactorSpace
+from cvq_tutorial.worlds.files import cars3d, dsprites_file, mpi3d, shapes3d_file, smallnorb
+from cvq_tutorial.worlds.files.hdf5 import names_of
+from cvq_tutorial.worlds.files.lookup import Benchmark, what_it_is
+from cvq_tutorial.worlds.files.unpack import UnpackedRows
+from cvq_tutorial.worlds.inspect.report import (
+    EDITS,
+    SHOWN,
+    FactorLine,
+    WorldReport,
+    tell_unseen,
+    values_text,
+)
+from cvq_tutorial.worlds.inspect.table import check_table
+from cvq_tutorial.worlds.make import make_world
+from cvq_tutorial.worlds.pictures import decode, is_picture, kind_of, square
+from cvq_tutorial.worlds.tables.files import CELEBA, CELEBA_CSV
+
+BENCHMARKS = tuple(m.BENCHMARK for m in (shapes3d_file, dsprites_file, cars3d, smallnorb, mpi3d))
+_UNPACK = 0.5  # gigabytes: a file that must be unpacked first is, up to here
+_SIDE = 64
+
+
+def check_folder(path: str | Path, look: int = 2000, seed: int = 0) -> WorldReport:
+    """Look at a file or folder.
+
+    Args:
+        path: anything; only files of known formats are read.
+        look: how many pictures of a folder are decoded, spread evenly over the table.
+        seed: draws the edits that are tried.
+
+    Raises:
+        FileNotFoundError: nothing is there. ValueError: look below 1.
+    """
+    path = Path(path).absolute()  # "." and a bare file name have a folder too
+    if look < 1:
+        raise ValueError(f"look: expected 1 or more pictures, found {look}")
+    if not path.exists():
+        raise FileNotFoundError(f"nothing to check at {path}")
+    problems: list[str] = []
+    kind, inspect = _recognise(path)
+    try:
+        report = inspect(path, kind, problems.append, look, np.random.default_rng(seed))
+    except (ValueError, OSError) as error:
+        problems.append(" ".join(str(error).split()))
+        report = WorldReport(path, kind)
+    base = path if path.is_dir() else path.parent  # the first line says where; the rest is in it
+    name = base.name or str(base)  # the root has no name
+    told = [text.replace(f"{base}/", "").replace(str(base), name) for text in problems]
+    return WorldReport(**{**vars(report), "problems": tuple(dict.fromkeys(told))})
+
+
+# What it is --------------------------------------------------------------------------------------
+
+Inspect = Callable[[Path, str, Callable[[str], None], int, np.random.Generator], WorldReport]
+
+
+def _recognise(path: Path) -> tuple[str, Inspect]:
+    """What is there, in words, and the function that looks closer."""
+    if path.is_file():
+        if path.name == CELEBA or path.suffix.lower() == ".csv":
+            return "pictures with an attribute table", check_table
+    elif all((path / part).is_dir() for part in ("body", "hair", "shoes")):
+        return "sheets of the world sprites", _world("sprites", root=path)
+    else:
+        for folder in (path, path.parent) if path.name == "img_align_celeba" else (path,):
+            if (folder / CELEBA).is_file() or (folder / CELEBA_CSV).is_file():
+                return "pictures with attributes in CelebA's layout", check_table
+    benchmark = _benchmark_of(path)
+    if benchmark is not None:
+        return f"{benchmark.title}, for the world {benchmark.world}", _world(
+            benchmark.world, path=path
+        )
+    if path.is_file():
+        kind = what_it_is(path)
+        return f"one picture ({kind})" if is_picture(kind) else kind, _unknown_file
+    if any(entry.suffix.lower() == ".csv" for entry in path.iterdir()):
+        return "pictures with an attribute table", check_table
+    return "a folder", _unknown_folder
+
+
+def _benchmark_of(path: Path) -> Benchmark | None:
+    """The data set that a file or folder is by its names, or by those of its arrays; None: none."""
+    for benchmark in BENCHMARKS:
+        if benchmark.is_at(path):
+            return benchmark
+    if path.is_dir():
+        return None
+    if re.fullmatch(r"smallnorb-.*-(dat|cat|info)\.mat(\.gz)?", path.name):
+        return smallnorb.BENCHMARK
+    if what_it_is(path) in ("a tar", "a gzip file") and ".t" in path.name.lower():
+        return cars3d.BENCHMARK
+    arrays = set(_array_names(path))
+    if "imgs" in arrays:
+        return dsprites_file.BENCHMARK
+    if "images" in arrays and what_it_is(path) == "an HDF5 file" and "labels" in arrays:
+        return shapes3d_file.BENCHMARK
+    return mpi3d.BENCHMARK if "images" in arrays else None
+
+
+def _array_names(path: Path) -> list[str]:
+    """Names of the arrays at the top of an npz or HDF5 file; none where it is none."""
+    try:
+        if what_it_is(path) == "an HDF5 file":
+            return names_of(path)
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
+        return []
+
+
+def _arrays(path: Path) -> tuple[str, ...]:
+    """Name, dtype and shape of each array of an npz, from their headers: nothing is unpickled."""
+    lines = []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as file:
+                    version = np.lib.format.read_magic(file)
+                    read = np.lib.format.read_array_header_1_0
+                    read = read if version == (1, 0) else np.lib.format.read_array_header_2_0
+                    shape, fortran, dtype = read(file)
+                pickled = ", pickled: not read" if dtype.hasobject else ""
+                order = ", Fortran order" if fortran and len(shape) > 1 else ""
+                lines.append(f"array {name.removesuffix('.npy')}: {dtype} {shape}{order}{pickled}")
+    except Exception as error:  # a damaged file raises nearly anything
+        told = str(error) or type(error).__name__
+        raise ValueError(f"{path}: a damaged npz: {told}") from error
+    return tuple(lines)
+
+
+def _unknown_file(
+    path: Path, kind: str, problem: Callable[[str], None], look: int, rng: np.random.Generator
+) -> WorldReport:
+    """A file that no world reads; the arrays of an npz are named.
+
+    Raises ValueError: a damaged npz or HDF5 file.
+    """
+    if kind == "an HDF5 file":
+        names_of(path)
+    notes = _arrays(path) if kind == "a zip" and path.suffix.lower() == ".npz" else ()
+    problem(f"{path}: no world reads this: {kind}")
+    return WorldReport(path, kind, notes=notes)
+
+
+def _unknown_folder(
+    path: Path, kind: str, problem: Callable[[str], None], look: int, rng: np.random.Generator
+) -> WorldReport:
+    """A folder that no world reads."""
+    files = [entry for entry in sorted(path.iterdir()) if entry.is_file()]
+    pictures = [file for file in files if is_picture(kind_of(file))]
+    if pictures:
+        problem(
+            f"{path}: {len(pictures)} pictures, but no table that says what they show: add a CSV "
+            "with a line per picture, its file name first, then 0 or 1 for each attribute"
+        )
+        images = np.stack([square(decode(file), _SIDE) for file in pictures[:SHOWN]])
+        return WorldReport(path, "pictures without a table", len(pictures), images=images)
+    found = ", ".join(entry.name for entry in sorted(path.iterdir())[:5]) or "nothing"
+    problem(f"{path}: expected the data of a world, found {found}")
+    return WorldReport(path, kind)
+
+
+# Worlds that are a product of factors -------------------------------------------------------------
+
+
+def _world(name: str, **options: Any) -> Inspect:
+    """Looks at a world that has a picture for every setting of its factors."""
+
+    def inspect(
+        path: Path, kind: str, problem: Callable[[str], None], look: int, rng: np.random.Generator
+    ) -> WorldReport:
+        return report_of(make_world(name, **options), path, kind, problem, rng)
+
+    return inspect
+
+
+def report_of(
+    world: Any, path: Path, kind: str, problem: Callable[[str], None], rng: np.random.Generator
+) -> WorldReport:
+    """Look at an opened world with a picture for every setting of its factors.
+
+    problem: called with a line for each thing that is wrong.
+    """
+    space = world.factors
+    height, width, _ = world.image_shape
+    told: tuple[str, ...] = (
+        f"make_world({world.name!r}, ...) reads it",
+        f"credit: {world.credit}",
+    )
+    whole = (space.size, space.size)
+    if gigabytes := _unread(world):
+        told += (f"its pictures were not looked at: to read one, {gigabytes:.1f} GB are unpacked",)
+        lines = tuple(_line(space, f, None) for f in space.factors)
+        are = f"{height} x {width} pixels"
+        return WorldReport(path, kind, space.size, are, lines, whole, told)
+    x = rng.integers(0, space.sizes, size=(EDITS * space.n_factors, space.n_factors))
+    factor = np.repeat(np.arange(space.n_factors), EDITS)
+    rows = np.arange(len(x))
+    x[rows, factor] = rng.integers(0, np.array(space.sizes)[factor] - 1)
+    before, after = world.render(x), world.render(space.apply(x, factor))
+    unseen = (before == after).all(axis=(1, 2, 3)).reshape(-1, EDITS).mean(axis=1)
+    flat = (before == before[:, :1, :1]).all(axis=(1, 2, 3))
+    if flat.any():
+        problem(
+            f"{path}: {int(flat.sum())} of {len(flat)} pictures are of one single colour, such as "
+            f"that of values {tuple(x[flat][0].tolist())}"
+        )
+    lines = tuple(_line(space, f, float(u)) for f, u in zip(space.factors, unseen, strict=True))
+    if not flat.all():  # else that is said, and every line would say it again
+        tell_unseen(path, lines, problem)
+    are = f"{height} x {width} pixels, uint8 {before.min()}..{before.max()} (looked at {len(x)})"
+    shown = before[rng.permutation(len(before))[:SHOWN]]
+    return WorldReport(path, kind, space.size, are, lines, whole, told, images=shown)
+
+
+def _line(space: FactorSpace, factor: Factor, unseen: float | None) -> FactorLine:
+    each = space.size // factor.size  # pictures with one value
+    edits = each * (factor.size - 1)
+    return FactorLine(factor.name, factor.size, values_text(factor), each, edits, unseen)
+
+
+def _unread(world: Any) -> float:
+    """Gigabytes to unpack before the first picture can be read, where that is more than a check
+    should write; else 0."""
+    rows = getattr(world, "rows", None)
+    if not isinstance(rows, UnpackedRows) or rows.path.is_file():
+        return 0.0
+    size = float(np.prod(rows.shape, dtype=float)) / 1e9
+    return size if size > _UNPACK else 0.0

@@ -1,0 +1,110 @@
+"""What `check` found out about a file or folder, as data and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from cvq_tutorial.worlds.factors import Factor
+
+EDITS = 24  # tried per factor
+SHOWN = 24  # sample images at most
+LINES = 40  # problems in the text, which then says how many more there are
+
+
+@dataclass(frozen=True)
+class FactorLine:
+    """One factor as it was found.
+
+    Attributes:
+        name: of the factor.  size: number of values.  values: these in words, or their range.
+        rarest: pictures that have its rarest value.
+        edits: pairs of pictures that differ in one step of this factor alone.
+        unseen: share of edits, of those tried, that change no pixel; None where none was tried.
+    """
+
+    name: str
+    size: int
+    values: str
+    rarest: int
+    edits: int
+    unseen: float | None = None
+
+
+@dataclass(frozen=True)
+class WorldReport:
+    """What `check` found. `str()` of it is the text that the command prints.
+
+    Attributes:
+        path: what was looked at.  kind: what it is, in words.
+        n_images: pictures there are; 0 where it cannot be told.
+        images_are: their sizes, dtype and range, in words.
+        factors: one line each.
+        combinations: (with a picture, possible ones).
+        notes: what is worth knowing and no fault.  problems: what is wrong, a line each.
+        images: a sample, uint8 (B, H, W, 3) with B of at most 24; None where there is none.
+    """
+
+    path: Path
+    kind: str
+    n_images: int = 0
+    images_are: str = ""
+    factors: tuple[FactorLine, ...] = ()
+    combinations: tuple[int, int] = (0, 0)
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    images: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        n = len(self.problems)
+        wrong = f"{n} problem{'s' * (n != 1)}" if n else "no problem found"
+        of = f", {self.n_images:,} pictures, {len(self.factors)} factors" if self.factors else ""
+        return f"{self.path.name}: {self.kind}{of}: {wrong}"
+
+    def __str__(self) -> str:
+        lines = [self.summary]
+        if self.images_are:
+            lines.append(f"pictures: {self.images_are}")
+        if self.factors:
+            there, possible = self.combinations
+            lines += [
+                f"combinations of values: {there:,} of {possible:,} have a picture",
+                f"{'factor':<24}{'values':>7}  {'which':<28}"
+                f"{'rarest':>10}{'edits':>14}{'unseen':>8}",
+            ]
+            for f in self.factors:
+                unseen = "" if f.unseen is None else f"{f.unseen:.0%}"
+                lines.append(
+                    f"{f.name:<24.24}{f.size:>7}  {f.values:<28.28}{f.rarest:>10,}{f.edits:>14,}"
+                    f"{unseen:>8}"
+                )
+        lines += [f"note: {note}" for note in self.notes]
+        lines += [f"problem: {problem}" for problem in self.problems[:LINES]]
+        if len(self.problems) > LINES:
+            lines.append(f"problem: ... and {len(self.problems) - LINES} more")
+        return "\n".join(lines)
+
+
+def values_text(factor: Factor) -> str:
+    """The values of a factor in few words: all kinds, or the first and the last of an order."""
+    if factor.ordered and factor.size > 2:
+        turn = ", and round" if factor.cyclic else ""
+        return f"{factor.label(0)} .. {factor.label(factor.size - 1)}{turn}"
+    return ", ".join(factor.label(value) for value in range(factor.size))
+
+
+def tell_unseen(path: Path, lines: tuple[FactorLine, ...], problem: Callable[[str], None]) -> None:
+    """Call problem(text) for each factor that no edit shows."""
+    for line in lines:
+        if line.unseen == 1:
+            problem(f"{path}: no edit of {line.name} changes a pixel: it cannot be learned")

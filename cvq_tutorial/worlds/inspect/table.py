@@ -1,0 +1,175 @@
+"""The part of `check` that looks at pictures with an attribute table."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from cvq_tutorial.worlds.factors import SPLITS
+from cvq_tutorial.worlds.inspect.report import (
+    EDITS,
+    SHOWN,
+    FactorLine,
+    WorldReport,
+    tell_unseen,
+    values_text,
+)
+from cvq_tutorial.worlds.pictures import Pictures, decode, is_picture, kind_of
+from cvq_tutorial.worlds.tables.files import (
+    PAIRS,
+    AttributeTable,
+    find_table,
+    read_known_pairs,
+    read_table,
+)
+from cvq_tutorial.worlds.tables.pairs import choose
+from cvq_tutorial.worlds.tables.space import PictureSpace
+from cvq_tutorial.worlds.tables.world import SIZE, space_of
+
+
+def check_table(
+    path: Path, kind: str, problem: Callable[[str], None], look: int, rng: np.random.Generator
+) -> WorldReport:
+    """Look at a folder of pictures with a table, or at the table file; arguments as in `check`.
+
+    kind: what the report calls it.  problem: called with a line for each thing that is wrong.
+    Raises ValueError, FileNotFoundError: a table that cannot be read at all.
+    """
+    source = find_table(path)
+    table = read_table(source, problem)
+    notes = [
+        "make_world('faces', root=...) reads it",
+        f"table {source.name}, pictures in {table.folder.name}",
+        _split_note(table),
+    ]
+    sizes = np.bincount(table.split, minlength=len(SPLITS))
+    if empty := [name for name, n in zip(SPLITS, sizes, strict=True) if not n]:
+        problem(
+            f"{source}: no picture in the split {' and in '.join(empty)}: expected some in each of "
+            f"{', '.join(SPLITS)}, or no column that says so"
+        )
+    if table.left_out:
+        notes.append(f"columns that are no attribute: {', '.join(table.left_out)}")
+    constant = [n for n, v in zip(table.names, table.values.T, strict=True) if np.ptp(v) == 0]
+    if constant:
+        notes.append(f"the same in every picture: {', '.join(constant)}")
+
+    known = None
+    if (source.parent / PAIRS).is_file():
+        known = read_known_pairs(source.parent / PAIRS, table, problem)
+        notes.append(f"{len(known)} known pairs in {PAIRS}")
+    good, are = _look_at(table, look, problem, notes)
+    if not len(good):
+        return WorldReport(path, kind, len(table.files), are, notes=tuple(notes))
+    pictures = Pictures(table.folder, table.files, SIZE)
+    images = pictures.get(good[:: max(1, len(good) // SHOWN)][:SHOWN])
+    try:
+        columns, left_out = choose(table, None, known)
+    except ValueError as error:
+        problem(str(error))
+        return WorldReport(path, kind, len(table.files), are, notes=tuple(notes), images=images)
+    for name, why in left_out.items():
+        notes.append(f"{name} is left out: {why}")
+    space = space_of(table, columns, known)
+    lines = _attribute_lines(space, pictures, problem, rng)
+    tell_unseen(path, lines, problem)
+    there = len(np.unique(table.values[:, columns], axis=0))
+    return WorldReport(
+        path, kind, len(table.files), are, lines, (there, space.size), tuple(notes), images=images
+    )
+
+
+def _split_note(table: AttributeTable) -> str:
+    counts = np.bincount(table.split, minlength=len(SPLITS))
+    sizes = ", ".join(f"{name} {n}" for name, n in zip(SPLITS, counts, strict=True))
+    told = f"splits by {table.split_by}: {sizes}"
+    if table.identity is None:
+        return told
+    return f"{told}; {len(np.unique(table.identity[table.identity >= 0]))} identities"
+
+
+def _look_at(
+    table: AttributeTable, look: int, problem: Callable[[str], None], notes: list[str]
+) -> tuple[np.ndarray, str]:
+    """Numbers of pictures that were decoded well, and what they are like in words."""
+    sizes: Counter[tuple[int, int]] = Counter()
+    grey, low, high = 0, 255, 0
+    good, seen = [], dict[bytes, int]()
+    copies: list[tuple[int, int]] = []
+    looked_at = set(np.linspace(0, len(table.files) - 1, min(look, len(table.files))).astype(int))
+    for number, name in enumerate(table.files):
+        path = table.folder / name
+        if number not in looked_at:
+            kind = kind_of(path)
+            if not is_picture(kind):
+                problem(f"{path}: expected a picture, found {kind}")
+            continue
+        try:
+            image = decode(path)
+        except ValueError as error:
+            problem(str(error))
+            continue
+        sizes[image.shape[:2]] += 1
+        grey += bool((image == image[..., :1]).all())
+        low, high = min(low, int(image.min())), max(high, int(image.max()))
+        first = seen.setdefault(hashlib.sha256(image.tobytes()).digest(), number)
+        if first != number:
+            copies.append((first, number))
+        good.append(number)
+    across = [(a, b) for a, b in copies if table.split[a] != table.split[b]]
+    for a, b in across[:1]:
+        problem(
+            f"{table.folder}: copies in two splits: {len(across)}, such as {table.files[a]} in "
+            f"{SPLITS[table.split[a]]} and {table.files[b]} in {SPLITS[table.split[b]]}"
+        )
+    if len(copies) > len(across):
+        a, b = next(pair for pair in copies if pair not in across)
+        notes.append(f"{len(copies)} copies, such as {table.files[b]} of {table.files[a]}")
+    if grey:
+        notes.append(f"{grey} of {len(good)} pictures are grey, and are taken as RGB")
+    if not good:
+        return np.array([], dtype=np.int64), "none that can be decoded"
+    small = sum(n for (h, w), n in sizes.items() if min(h, w) < SIZE)
+    if small:
+        notes.append(f"{small} pictures are smaller than {SIZE} pixels and are enlarged")
+    (height, width), _ = sizes.most_common(1)[0]
+    more = f" and {len(sizes) - 1} other sizes" if len(sizes) > 1 else ""
+    crop = "" if height == width else "; the central square is taken"
+    are = (
+        f"{width} wide x {height} high{more}, values {low}..{high} (decoded {len(good)} of "
+        f"{len(table.files)}){crop}"
+    )
+    return np.array(good, dtype=np.int64), are
+
+
+def _attribute_lines(
+    space: PictureSpace,
+    pictures: Pictures,
+    problem: Callable[[str], None],
+    rng: np.random.Generator,
+) -> tuple[FactorLine, ...]:
+    """A line per chosen attribute; edits are tried in the split that has the most pictures."""
+    counts = np.sum([space.pair_counts(split) for split in SPLITS], axis=0)
+    split = SPLITS[int(np.bincount(space.data.split).argmax())]
+    pairs, actions = space.sample_pairs(EDITS * space.n_factors, split, rng)
+    same: list[list[bool]] = [[] for _ in space.factors]
+    for (one, other), action in zip(pairs[:, :, -1].tolist(), actions.tolist(), strict=True):
+        try:
+            equal = np.array_equal(pictures.one(one), pictures.one(other))
+        except ValueError as error:
+            problem(str(error))
+        else:
+            same[action % space.n_factors].append(equal)
+    lines = []
+    for i, factor in enumerate(space.factors):
+        with_it = int(space.data.values[:, space.columns[i]].sum())
+        rarest = min(with_it, len(space.data.files) - with_it)
+        unseen = float(np.mean(same[i])) if same[i] else None
+        lines.append(
+            FactorLine(factor.name, 2, values_text(factor), rarest, int(counts[i]), unseen)
+        )
+    return tuple(lines)

@@ -1,0 +1,101 @@
+"""Worlds: images with known factors, drawn here or read from files, and codes with a known graph.
+
+An image world has `name`, `factors` (a FactorSpace), `image_shape` (H, W, 3), `has_images` True,
+`options` (what `make_world` needs to make it again), `fingerprint` (names files that depend on the
+pictures), `credit` (whom to name) and `render(values (B, F)) -> uint8 (B, H, W, 3)`. In
+`causal_shapes3d` the factors cause each other, through a known graph too.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cvq_tutorial.common.checks import close_match
+from cvq_tutorial.common.folders import data_root
+from cvq_tutorial.worlds import sprites
+from cvq_tutorial.worlds.causal_shapes3d import CausalShapes3D
+from cvq_tutorial.worlds.codes import CodesWorld
+from cvq_tutorial.worlds.dsprites import DSprites
+from cvq_tutorial.worlds.factors import FactorSpace
+from cvq_tutorial.worlds.files import cars3d, dsprites_file, mpi3d, shapes3d_file, smallnorb
+from cvq_tutorial.worlds.files.world import FileWorld
+from cvq_tutorial.worlds.shapes3d import Shapes3D
+from cvq_tutorial.worlds.sprites import Sprites
+from cvq_tutorial.worlds.tables import world as attributes
+from cvq_tutorial.worlds.tables.files import CELEBA
+
+World = (
+    Shapes3D | CodesWorld | Sprites | DSprites | attributes.AttributeWorld | CausalShapes3D
+    | FileWorld
+)  # fmt: skip
+_WORLDS: dict[str, Callable[..., Any]] = {
+    "shapes3d": Shapes3D,
+    "codes": CodesWorld,
+    "sprites": Sprites,
+    "dsprites": DSprites,
+    "faces": attributes.AttributeWorld,
+    "causal_shapes3d": CausalShapes3D,
+    "shapes3d_file": shapes3d_file.shapes3d_file_world,
+    "dsprites_file": dsprites_file.dsprites_file_world,
+    "cars3d": cars3d.cars3d_world,
+    "smallnorb": smallnorb.smallnorb_world,
+    "mpi3d": mpi3d.mpi3d_world,
+}
+_BENCHMARKS = {m.BENCHMARK.world: m.BENCHMARK for m in (shapes3d_file, dsprites_file, cars3d)}
+_BENCHMARKS |= {m.BENCHMARK.world: m.BENCHMARK for m in (smallnorb, mpi3d)}
+
+
+def world_names() -> tuple[str, ...]:
+    """The names that `make_world` knows."""
+    return tuple(_WORLDS)
+
+
+def make_world(name: str, **options: object) -> World:
+    """The world of this name.
+
+    Args:
+        name: one of `world_names()`.
+        options: what that world takes; a world's own `options` make it again.
+
+    Raises:
+        ValueError: unknown world or option (close names are given), or what the world raises.
+        FileNotFoundError: the world needs files that are not there; the message says where to get
+            them.
+    """
+    if name not in _WORLDS:
+        raise ValueError(close_match("world", name, _WORLDS))
+    known = list(inspect.signature(_WORLDS[name]).parameters)
+    for option in options:
+        if option not in known:
+            raise ValueError(close_match(f"option of world {name}:", option, known))
+    return _WORLDS[name](**options)
+
+
+def data_places(name: str) -> tuple[Path, ...]:
+    """Where a world looks for its data if it is told nothing, in order; () where it needs none."""
+    if name in _BENCHMARKS:
+        return _BENCHMARKS[name].places()
+    if name == "faces":
+        return tuple(data_root() / folder / CELEBA for folder in attributes.FOLDERS)
+    return (data_root() / "sprites",) if name == "sprites" else ()
+
+
+def published_factors(name: str) -> FactorSpace | None:
+    """The factors that a world has with the published data, known without them.
+
+    None: they depend on the files, or the world needs none.
+    """
+    if name in _BENCHMARKS:
+        return _BENCHMARKS[name].factors
+    return sprites.FACTORS if name == "sprites" else None
+
+
+def world_of_files(path: str | Path) -> str | None:
+    """Name of the world that reads the benchmark files at a path, as `make_world(name, path=path)`.
+
+    It goes by the names of the files, or of those in a folder. None: no benchmark is known there.
+    """
+    return next((name for name, b in _BENCHMARKS.items() if b.is_at(Path(path))), None)

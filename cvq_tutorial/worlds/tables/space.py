@@ -1,0 +1,228 @@
+"""The factors of a table of pictures: attributes, and which pictures have them.
+
+Other worlds have a picture for every setting of their factors, so their settings can be drawn. Here
+pictures are given: there is none for most settings, and several for others. So a row of values has
+one column more than there are factors, **the number of the picture**, and `transitions` asks the
+space itself for rows and pairs instead of drawing them.
+
+Letters: B rows, F chosen attributes, T attributes of the table, n pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cvq_tutorial.worlds.factors import FactorSpace, split_id
+from cvq_tutorial.worlds.tables.files import AttributeTable
+from cvq_tutorial.worlds.tables.pairs import Distance, FoundPairs, KnownPairs
+
+
+@dataclass(frozen=True)
+class PictureSpace(FactorSpace):
+    """Attributes as factors of size 2, and the pictures that have them.
+
+    Args:
+        factors: one per chosen attribute.
+        data: the whole table.
+        columns: int64 (F,), which attributes of the table are the factors.
+        pairs: one finder per split.
+        candidates, distance: how the second picture of a pair is taken, see `FoundPairs.draw`.
+    """
+
+    data: AttributeTable = field(repr=False, compare=False)
+    columns: np.ndarray = field(repr=False, compare=False)
+    pairs: tuple[FoundPairs | KnownPairs, ...] = field(repr=False, compare=False)
+    candidates: int = field(default=1, repr=False, compare=False)
+    distance: Distance | None = field(default=None, repr=False, compare=False)
+
+    def rows(self, pictures: np.ndarray) -> np.ndarray:
+        """Rows of values int64 (B, F + 1) of picture numbers (B,): attributes, then the number."""
+        chosen = self.data.values[pictures][:, self.columns]
+        return np.concatenate([chosen, np.asarray(pictures)[:, None]], axis=1).astype(np.int64)
+
+    def pictures_of(self, values: np.ndarray) -> np.ndarray:
+        """Picture numbers int64 (B,) of rows of values.
+
+        Args:
+            values: integers (B, F + 1) as `rows` makes them; or (B, F) without the number, which
+                means the first picture of the table with these attributes.
+
+        Raises:
+            TypeError, ValueError: values of the wrong kind, shape or range; a number whose picture
+                has other attributes; attributes that no picture has.
+        """
+        values = np.asarray(values)
+        if values.ndim == 2 and values.shape[1] == self.n_factors:
+            return self._first_with(self.check(values))
+        if values.ndim != 2 or values.shape[1] != self.n_factors + 1:
+            raise ValueError(
+                f"values: expected shape (B, {self.n_factors + 1}), the attributes and the number "
+                f"of the picture, found {values.shape}"
+            )
+        chosen, numbers = self.check(values[:, :-1]), values[:, -1]
+        bad = (numbers < 0) | (numbers >= len(self.data.files))
+        if bad.any():
+            raise ValueError(
+                f"expected the number of a picture in 0..{len(self.data.files) - 1}, found "
+                f"{numbers[bad][0]} in row {int(bad.argmax())}"
+            )
+        other = (self.data.values[numbers][:, self.columns] != chosen).any(axis=1)
+        if other.any():
+            row = int(other.argmax())
+            raise ValueError(
+                f"picture {self.data.files[int(numbers[row])]} has other attributes than the "
+                f"values in row {row}"
+            )
+        return numbers.astype(np.int64)
+
+    def _first_with(self, chosen: np.ndarray) -> np.ndarray:
+        bits = 1 << np.arange(self.n_factors)
+        keys = self.data.values[:, self.columns].astype(np.int64) @ bits
+        there, first = np.unique(keys, return_index=True)
+        wanted = chosen @ bits
+        place = np.minimum(np.searchsorted(there, wanted), len(there) - 1)
+        missing = there[place] != wanted
+        if missing.any():
+            row = chosen[int(missing.argmax())]
+            on = [name for name, value in zip(self.names, row, strict=True) if value]
+            raise ValueError(
+                f"no picture has exactly {', '.join(on) or 'none of the attributes'}: "
+                f"{len(there)} of {self.size} combinations have one"
+            )
+        return first[place]
+
+    def split_of_rows(self, values: np.ndarray) -> np.ndarray:
+        """Split of each row of values, a position in SPLITS: uint8 (B,). Errors: `pictures_of`."""
+        return self.data.split[self.pictures_of(values)]
+
+    def sample_rows(self, n: int, split: str, rng: np.random.Generator) -> np.ndarray:
+        """Rows of values int64 (n, F + 1) of pictures drawn uniformly from a split, with repeats.
+
+        Raises ValueError for an unknown split or one without pictures.
+        """
+        inside = np.flatnonzero(self.data.split == split_id(split))
+        if n and not len(inside):
+            raise ValueError(f"split {split!r} holds no picture of {self.data.source}")
+        return self.rows(inside[rng.integers(0, max(1, len(inside)), size=n)])
+
+    def sample_pairs(
+        self,
+        n: int,
+        split: str,
+        rng: np.random.Generator,
+        weights: Sequence[float] | np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs of pictures of one split, in a shuffled order.
+
+        Args:
+            n: how many.
+            split: "train", "valid" or "test".
+            rng: draws them.
+            weights: how often each of the F attributes comes, relative to each other. None: all
+                equally often, so that the few pairs of a rare attribute come again and again
+                (`pair_counts` says how many there are, and may be the weights).
+
+        Returns:
+            Rows of values before and after, int64 (n, 2, F + 1), and actions, int64 (n,). Half of
+            them turn an attribute on, half off.
+
+        Raises:
+            ValueError: unknown split, wrong weights, or an attribute without a pair in the split.
+        """
+        finder, n_factors = self.pairs[split_id(split)], self.n_factors
+        share = np.ones(n_factors) if weights is None else np.asarray(weights, dtype=float)
+        if share.shape != (n_factors,) or not (share >= 0).all() or not 0 < share.sum() < np.inf:
+            raise ValueError(f"weights: expected {n_factors} of 0 or more, found {weights!r:.80}")
+        for name, wanted, there in zip(self.names, share, self.pair_counts(split), strict=True):
+            if n and wanted and not there:
+                raise ValueError(f"split {split!r} holds no transition of factor {name!r}")
+        exact = n * share / share.sum()
+        take = np.floor(exact).astype(np.int64)
+        late = np.lexsort((rng.random(n_factors), take - exact))  # what was cut off most, first
+        take[late[: n - int(take.sum())]] += 1
+        drawn = [
+            finder.draw(factor, m, rng, self.candidates, self.distance)
+            for factor, m in enumerate(take.tolist())
+            if m
+        ]
+        ends = np.concatenate(drawn) if drawn else np.empty((0, 2), dtype=np.int64)
+        down = rng.integers(0, 2, size=n).astype(bool)
+        ends[down] = ends[down, ::-1]
+        order = rng.permutation(n)
+        pairs = np.stack([self.rows(end) for end in ends[order].T], axis=1)  # (n, 2, F + 1)
+        return pairs, (np.repeat(np.arange(n_factors), take) + n_factors * down)[order]
+
+    def pair_counts(self, split: str) -> np.ndarray:
+        """How many different pairs there are of each chosen attribute in a split: int64 (F,)."""
+        finder = self.pairs[split_id(split)]
+        return np.array([finder.count(factor) for factor in range(self.n_factors)])
+
+    def others_differ(self, pairs: np.ndarray) -> np.ndarray:
+        """How many of the attributes that were not chosen differ in each pair: int64 (n,).
+
+        pairs: rows of values (n, 2, F + 1).
+        """
+        others = np.setdiff1d(np.arange(len(self.data.names)), self.columns)
+        values = self.data.values[pairs[:, :, -1]][:, :, others]  # (n, 2, T - F)
+        return (values[:, 0] != values[:, 1]).sum(axis=1)
+
+
+@dataclass(frozen=True)
+class PairReport:
+    """How atomic the pairs of a split are. `str()` of it is a table.
+
+    Attributes:
+        names: F chosen attributes.  n_others: attributes that were not chosen.
+        pictures: (F,) how many of the split's pictures have the attribute.
+        pairs: (F,) how many different pairs there are.
+        others: (F,) mean number of other attributes that differ in a pair.
+        atomic: (F,) share of pairs in which no other attribute differs.
+    """
+
+    split: str
+    names: tuple[str, ...]
+    n_others: int
+    pictures: np.ndarray
+    pairs: np.ndarray
+    others: np.ndarray
+    atomic: np.ndarray
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.split}: pairs that differ in one of {len(self.names)} chosen attributes; of the"
+            f" {self.n_others} others {self.others.mean():.2f} differ in the mean pair, and none in"
+            f" {self.atomic.mean():.0%} of pairs",
+            f"{'attribute':<24}{'pictures':>10}{'pairs':>14}{'others':>9}{'none':>8}",
+        ]
+        table = (self.names, self.pictures, self.pairs, self.others, self.atomic)
+        for name, pictures, pairs, others, atomic in zip(*table, strict=True):
+            lines.append(f"{name:<24.24}{pictures:>10}{pairs:>14}{others:>9.2f}{atomic:>8.0%}")
+        return "\n".join(lines)
+
+
+def pair_report(
+    space: PictureSpace, split: str = "train", n: int = 4000, seed: int = 0
+) -> PairReport:
+    """Draw n pairs of a split, all attributes equally often, and count what else differs in them.
+
+    Raises ValueError as `sample_pairs`, and for n below the number of factors.
+    """
+    n_factors = space.n_factors
+    if n < n_factors:
+        raise ValueError(f"expected n of at least {n_factors}, one per attribute, found {n}")
+    pairs, actions = space.sample_pairs(n, split, np.random.default_rng(seed))
+    others = space.others_differ(pairs)
+    per_factor = [others[actions % n_factors == f] for f in range(n_factors)]
+    inside = space.rows(np.flatnonzero(space.data.split == split_id(split)))
+    return PairReport(
+        split,
+        space.names,
+        len(space.data.names) - n_factors,
+        inside[:, :-1].sum(axis=0),
+        space.pair_counts(split),
+        np.array([part.mean() for part in per_factor]),
+        np.array([(part == 0).mean() for part in per_factor]),
+    )

@@ -1,0 +1,549 @@
+"""Sweeps: finished runs are skipped, stopped ones resumed, what is doubtful refused first."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from cvq_tutorial.baselines import table as baselines
+from cvq_tutorial.experiments import grids, sweeps, tables
+from cvq_tutorial.experiments.grids import GRIDS, Cell
+from cvq_tutorial.run import reproduce
+from cvq_tutorial.run.cli import main
+from cvq_tutorial.training import recipes
+from cvq_tutorial.training.checkpoints import CheckpointError
+from cvq_tutorial.training.train import train
+from cvq_tutorial.worlds.make import make_world
+
+QUICK = {"transition_steps": 4, "transitions": 64, "test_transitions": 40, "prune_tolerance": 0.0}
+CELLS = [
+    Cell("codes: ours", "codes", "nano", 0, QUICK),
+    Cell("codes: ours", "codes", "nano", 1, QUICK),
+    Cell("codes: sampled edges", "codes", "nano", 0, QUICK | {"eval_edges": "sample"}),
+    Cell("independence", "codes", "nano", 0, QUICK, baseline="independence"),
+]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    runs, said = tmp_path_factory.mktemp("runs"), []
+    return sweeps.sweep(CELLS, runs, say=said.append), runs, said
+
+
+def test_a_sweep_makes_a_table_with_mean_and_spread(done):
+    made, runs, said = done
+    assert list(made["rows"]) == ["codes: ours", "codes: sampled edges", "independence"]
+    assert made["missing"] == []
+    assert said[0] == "4 runs, 0 finished before" and len(said) == 5
+    row = made["rows"]["codes: ours"]
+    assert row["seeds"] == [0, 1]
+    values = [tables.metrics_of(cell, runs / "sweep")["retrieval"] for cell in CELLS[:2]]
+    first, second = (v["macro_action_accuracy"] for v in values)
+    told = row["numbers"]["action accuracy"]
+    assert told["mean"] == pytest.approx((first + second) / 2, abs=1e-4)
+    assert told["sd"] == pytest.approx(abs(first - second) / 2**0.5, abs=1e-4)
+    assert "action accuracy" not in made["rows"]["independence"]["numbers"]
+    seconds = tables.metrics_of(CELLS[0], runs / "sweep")["seconds"]
+    assert set(seconds) == {"encode", "transition", "evaluate", "total"}
+    assert seconds["total"] == pytest.approx(sum(seconds.values()) / 2, abs=0.2)
+    assert json.loads((runs / "sweep" / "table.json").read_text()) == made
+    text = tables.markdown(made, ["edge F1", "action accuracy"])
+    assert text.splitlines()[0] == "| run | edge F1 | action accuracy | seeds | minutes |"
+    assert len(text.splitlines()) == 5 and " ± " in text
+
+
+def test_what_is_finished_is_skipped_and_half_written_metrics_are_made_again(done, monkeypatch):
+    made, runs, _ = done
+    said = []
+    monkeypatch.setattr(sweeps, "train", lambda *a, **k: pytest.fail("trained again"))
+    assert sweeps.sweep(CELLS, runs, say=said.append)["rows"] == made["rows"]
+    assert said == ["4 runs, 4 finished before"]
+    path = runs / "sweep" / CELLS[3].name / "metrics.json"
+    whole = path.read_text()
+    path.write_text(whole[:40])
+    sweeps.sweep(CELLS, runs, say=said.append)
+    assert said[1] == "4 runs, 3 finished before"
+    wanted, found = json.loads(whole), json.loads(path.read_text())
+    assert found["graph"] == wanted["graph"]
+
+
+def test_an_interrupted_sweep_keeps_what_it_has_and_frees_the_folder(tmp_path, monkeypatch):
+    once = sweeps.train
+    calls = []
+
+    def stopped(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return once(*args, **kwargs)
+
+    monkeypatch.setattr(sweeps, "train", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        sweeps.sweep(CELLS[:3], tmp_path, say=lambda _: None)
+    table = json.loads((tmp_path / "sweep" / "table.json").read_text())
+    assert table["rows"]["codes: ours"]["seeds"] == [0]
+    assert len(table["missing"]) == 2
+    said = []
+    sweeps.sweep(CELLS[:3], tmp_path, say=said.append)
+    assert said[0] == "3 runs, 1 finished before"
+
+
+def test_a_run_from_before_a_setting_was_there_is_still_this_run(done):
+    _, runs, _ = done
+    path = runs / "sweep" / CELLS[0].name / "cell.json"
+    whole = path.read_text()
+    told = json.loads(whole)
+    del told["settings"]["augment"]
+    try:
+        path.write_text(json.dumps(told))
+        sweeps.check(CELLS[0], runs / "sweep")
+        told["settings"]["augment"] = "shift"
+        path.write_text(json.dumps(told))
+        with pytest.raises(ValueError, match="expected augment 'none', found 'shift'"):
+            sweeps.check(CELLS[0], runs / "sweep")
+    finally:
+        path.write_text(whole)
+
+
+def test_a_folder_of_other_settings_or_another_version_is_refused_before_any_work(
+    done, monkeypatch
+):
+    _, runs, _ = done
+    monkeypatch.setattr(sweeps, "train", lambda *a, **k: pytest.fail("worked"))
+    other = replace(CELLS[0], overrides=QUICK | {"transition_steps": 5})
+    with pytest.raises(ValueError, match=r"holds another run: expected overrides .* found"):
+        sweeps.sweep([other], runs, say=lambda _: None)
+    path = runs / "sweep" / CELLS[0].name / "cell.json"
+    whole = path.read_text()
+    try:
+        path.write_text(whole.replace('"format": 1', '"format": 99'))
+        with pytest.raises(ValueError, match="expected format 1, found 99"):
+            sweeps.sweep(CELLS, runs, say=lambda _: None)
+        path.write_text("{")
+        with pytest.raises(ValueError, match="is damaged"):
+            sweeps.sweep(CELLS, runs, say=lambda _: None)
+    finally:
+        path.write_text(whole)
+
+
+def test_unknown_names_are_told_with_close_ones(tmp_path):
+    with pytest.raises(ValueError, match="ablations"):
+        sweeps.sweep("ablation", tmp_path)
+    with pytest.raises(ValueError, match="no cell"):
+        sweeps.cells_of("main", only="nothing like it")
+    with pytest.raises(ValueError, match="codes"):
+        sweeps.sweep([Cell("x", "code")], tmp_path)
+    with pytest.raises(ValueError, match="mask_price"):
+        sweeps.sweep([Cell("x", "codes", overrides={"mask_prise": 1.0})], tmp_path)
+    with pytest.raises(ValueError, match="did you mean 'vae-difference'"):
+        sweeps.sweep([Cell("x", "shapes3d", "nano", baseline="vea-difference")], tmp_path)
+    with pytest.raises(ValueError, match="unknown option of world codes: 'size'"):
+        sweeps.sweep([Cell("x", "codes", world_options={"size": 1})], tmp_path)
+    same = [Cell("shift +1", "codes"), Cell("shift -1", "codes")]
+    with pytest.raises(ValueError, match="would share the folder shift-1-s0"):
+        sweeps.sweep(same, tmp_path)
+    with pytest.raises(ValueError, match="edge F1"):
+        tables.markdown({"rows": {}}, ["edge f1"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_sweeps_in_one_folder_are_refused_unless_the_other_is_dead(tmp_path):
+    folder = tmp_path / "sweep"
+    folder.mkdir()
+    hold = "import sys, filelock; lock = filelock.FileLock(sys.argv[1]); lock.acquire(); "
+    hold += "print(1, flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(folder / ".sweep")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as other:  # fmt: skip
+        assert other.stdout is not None and other.stdout.readline() == b"1\n"
+        with pytest.raises(OSError, match=r"another sweep works in .*sweep; wait for it"):
+            sweeps.sweep(CELLS[3:], tmp_path, say=lambda _: None)
+        assert not (folder / CELLS[3].name).exists()
+        other.kill()
+    assert sweeps.sweep(CELLS[3:], tmp_path, say=lambda _: None)["missing"] == []
+
+
+def test_a_baseline_is_a_cell_like_any_other(tmp_path, monkeypatch):
+    quick = QUICK | {"autoencoder_steps": 4, "judge_steps": 2}
+    cell = Cell("vae", "shapes3d", "nano", 0, quick, baseline="vae-difference")
+    made = sweeps.sweep([cell], tmp_path, say=lambda _: None)
+    numbers = made["rows"]["vae"]["numbers"]
+    assert {"action accuracy", "PSNR", "recovered", "chance"} <= set(numbers)
+    assert "edge F1" not in numbers
+    monkeypatch.setattr(baselines, "evaluate_baseline", lambda *a, **k: pytest.fail("again"))
+    assert sweeps.sweep([cell], tmp_path, say=lambda _: None)["rows"] == made["rows"]
+
+
+def test_side_by_side_gives_the_same_table_as_one_by_one(done, tmp_path, monkeypatch):
+    made, _, _ = done
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(sweeps, "train", lambda *a, **k: pytest.fail("worked in this process"))
+    said, begun = [], []
+    process = multiprocessing.context.SpawnProcess
+    start = process.start
+    monkeypatch.setattr(process, "start", lambda self: begun.append(self) or start(self))
+    torch.set_num_threads(2)
+    try:
+        found = sweeps.sweep(CELLS, tmp_path, workers=2, say=said.append)
+    finally:
+        torch.set_num_threads(threads)
+    assert len(begun) == 2  # each goes on with the next cell
+    assert said[0] == "4 runs, 0 finished before" and len(said) == 5
+    assert {k: row["numbers"] for k, row in found["rows"].items()} == {
+        k: row["numbers"] for k, row in made["rows"].items()
+    }
+    assert json.loads((tmp_path / "sweep" / "table.json").read_text()) == found
+    assert tables.metrics_of(CELLS[0], tmp_path / "sweep")["threads"] == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_takes_over_an_autoencoder_waits_for_it(tmp_path, workers):
+    quick = QUICK | {"autoencoder_steps": 4, "judge_steps": 2, "warmup_share": 0.5}
+    ours = Cell("ours", "shapes3d", "nano", 0, quick)
+    plain = Cell("plain", "shapes3d", "nano", 0, quick, baseline="plain-vqvae", autoencoder="ours")
+    sweeps.sweep([ours, plain], tmp_path, workers=workers, say=lambda _: None)
+    found = [tables.metrics_of(cell, tmp_path / "sweep") for cell in (ours, plain)]
+    assert found[0]["reconstruction"] == found[1]["reconstruction"]
+    told = [(tmp_path / "sweep" / cell.name / "log.csv").read_text() for cell in (ours, plain)]
+    first = [[row for row in text.splitlines() if row.startswith("auto")] for text in told]
+    assert first[0] == first[1] and first[0]  # seconds too: it was not trained again
+
+
+def test_a_run_that_fails_beside_others_stops_them_and_says_which(tmp_path, capfd):
+    slow = Cell("slow", "codes", "nano", 0, QUICK | {"transition_steps": 200_000})
+    bad = replace(CELLS[0], overrides=QUICK | {"transition_lr": 1e30})
+    with pytest.raises(RuntimeError, match="codes: ours, seed 0 failed"):
+        sweeps.sweep([slow, bad], tmp_path, workers=2, say=lambda _: None)
+    assert "FloatingPointError" in capfd.readouterr().err
+    assert not multiprocessing.active_children()
+
+
+def test_a_run_whose_process_is_killed_is_named(tmp_path, monkeypatch):
+    slow = Cell("slow", "codes", "nano", 0, QUICK | {"transition_steps": 200_000})
+    process = multiprocessing.context.SpawnProcess
+    start = process.start
+
+    def killed_at_work(self):
+        start(self)
+
+        def kill():
+            while not (tmp_path / "sweep" / slow.name / "log.csv").exists():
+                time.sleep(0.05)
+            os.kill(self.pid, signal.SIGKILL)
+
+        threading.Thread(target=kill, daemon=True).start()
+
+    monkeypatch.setattr(process, "start", killed_at_work)
+    with pytest.raises(RuntimeError, match=r"slow, seed 0 failed \(exit code -9\)"):
+        sweeps.sweep([slow], tmp_path, workers=2, say=lambda _: None)
+    assert not multiprocessing.active_children()
+
+
+def test_a_process_that_is_killed_while_it_waits_is_replaced(tmp_path, monkeypatch):
+    quick = QUICK | {"autoencoder_steps": 4, "judge_steps": 2, "warmup_share": 0.5}
+    slow = Cell("slow", "shapes3d", "nano", 0, quick)
+    waits = Cell(
+        "waits", "shapes3d", "nano", 0, quick | {"transition_steps": 5}, autoencoder="slow"
+    )
+    process = multiprocessing.context.SpawnProcess
+    start, begun = process.start, []
+    monkeypatch.setattr(process, "start", lambda self: begun.append(self) or start(self))
+
+    def say(line):  # the one that finished CELLS[0] idles until `slow` is done
+        if line.startswith("[3/3]"):
+            for one in begun:
+                if not (tmp_path / "sweep" / slow.name / "metrics.json").exists():
+                    pytest.fail("the third did not wait")
+                one.kill()
+                one.join()
+
+    sweeps.sweep([CELLS[0], slow, waits], tmp_path, workers=2, say=say)
+    assert len(begun) == 3 and not multiprocessing.active_children()
+
+
+def test_ctrl_c_beside_each_other_leaves_states_to_go_on_from(tmp_path):
+    long = QUICK | {"transition_steps": 8000}
+    cells = [Cell("long", "codes", "nano", seed, long) for seed in (0, 1)]
+    folders = [tmp_path / "sweep" / cell.name for cell in cells]
+    parent = os.getpid()
+
+    def interrupt():  # as soon as both are at work
+        while not all((folder / "log.csv").exists() for folder in folders):
+            time.sleep(0.05)
+        os.kill(parent, signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        sweeps.sweep(cells, tmp_path, workers=2, say=lambda _: None)
+    assert not multiprocessing.active_children()
+    for folder in folders:
+        with safe_open(folder / "state.safetensors", "pt") as file:
+            assert json.loads(file.metadata()["run"])["step"] > 0
+
+
+SWEEP = """
+import json, sys
+from cvq_tutorial.grids import Cell
+from cvq_tutorial.sweeps import sweep
+
+if __name__ == "__main__":
+    long = json.loads(sys.argv[2])
+    sweep([Cell("long", "codes", "nano", s, long) for s in (0, 1)], sys.argv[1], workers=2)
+"""
+
+
+def test_runs_of_a_killed_sweep_stop_by_themselves_and_save(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SWEEP)
+    long = json.dumps(QUICK | {"transition_steps": 6000})
+    folders = [tmp_path / "sweep" / f"long-s{seed}" for seed in (0, 1)]
+    killed = subprocess.Popen([sys.executable, script, tmp_path, long], stdout=subprocess.DEVNULL)
+    until(lambda: all((folder / "log.csv").exists() for folder in folders))
+    killed.kill()
+    killed.wait()
+
+    def step(folder) -> int:
+        if not (folder / "state.safetensors").exists():
+            return 0
+        with safe_open(folder / "state.safetensors", "pt") as file:
+            return json.loads(file.metadata()["run"])["step"]
+
+    done = [folder / "model.json" for folder in folders]
+    until(lambda: any(path.exists() for path in done) or all(step(f) > 0 for f in folders))
+    rows = [(folder / "log.csv").read_text() for folder in folders]
+    time.sleep(3)
+    assert not any(path.exists() for path in done)
+    assert rows == [(folder / "log.csv").read_text() for folder in folders]
+
+
+def until(ready) -> None:
+    """Wait for it, for two minutes at most."""
+    for _ in range(1200):
+        if ready():
+            return
+        time.sleep(0.1)
+    pytest.fail("waited for two minutes in vain")
+
+
+@pytest.mark.parametrize("workers", [0, -1, True, 1.5])
+def test_no_worker_is_refused_before_any_work(tmp_path, workers):
+    with pytest.raises(ValueError, match="workers: expected an integer of 1 or more"):
+        sweeps.sweep(CELLS, tmp_path, workers=workers)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_cells_that_wait_for_each_other_are_refused(tmp_path, workers):
+    a, b = (Cell(n, "shapes3d", "nano", 0, {}, autoencoder=o) for n, o in ("ab", "ba"))
+    itself = Cell("c", "shapes3d", "nano", 0, {}, autoencoder="c")
+    for cells in ([a, b], [itself]):
+        with pytest.raises(ValueError, match="an autoencoder that waits for itself"):
+            sweeps.sweep(cells, tmp_path, workers=workers, say=lambda _: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("world", "baseline", "message"),
+    [
+        ("shapes3d", "independence", "needs a world without images, found 'shapes3d'"),
+        ("codes", "vae-difference", "needs a world with images, found 'codes'"),
+    ],
+)
+def test_a_baseline_of_another_kind_of_world_is_refused_first(tmp_path, world, baseline, message):
+    bad = Cell("bad", world, "nano", 0, {}, baseline=baseline)
+    with pytest.raises(ValueError, match=message):
+        sweeps.sweep([CELLS[0], bad], tmp_path, say=lambda _: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_no_sweep_made_is_refused(tmp_path):
+    folder = tmp_path / "sweep" / CELLS[0].name
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"not made by a sweep: expected cell.json beside metrics"):
+        sweeps.sweep(CELLS[:1], tmp_path, say=lambda _: None)
+
+
+def test_only_seeds_that_are_there_can_be_asked_for(tmp_path):
+    with pytest.raises(ValueError, match=r"grid 'main' has the seeds \[0, 1, 2\], found \[7\]"):
+        sweeps.cells_of("main", [0, 7])
+    assert [c.seed for c in sweeps.cells_of(CELLS, [1])] == [1]
+    with pytest.raises(ValueError, match="the sweep has no cell with 'nothing' in its label"):
+        sweeps.sweep(CELLS, tmp_path, only="nothing", say=lambda _: None)
+
+
+def test_what_was_spent_before_a_stop_is_counted(tmp_path):
+    long = Cell("long", "codes", "nano", 0, QUICK | {"transition_steps": 8000})
+    folder = tmp_path / "sweep" / long.name
+
+    def interrupt():
+        while not (folder / "log.csv").exists():
+            time.sleep(0.05)
+        time.sleep(1.0)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        sweeps.sweep([long], tmp_path, say=lambda _: None)
+    began = (folder / "cell.json").stat().st_mtime_ns
+    sweeps.sweep([long], tmp_path, say=lambda _: None)
+    found = tables.metrics_of(long, tmp_path / "sweep")
+    assert found["sweep_seconds"] >= found["seconds"]["transition"] > 1.0
+    assert (folder / "cell.json").stat().st_mtime_ns == began
+    reproduce.evaluate_run(folder, progress=False)  # measured again, what it took stays
+    again = tables.metrics_of(long, tmp_path / "sweep")
+    assert again["sweep_seconds"] == found["sweep_seconds"]
+
+
+def test_a_run_of_something_else_is_no_part_of_the_table(done, tmp_path, monkeypatch):
+    _, runs, _ = done
+    monkeypatch.setitem(grids.GRIDS, "recovery", CELLS)
+    shutil.copytree(runs / "sweep", tmp_path / "recovery")
+    path = tmp_path / "recovery" / CELLS[1].name / "cell.json"
+    path.write_text(path.read_text().replace('"transitions": 64', '"transitions": 65'))
+    sweeps.sweep("recovery", tmp_path, only="independence", say=lambda _: None)
+    made = json.loads((tmp_path / "recovery" / "table.json").read_text())
+    assert made["rows"]["codes: ours"]["seeds"] == [0]
+    assert made["missing"] == [CELLS[1].name]
+
+
+def test_a_number_that_one_seed_has_has_no_spread():
+    with_it, without = {"graph": {"edge_f1": 0.5}, "mask": {"f1": 1.0}}, {"mask": {"f1": 0.9}}
+    row = tables._row({0: with_it, 1: without})
+    assert row["numbers"]["edge F1"] == {"mean": 0.5, "sd": 0.0, "seeds": [0]}
+    assert "seeds" not in row["numbers"]["mask F1"]
+    assert "| 0.500 | 2 |" in tables.markdown({"rows": {"a": row}}, ["edge F1"])
+
+
+def test_every_grid_is_whole(tmp_path):
+    for name, cells in GRIDS.items():
+        names = [cell.name for cell in cells]
+        assert len(set(names)) == len(names), name
+        for cell in cells:
+            sweeps.check(cell, tmp_path)
+            if cell.world == "codes":
+                make_world("codes", **cell.world_options)
+            if cell.autoencoder:
+                before = cells[: cells.index(cell)]
+                assert (cell.autoencoder, cell.seed) in [(c.label, c.seed) for c in before]
+    assert sweeps.cells_of("main", seeds=[1], only="sprites") == [
+        c for c in GRIDS["main"] if c.seed == 1 and c.world == "sprites"
+    ]
+
+
+def test_a_taken_over_autoencoder_gives_the_bits_of_one_trained_again(tmp_path):
+    world = make_world("shapes3d")
+    few = {"autoencoder_steps": 6, "transition_steps": 3, "transitions": 64}
+    first = recipes.get("nano", "shapes3d", **few)
+    second = recipes.get("nano", "shapes3d", edge_price=0.5, **few)
+    train(world, first, 3, tmp_path / "one", progress=False)
+    again = train(world, second, 3, tmp_path / "two", progress=False)
+    taken = train(
+        world, second, 3, tmp_path / "three", progress=False, autoencoder=tmp_path / "one"
+    )
+    for (key, a), b in zip(again.state_dict().items(), taken.state_dict().values(), strict=True):
+        assert torch.equal(a, b), key
+    logs = [(tmp_path / name / "log.csv").read_text() for name in ("two", "three")]
+    without_seconds = [
+        [line.split(",")[:2] + line.split(",")[3:] for line in log.splitlines()] for log in logs
+    ]
+    assert without_seconds[0] == without_seconds[1]
+
+
+def test_another_autoencoder_is_not_taken_over(tmp_path):
+    world = make_world("shapes3d")
+    few = {"autoencoder_steps": 4, "transition_steps": 2, "transitions": 64}
+    train(world, recipes.get("nano", "shapes3d", **few), 0, tmp_path / "one", progress=False)
+    other = recipes.get("nano", "shapes3d", slices="overlap", **few)
+    with pytest.raises(ValueError, match="expected slices 'overlap', found 'split'"):
+        train(world, other, 0, tmp_path / "two", progress=False, autoencoder=tmp_path / "one")
+    uneven = recipes.get("nano", "shapes3d", factor_weights="zipf:1", **few)  # of fixed images
+    with pytest.raises(ValueError, match="expected factor_weights 'zipf:1', found 'uniform'"):
+        train(world, uneven, 0, tmp_path / "two", progress=False, autoencoder=tmp_path / "one")
+    assert not list((tmp_path / "two").iterdir())  # what was refused leaves nothing in the way
+    same = recipes.get("nano", "shapes3d", **few)
+    with pytest.raises(ValueError, match="expected seed 1, found 0"):
+        train(world, same, 1, tmp_path / "three", progress=False, autoencoder=tmp_path / "one")
+    with pytest.raises(CheckpointError, match="no trained model here"):
+        train(world, same, 0, tmp_path / "four", progress=False, autoencoder=tmp_path / "none")
+
+
+def test_a_number_outside_what_is_expected_is_told():
+    def made(mean, sd=0.01, name="edge F1"):
+        return {"rows": {"a": {"numbers": {name: {"mean": mean, "sd": sd}}}}}
+
+    assert tables.differences(made(0.95), made(0.96)) == []
+    assert tables.differences(made(0.90), made(0.96)) == [
+        "a: edge F1 0.9, expected 0.96 within 0.03"
+    ]
+    assert tables.differences(made(1.0, 0.0), made(0.995, 0.0)) == []
+    assert tables.differences(made(31.8, 0.0, "PSNR"), made(32.0, 0.0, "PSNR")) == []
+    assert tables.differences(made(0.5), {"rows": {}}) == []
+
+    alone = made(0.96, 0.0)  # one seed tells no spread
+    alone["rows"]["a"]["seeds"] = [0]
+    assert tables.differences(made(0.92), alone) == []
+    assert tables.differences(made(0.90), alone) == ["a: edge F1 0.9, expected 0.96 within 0.05"]
+
+    wide = made(0.96) | {"tolerance": tables.TOLERANCE | {"standard deviations": 10.0}}
+    assert tables.differences(made(0.90), wide) == []  # the file says what it allows
+
+
+def test_the_machine_in_the_table_is_the_one_that_was_asked_for(tmp_path, monkeypatch):
+    asked = []
+
+    def pick(name="auto"):
+        asked.append(name)
+        return torch.device("cpu")
+
+    monkeypatch.setattr(tables, "pick_device", pick)
+    sweeps.sweep(CELLS[3:], tmp_path, device="cpu", say=lambda _: None)
+    assert set(asked) == {"cpu"}
+
+
+def test_a_part_of_a_grid_leaves_the_whole_table(done, tmp_path, monkeypatch):
+    made, runs, _ = done
+    monkeypatch.setitem(grids.GRIDS, "recovery", CELLS)
+    shutil.copytree(runs / "sweep", tmp_path / "recovery")
+    part = sweeps.sweep("recovery", tmp_path, only="independence", say=lambda _: None)
+    assert list(part["rows"]) == ["independence"]
+    assert json.loads((tmp_path / "recovery" / "table.json").read_text()) == made
+
+
+def test_the_command_runs_a_grid_and_compares(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(grids.GRIDS, "recovery", CELLS[2:])
+    expected = tmp_path / "expected.json"
+    runs = ["--runs", str(tmp_path / "runs")]
+    assert main(["reproduce", "--grid", "recovery", *runs]) == 0
+    out = capsys.readouterr().out
+    assert "| independence |" in out and "table:" in out
+    table = json.loads((tmp_path / "runs" / "recovery" / "table.json").read_text())
+    expected.write_text(json.dumps({"recovery": table}))
+    again = ["reproduce", "--grid", "recovery", *runs, "--expected", str(expected)]
+    assert main(again) == 0
+    assert re.search(r"all of the \d+ numbers .* within what is expected", capsys.readouterr().out)
+    table["rows"]["independence"]["numbers"]["edge F1"]["mean"] += 0.5
+    expected.write_text(json.dumps({"recovery": table}))
+    assert main(again) == 1
+    assert "independence: edge F1" in capsys.readouterr().err
+    table["rows"] = {"another": table["rows"]["independence"]}
+    expected.write_text(json.dumps({"recovery": table}))
+    assert main(again) == 1
+    assert "nothing to compare: expected some of the rows another" in capsys.readouterr().err
+    assert main(["reproduce", "--grid", "main", "--seeds", "x"]) == 2
+    expected.write_text("{")
+    assert main(again) == 2

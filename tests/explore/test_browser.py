@@ -1,0 +1,496 @@
+"""The explorers in a real JupyterLab in a real browser, without a network: seen, clicked, moved,
+reloaded.
+
+Pictures of each stage are left in runs/browser/, for people to look at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import networkx as nx
+import pytest
+
+from cvq_tutorial.graphs import files as graph_files
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SHOTS = ROOT / "runs" / "browser"
+SETTINGS = {
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    # cells out of sight leave the page: the harshest way for a widget's view
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "full"},
+}
+MODEL = """\
+import json
+from pathlib import Path
+
+import torch
+
+from cvq_tutorial import checkpoints, explore, recipes
+from cvq_tutorial.worlds import make_world
+
+torch.manual_seed(0)
+world = make_world("shapes3d")
+model = checkpoints.build(world, recipes.get("nano")).eval()
+with torch.no_grad():  # untrained: half of the nodes set, edges of all strengths
+    model.transition.mask_out.bias.zero_()
+    model.transition.edge_cause.weight.mul_(8)
+"""
+GRAPH = """\
+graph = explore.GraphExplorer(model, explore.start_image(world, (1, 4, 7, 5, 1, 3)), "scale+")
+graph"""
+FIRST, GRAPHS = "00_start_here.ipynb", "04_learn_a_causal_graph.ipynb"
+PAD = """\
+pad = explore.ActionPad(model, world)
+pad"""
+STATE = """\
+def tell(_=None):
+    made, node = graph.frame, graph.node
+    used = (made.graph * (made.mask >= 0.5)) >= graph.threshold
+    causes = effects = 0
+    if node is not None:
+        causes = int(used[:, node].sum() - used[node, node])
+        effects = int(used[node].sum() - used[node, node])
+    names = ("node", "action", "threshold", "top_k")
+    state = {name: getattr(graph, name) for name in names}
+    state |= {"held": {n: list(k) for n, k in graph.held.items()}, "actions": pad.actions}
+    state |= {"causes": causes, "effects": effects}
+    state["errors"] = [graph.last_error, pad.last_error]
+    Path("state.tmp").write_text(json.dumps(state))
+    Path("state.tmp").replace("state.json")
+
+graph.observe(tell), pad.observe(tell)
+tell()
+print("ready")"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Address and folder of a JupyterLab of our own, with settings of its own."""
+    folder = tmp_path_factory.mktemp("lab")
+    book = nbformat.v4.new_notebook()
+    cells = [nbformat.v4.new_code_cell(source) for source in (MODEL, GRAPH, PAD, STATE)]
+    fill = [nbformat.v4.new_markdown_cell("\n\n".join(["far below"] * 30)) for _ in range(4)]
+    book.cells = [*cells, *fill]
+    book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(book, folder / "explorers.ipynb")
+    for name, values in SETTINGS.items():
+        path = folder / "settings" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    private = {
+        f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")
+    }
+    for lesson in (FIRST, GRAPHS):
+        shutil.copy(ROOT / "notebooks" / lesson, folder / lesson)
+    lab_dirs = {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
+    environment = os.environ | private | {k: str(folder / v) for k, v in lab_dirs.items()}
+    environment |= {"PYTHONPATH": str(ROOT), "IPYTHONDIR": str(folder / "ipython")}
+    command = [
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1"),
+        *(f"--ServerApp.port={port}", "--IdentityProvider.token=", "--allow-root"),
+        *("--ServerApp.port_retries=0", "--LabApp.expose_app_in_browser=True"),
+    ]
+    with (folder / "lab.log").open("w") as log:
+        server = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(
+            lambda: answers(f"{address}/api/status"), 60, f"JupyterLab, see {folder / 'lab.log'}"
+        )
+        yield address, folder
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)  # the kernels are in its group
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as reply:
+            return reply.status == 200
+    except OSError:
+        return False
+
+
+def wait_for(
+    ready: Callable[[], Any], seconds: float, what: str, rest: Callable[[float], None] = time.sleep
+) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := ready()):
+        if time.monotonic() > end:
+            pytest.fail(f"waited {seconds} s for {what}")
+        rest(0.1)
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's chromium under playwright."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no chromium on this machine (Debian: apt install chromium)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright")
+    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with playwright.sync_playwright() as play:
+        started = play.chromium.launch(executable_path=path, args=options)
+        yield started
+        started.close()
+
+
+class Desk:
+    """One page on the notebook, and what went wrong on it."""
+
+    def __init__(
+        self, browser: Any, address: str, folder: Path, notebook: str = "explorers.ipynb"
+    ) -> None:
+        self.folder, self.errors, self.outside, self.notebook = folder, [], [], notebook
+        self.context = browser.new_context(
+            viewport={"width": 1280, "height": 1000}, accept_downloads=True
+        )
+        self.context.route("**/*", self._only_here)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(60_000)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.goto(f"{address}/lab/tree/{notebook}?reset")
+        self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
+
+    def _only_here(self, route: Any) -> None:
+        if route.request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
+            route.continue_()
+        else:
+            self.outside.append(route.request.url)
+            route.abort()
+
+    def command(self, name: str) -> None:
+        self.page.evaluate(f"void window.jupyterapp.commands.execute('{name}')")
+
+    def run_all(self) -> None:
+        """Run every cell; an error in one is an error here."""
+        self.wait(self.kernel_idle, "a kernel")
+        run = "window.jupyterapp.commands.execute('notebook:run-all-cells')"
+        self.page.evaluate(f"void {run}.then((done) => {{ window.cellsDone = done; }})")
+        done = "window.cellsDone !== undefined"
+        self.wait(lambda: self.page.evaluate(done), "the cells to run", 180)
+        if not self.page.evaluate("window.cellsDone"):
+            self.command("docmanager:save")
+            self.page.wait_for_timeout(2000)
+            told = [cell["outputs"] for cell in self.cells() if cell.get("outputs")]
+            pytest.fail(f"a cell failed: {told}"[-3000:])
+
+    def wait(self, ready: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+        """Wait while the page lives on: its requests pass through our process."""
+        return wait_for(ready, seconds, what, lambda s: self.page.wait_for_timeout(1000 * s))
+
+    def kernel_idle(self) -> bool:
+        session = "window.jupyterapp.shell.currentWidget?.sessionContext?.session"
+        return self.page.evaluate(f"{session}?.kernel?.status === 'idle'")
+
+    def cells(self) -> list[dict]:
+        """The cells of the saved notebook."""
+        return json.loads((self.folder / self.notebook).read_text())["cells"]
+
+    def height(self) -> float:
+        """Of the first explorer, all its controls included."""
+        return self.page.locator(".jp-OutputArea", has=self.page.locator(".cvq")).first.evaluate(
+            "(e) => e.offsetHeight"
+        )
+
+    def download(self, button: str) -> Path:
+        with self.page.expect_download() as download:
+            self.page.get_by_role("button", name=button).click()
+        return Path(download.value.path())
+
+    def state(self) -> dict:
+        return json.loads((self.folder / "state.json").read_text())
+
+    def until(self, **expected: Any) -> dict:
+        """The state of the explorers in the kernel, as soon as it is as expected."""
+
+        def same() -> bool:
+            found = self.state()
+            return all(found[k] == v for k, v in expected.items())
+
+        self.wait(same, f"{expected}, found {self.state()}")
+        return self.state()
+
+    def arrows(self, kind: str) -> int:
+        return self.page.locator(f".cvq .board.before .arrow.{kind}").count()
+
+    def arrows_as_told(self) -> None:
+        """The arrows in the page are those that the kernel counts."""
+
+        def same() -> bool:
+            told = self.state()
+            wanted = [min(told["top_k"], told[kind]) for kind in ("causes", "effects")]
+            return [self.arrows("cause"), self.arrows("effect")] == wanted
+
+        self.wait(
+            same, f"arrows of {self.state()}, not {self.arrows('cause')}, {self.arrows('effect')}"
+        )
+
+    def href(self, side: str) -> str:
+        return self.page.locator(f".cvq .board.{side} image").first.get_attribute("href")
+
+    def show(self, css: str) -> None:
+        """Scroll from the top until it is there: cells out of sight are not part of the page."""
+        found = self.page.locator(css).first
+        outer = "document.querySelector('.jp-WindowedPanel-outer')"
+
+        def there() -> bool:
+            if found.is_visible():
+                return True
+            self.page.evaluate(f"{outer}.scrollTop += {outer}.clientHeight / 2")
+            return False
+
+        self.page.evaluate(f"{outer}.scrollTop = 0")
+        self.wait(there, css)
+        found.scroll_into_view_if_needed()
+
+    def shot(self, name: str) -> None:
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SHOTS / f"{name}.png")
+
+    def slider(self, label: str) -> Any:
+        row = self.page.locator(".widget-slider", has=self.page.get_by_text(label, exact=True))
+        return row.locator(".noUi-handle")
+
+
+# --- what a reader does, in this order ------------------------------------------------------------
+
+
+def pin_and_point(desk: Desk) -> None:
+    """A node is pinned from the start; a click pins another, pointing shows one without pinning."""
+    page, first = desk.page, desk.until(action="scale+")
+    assert first["causes"] and first["effects"]
+    desk.arrows_as_told()
+    cells = page.locator(".cvq .board.before .cell")
+    assert cells.count() == 64
+    desk.shot("1-start")
+    other = (first["node"] + 9) % 64
+    cells.nth(other).click()
+    desk.until(node=other)
+    page.mouse.move(5, 5)  # or the pointer, not the pin, decides what is shown
+    desk.arrows_as_told()
+    page.get_by_text(f"node {other} (row {other // 8}, column {other % 8})").wait_for()
+    cells.nth(first["node"]).hover()
+    page.get_by_text(f"node {first['node']} (row").wait_for()
+    page.mouse.move(5, 5)
+    page.get_by_text(f"node {other} (row").wait_for()
+    assert desk.state()["node"] == other
+
+
+def go_by_keyboard(desk: Desk) -> None:
+    """Arrow keys move the focus, Enter pins, Escape lets go, and the notebook takes no key."""
+    page, node = desk.page, desk.state()["node"]
+    page.locator(".cvq .board.before .cell").nth(node).focus()
+    page.keyboard.press("ArrowLeft" if node % 8 else "ArrowRight")
+    beside = node - 1 if node % 8 else node + 1
+    page.get_by_text(f"node {beside} (row").wait_for()
+    page.keyboard.press("Enter")
+    desk.until(node=beside)
+    desk.shot("2-keyboard")
+    page.keyboard.press("Escape")
+    desk.until(node=None)
+    page.keyboard.press("Enter")
+    desk.until(node=beside)
+    assert page.locator(".jp-mod-editMode").count() == 0
+
+
+KEYS_WITHIN_A_FRAME = """async (keys) => {
+  const cell = document.activeElement;
+  for (const key of keys) cell.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  return cell.getAttribute("aria-pressed");
+}"""
+
+
+def type_fast(desk: Desk) -> None:
+    """Keys that come before the page is painted again count all the same."""
+    pinned = desk.state()["node"]
+    assert desk.page.evaluate(KEYS_WITHIN_A_FRAME, ["Escape", "Enter"]) == "true"
+    assert desk.page.evaluate(KEYS_WITHIN_A_FRAME, ["Enter"]) == "false"
+    assert desk.page.evaluate(KEYS_WITHIN_A_FRAME, ["Enter", "Enter", "Enter"]) == "true"
+    desk.until(node=pinned)
+
+
+def move_sliders(desk: Desk) -> None:
+    tall = desk.height()
+    desk.slider("at most").press("ArrowLeft")
+    desk.until(top_k=7)
+    desk.arrows_as_told()
+    for _ in range(9):
+        desk.slider("threshold").press("ArrowRight")
+        assert desk.height() == tall  # what stands below does not jump
+    desk.slider("threshold").press("End")
+    desk.until(threshold=1.0)
+    desk.wait(lambda: desk.arrows("cause") == desk.arrows("effect") == 0, "no arrows")
+    assert desk.height() == tall
+    desk.slider("threshold").press("Home")
+    desk.until(threshold=0.01)
+    desk.arrows_as_told()
+
+
+def act_and_hold(desk: Desk) -> None:
+    """An action changes the picture; a held node has no causes; undo brings both back."""
+    page, before = desk.page, desk.href("after")
+    page.get_by_label("action", exact=True).select_option("wall_hue+")
+    desk.until(action="wall_hue+")
+    desk.wait(lambda: desk.href("after") != before, "a new picture")
+    desk.arrows_as_told()
+    free = desk.href("before")
+    desk.slider("do(code)").press("ArrowRight")
+    desk.wait(lambda: desk.state()["held"], "do()")
+    desk.wait(lambda: desk.href("before") != free, "the picture of do()")
+    assert desk.state()["causes"] == 0 and page.locator(".cvq .board.before .held").count() == 1
+    desk.wait(lambda: desk.arrows("cause") == 0, "no causes of a held node")
+    desk.shot("3-held")
+    page.get_by_role("button", name="undo").first.click()
+    desk.until(held={})
+    desk.wait(lambda: desk.href("before") == free, "the picture before do()")
+
+
+def save_files(desk: Desk) -> None:
+    """The graph that the page saves is the kernel's; the pictures are pictures."""
+    told = desk.state()
+    saved = shutil.copy(desk.download("graph (JSON)"), SHOTS / "saved.json")
+    graph = nx.node_link_graph(json.loads(saved.read_text()), edges="edges")
+    assert graph.is_directed() and graph.number_of_nodes() == 64
+    read = graph_files.load(saved)  # the package reads it, too
+    assert read.grid == (8, 8) and read.names[9] == "r1c1" and read.set_by is not None
+    assert read.action == told["action"] and read.present.sum() == graph.number_of_edges()
+    own = graph.has_edge(told["node"], told["node"])
+    assert graph.in_degree(told["node"]) - own == told["causes"]
+    assert graph.out_degree(told["node"]) - own == told["effects"] > 0
+    for kind, start in (("SVG", b"<svg"), ("PNG", b"\x89PNG")):
+        path = desk.download(f"picture ({kind})")
+        assert path.read_bytes().startswith(start)
+        shutil.copy(path, SHOTS / f"saved.{kind.lower()}")
+
+
+def press_the_pad(desk: Desk) -> None:
+    page = desk.page
+    desk.show("button[title='do(shape+)']")
+    image = page.locator("img.widget-image").last
+    source = image.get_attribute("src")
+    page.get_by_role("button", name="shape+", exact=True).click()
+    desk.until(actions=["shape+"])
+    desk.wait(lambda: image.get_attribute("src") != source, "the image after the action")
+    desk.shot("4-pad")
+
+
+def leave_and_come_back(desk: Desk) -> None:
+    """A view that left the page is made again from the traits."""
+    desk.page.get_by_text("far below").last.scroll_into_view_if_needed()
+    desk.wait(lambda: not desk.page.locator(".cvq").first.is_visible(), "the explorer to leave")
+    desk.show(".cvq")
+    desk.page.mouse.move(5, 5)
+    desk.arrows_as_told()
+
+
+def look_twice_as_large(desk: Desk) -> None:
+    """At 200 % zoom half the width is left for everything, and nothing sticks out."""
+    desk.page.set_viewport_size({"width": 640, "height": 800})
+    desk.show(".cvq")
+    widths = "(e) => [e.scrollWidth, e.clientWidth]"
+    needed, there = desk.page.locator(".cvq").first.evaluate(widths)
+    assert needed <= there
+    desk.shot("5-zoomed")
+    desk.page.set_viewport_size({"width": 1280, "height": 1000})
+
+
+def save_and_reload(desk: Desk) -> None:
+    """The file holds pictures; with its kernel, the explorer is back."""
+    desk.command("docmanager:save")
+
+    def stored() -> list[dict]:
+        outputs = [output for cell in desk.cells()[1:3] for output in cell["outputs"]]
+        return [output["data"] for output in outputs if "data" in output]
+
+    desk.wait(lambda: len(stored()) == 2, "the saved notebook")
+    assert all("image/png" in data and data["text/plain"] for data in stored())
+    node = desk.state()["node"]
+    desk.page.reload()
+    desk.page.wait_for_selector(".cvq .board.before .cell")
+    desk.page.mouse.move(5, 5)
+    desk.arrows_as_told()
+    assert desk.state()["node"] == node
+    desk.shot("6-reloaded")
+
+
+def test_explorers_in_jupyterlab(browser: Any, lab: tuple[str, Path]):
+    desk = Desk(browser, *lab)
+    desk.run_all()
+    desk.wait((desk.folder / "state.json").exists, "the state of the explorers")
+    desk.show(".cvq .board.before .cell")
+    pin_and_point(desk)
+    go_by_keyboard(desk)
+    type_fast(desk)
+    move_sliders(desk)
+    act_and_hold(desk)
+    save_files(desk)
+    press_the_pad(desk)
+    leave_and_come_back(desk)
+    look_twice_as_large(desk)
+    save_and_reload(desk)
+    desk.until(errors=[None, None])
+    ends_well(desk)
+
+
+def ends_well(desk: Desk) -> None:
+    """Nothing went wrong on the page, and nothing was asked of the world outside."""
+    assert desk.page.get_by_text("Error displaying widget").count() == 0
+    assert desk.errors == []
+    assert desk.outside == []
+    desk.context.close()
+
+
+def test_a_first_action_by_a_click_in_lesson_00(browser: Any, lab: tuple[str, Path]):
+    desk = Desk(browser, *lab, FIRST)
+    desk.run_all()
+    desk.show("button[title='do(shape+)']")
+    image = desk.page.locator("img.widget-image").last
+    source = image.get_attribute("src")
+    desk.page.locator("button[title='do(object_hue+)']").last.click()
+    desk.wait(lambda: image.get_attribute("src") != source, "the image after the action")
+    desk.shot("7-lesson-00")
+    ends_well(desk)
+
+
+def test_a_node_of_the_graph_in_lesson_04(browser: Any, lab: tuple[str, Path]):
+    desk = Desk(browser, *lab, GRAPHS)
+    desk.run_all()
+    desk.show(".cvq .board.before .cell")
+    cells = desk.page.locator(".cvq .board.before .cell")
+    assert cells.count() == 64
+    desk.page.mouse.move(5, 5)
+    desk.wait(lambda: desk.arrows("cause") > 1, "arrows of the pinned node")
+    desk.slider("at most").press("Home")
+    desk.wait(lambda: desk.arrows("cause") == 1, "one cause drawn")
+    cells.nth(9).click()
+    desk.page.mouse.move(5, 5)
+    desk.page.get_by_text("node 9 (row 1, column 1)").first.wait_for()
+    before = desk.href("after")
+    desk.page.get_by_label("action", exact=True).first.select_option("floor_hue+")
+    desk.wait(lambda: desk.href("after") != before, "another picture")
+    desk.shot("8-lesson-04")
+    ends_well(desk)

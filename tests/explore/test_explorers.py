@@ -1,0 +1,738 @@
+"""The explorers without a browser: every control over its range, the state, the errors.
+
+And the end.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+import nbformat
+import numpy as np
+import pytest
+import torch
+from ipywidgets.widgets.widget import _instances
+from matplotlib import pyplot
+from nbclient import NotebookClient
+from PIL import Image
+
+from cvq_tutorial import explore
+from cvq_tutorial.common.images import to_uint8
+from cvq_tutorial.draw import sheets as draw_explore
+from cvq_tutorial.training import checkpoints, recipes
+from cvq_tutorial.training.train import train
+from cvq_tutorial.worlds.make import make_world
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+WORLD = make_world("shapes3d")
+CODES_WORLD = make_world("codes")
+
+
+def untrained(world: Any = WORLD, seed: int = 0, **settings: Any) -> Any:
+    """A small model with random weights: about half of the nodes set, edges of all strengths."""
+    torch.manual_seed(seed)
+    model = checkpoints.build(world, recipes.get("nano", world.name, **settings)).eval()
+    with torch.no_grad():
+        model.transition.mask_out.bias.zero_()
+        model.transition.edge_cause.weight.mul_(8)
+    return model
+
+
+MODEL = untrained()
+IMAGE = explore.start_image(WORLD, (1, 4, 7, 5, 1, 3))
+CODES = torch.from_numpy(CODES_WORLD.sample(1).x)
+
+MAKERS: dict[str, Callable[[], explore.Explorer]] = {
+    "factors": lambda: explore.FactorExplorer(WORLD, MODEL),
+    "factors of the world alone": lambda: explore.FactorExplorer(WORLD),
+    "codes": lambda: explore.CodeEditor(MODEL, IMAGE),
+    "actions": lambda: explore.ActionPad(MODEL, WORLD),
+    "actions from an image": lambda: explore.ActionPad(MODEL, IMAGE),
+    "game": lambda: explore.RetrievalGame(MODEL, WORLD, seed=3),
+    "graph": lambda: explore.GraphExplorer(MODEL, IMAGE, "scale+"),
+    "graph of a world of codes": lambda: explore.GraphExplorer(untrained(CODES_WORLD), CODES),
+    "training": lambda: explore.TrainingMonitor(WORLD),
+}
+
+
+@pytest.fixture
+def made() -> Iterator[Callable[[str], explore.Explorer]]:
+    """Makes explorers by name and closes them after the test."""
+    all_made: list[explore.Explorer] = []
+
+    def make(name: str) -> explore.Explorer:
+        all_made.append(MAKERS[name]())
+        return all_made[-1]
+
+    yield make
+    for explorer in all_made:
+        explorer.close()
+
+
+def controls(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
+    """What a reader can move or press, in order."""
+    if isinstance(widget, ipywidgets.Box):
+        return [control for child in widget.children for control in controls(child)]
+    return [] if isinstance(widget, (ipywidgets.HTML, ipywidgets.Image)) else [widget]
+
+
+def moves(control: ipywidgets.Widget) -> list[Callable[[], None]]:
+    """One move to each value of the control's range, or three presses."""
+    if isinstance(control, ipywidgets.Button):
+        return [lambda: None if control.disabled else control.click()] * 3
+    if isinstance(control, explore.GraphWidget):
+        places = [*range(control.rows * control.columns), None, 0]
+        return [lambda n=n: setattr(control, "node", n) for n in places]
+    if isinstance(control, ipywidgets.Checkbox):
+        values: list[Any] = [False, True]
+    elif isinstance(control, ipywidgets.FloatSlider):
+        values = np.arange(control.min, control.max + 1e-9, 7 * control.step).tolist()
+        values += [control.max, 0.5]
+    elif isinstance(control, ipywidgets.IntSlider):
+        values = [*range(control.min, control.max + 1)]
+    else:
+        assert isinstance(control, (ipywidgets.SelectionSlider, ipywidgets.Dropdown)), control
+        values = [o[1] if isinstance(o, tuple) else o for o in control.options]
+    return [lambda v=v: setattr(control, "value", v) for v in values]
+
+
+def size_of(png: bytes) -> tuple[int, int]:
+    return Image.open(io.BytesIO(png)).size
+
+
+# --- all of them ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_every_control_over_its_whole_range(made, name):
+    explorer = made(name)
+    frames, widths = set(), {explorer.picture.width}
+    for control in controls(explorer):
+        for move in moves(control):
+            move()
+            assert explorer.last_error is None, (name, control)
+            frames.add(bytes(explorer.picture.value) + explorer.summary.encode())
+            widths.add(explorer.picture.width)
+    assert explorer.strip.layout.display == "none"
+    assert len(frames) > 1 or name == "training"  # that one has nothing to move
+    assert len(widths) == 1  # a page does not jump
+    assert not pyplot.get_fignums()
+
+
+def memory() -> float:
+    """MB in use now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+
+def test_two_hundred_moves_leave_no_figure_no_widget_and_little_memory(made):
+    explorers = [made(name) for name in ("factors", "codes", "graph")]
+    sliders = [
+        control
+        for explorer in explorers
+        for control in controls(explorer)
+        if isinstance(control, (ipywidgets.IntSlider, ipywidgets.SelectionSlider))
+    ]
+    every = [move for slider in sliders for move in moves(slider)]
+    for move in every[::5]:
+        move()
+    widgets, used = len(_instances), memory() if sys.platform == "linux" else 0.0
+    for turn in range(200):
+        every[(turn * 37) % len(every)]()
+    assert len(_instances) == widgets
+    assert not pyplot.get_fignums()
+    if sys.platform == "linux":
+        assert memory() - used < 20
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_closing_frees_every_widget(name):
+    before = set(_instances)
+    for _ in range(50 if name == "factors of the world alone" else 3):
+        explorer = MAKERS[name]()
+        assert set(_instances) > before
+        explorer.close()
+        assert set(_instances) == before
+    explorer.close()  # twice is once
+    assert explorer._repr_mimebundle_()["image/png"]  # its last picture stays
+
+
+def test_fifty_of_any_kind_come_and_go():
+    before = len(_instances)
+    for turn in range(50):
+        MAKERS[["codes", "graph", "actions", "game", "training"][turn % 5]]().close()
+    assert len(_instances) == before
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_cell_stores_a_picture_beside_the_widget(made, name):
+    explorer = made(name)
+    bundle = explorer._repr_mimebundle_()
+    view = bundle["application/vnd.jupyter.widget-view+json"]
+    assert view["model_id"] == explorer.model_id
+    assert bundle["text/plain"] == explorer.summary != ""
+    picture = base64.b64decode(bundle["image/png"])
+    assert picture == explorer.stored_png()
+    opened = Image.open(io.BytesIO(picture))
+    assert opened.info["Description"] == explorer.summary
+    assert np.ptp(np.asarray(opened)) > 100
+    data, metadata = explorer.snapshot()._repr_mimebundle_()
+    assert data["image/png"] and metadata["image/png"]["alt"] == explorer.summary
+
+
+def test_the_same_state_is_the_same_picture(made):
+    for name in ("factors", "actions", "game", "training"):
+        assert made(name).picture.value == made(name).picture.value
+
+
+def test_an_error_in_a_callback_is_shown_and_kept(made, monkeypatch):
+    for name, control, part in (
+        ("factors", lambda e: e.sliders[0], "encode"),
+        ("codes", lambda e: e.code_slider, "decode"),
+        ("graph", lambda e: e.action_menu, "distribution"),
+    ):
+        explorer = made(name)
+        first, second = moves(control(explorer))[1:3]
+        with monkeypatch.context() as patched:
+            patched.setattr(MODEL, part, lambda *_, **__: 1 / 0)
+            first()
+        assert explorer.last_error == "ZeroDivisionError: division by zero"
+        assert 'role="alert"' in explorer.strip.value and "division by zero" in explorer.strip.value
+        assert explorer.strip.layout.display is None
+        second()  # the next move that works clears it
+        assert explorer.last_error is None and explorer.strip.layout.display == "none"
+    pad = made("actions")
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            MODEL, "intervene", lambda *_: (_ for _ in ()).throw(ValueError("<b> & co"))
+        )
+        pad.buttons["scale+"].click()
+    assert pad.last_error == "ValueError: <b> & co" and "&lt;b&gt; &amp; co" in pad.strip.value
+    assert pad.actions == ()
+
+
+WRONG = {
+    "factors": [
+        ("values", (0, 0), "expected 6 integers, found 2", ValueError),
+        ("values", (0, 0, 0, 0, 4, 0), "shape must lie in 0..3, found 4", ValueError),
+        ("values", (0, 0, 0, 0, 1.0, 0), "shape must be an integer, found 1.0", TypeError),
+    ],
+    "codes": [
+        ("code", 16, "code must lie in 0..15, found 16", ValueError),
+        ("code", np.float32(2.5), "code must be an integer", TypeError),
+        ("code", True, "code must be an integer, found True", TypeError),
+        ("node", 64, "node must lie in 0..63, found 64", ValueError),
+        ("node", -1, "node must lie in 0..63, found -1", ValueError),
+        ("codebook", 2, "codebook must lie in 0..1, found 2", ValueError),
+        ("node", None, "node must be an integer, found None", TypeError),
+        ("code", None, "code must be an integer, found None", TypeError),
+        ("codes", torch.zeros(2, 64, 2, dtype=torch.int64), "codes of one image", ValueError),
+        ("codes", np.zeros((1, 64, 2)), "codes must be", TypeError),
+        ("model", untrained(CODES_WORLD), "expected a CausalVQ with an autoencoder", ValueError),
+    ],
+    "graph": [
+        ("node", "3", "node must be an integer, found '3'", TypeError),
+        ("node", 64, "node must lie in 0..63", ValueError),
+        ("action", "scal+", "did you mean 'scale+'", ValueError),
+        ("action", 12, "action must lie in 0..11, found 12", ValueError),
+        ("threshold", 0, r"threshold must lie in (0, 1], found 0", ValueError),
+        ("threshold", float("nan"), "threshold must lie in", ValueError),
+        ("threshold", "0.5", "threshold must be a number", TypeError),
+        ("threshold", None, "threshold must be a number, found None", TypeError),
+        ("top_k", None, "top_k must be an integer, found None", TypeError),
+        ("action", None, "action must be an integer, found None", TypeError),
+        ("codebook", None, "codebook must be an integer, found None", TypeError),
+        ("model", None, "expected a CausalVQ, found None", TypeError),
+        ("top_k", 0, "top_k must lie in 1..64, found 0", ValueError),
+        ("top_k", 65, "top_k must lie in 1..64, found 65", ValueError),
+        ("top_k", 2.0, "top_k must be an integer, found 2.0", TypeError),
+        ("codebook", 2, "codebook must lie in 0..1", ValueError),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "trait", "value", "message", "error"),
+    [(name, *case) for name, cases in WRONG.items() for case in cases],
+)
+def test_what_is_set_from_python_is_checked(made, name, trait, value, message, error):
+    explorer = made(name)
+    before, picture = getattr(explorer, trait), explorer.picture.value
+    with pytest.raises(error, match=re.escape(message)):
+        setattr(explorer, trait, value)
+    assert getattr(explorer, trait) is before and explorer.picture.value == picture
+
+
+@pytest.mark.parametrize(
+    ("make", "message", "error"),
+    [
+        (lambda: explore.FactorExplorer(CODES_WORLD), "world with images, found 'codes'", ValueError),  # noqa: E501
+        (lambda: explore.FactorExplorer("shapes3d"), "expected a world of", TypeError),
+        (lambda: explore.CodeEditor(MODEL, IMAGE * 2), "expected values in [0, 1]", ValueError),
+        (lambda: explore.CodeEditor(MODEL, [1]), "as a tensor, found list", TypeError),
+        (lambda: explore.CodeEditor(MODEL, IMAGE.repeat(2, 1, 1, 1)), "one image, found 2", ValueError),  # noqa: E501
+        (lambda: explore.CodeEditor(untrained(CODES_WORLD), CODES), "nothing to decode", ValueError),  # noqa: E501
+        (lambda: explore.ActionPad(MODEL, IMAGE, (0,) * 6), "values were given without", ValueError),  # noqa: E501
+        (lambda: explore.ActionPad(MODEL, CODES_WORLD), "found CodesWorld", TypeError),
+        (lambda: explore.RetrievalGame(untrained(CODES_WORLD), WORLD), "other actions", ValueError),
+        (lambda: explore.RetrievalGame(MODEL, WORLD, seed=-1), "seed must lie in", ValueError),
+        (lambda: explore.GraphExplorer(MODEL, CODES), "", ValueError),
+        (lambda: explore.GraphExplorer(MODEL, IMAGE, "shap+"), "did you mean 'shape+'", ValueError),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_explored_is_refused(make, message, error):
+    with pytest.raises(error, match=re.escape(message) or None):
+        make()
+
+
+# --- factors and codes ----------------------------------------------------------------------------
+
+
+def test_factor_explorer_shows_the_world_and_the_model(made):
+    explorer = made("factors")
+    explorer.sliders[3].value = 6
+    assert explorer.values == (5, 5, 5, 6, 2, 7)
+    image = explore.start_image(WORLD, explorer.values)
+    assert torch.equal(explorer.codes, MODEL.encode(image))
+    explorer.values = [0, 1, 2, 3, 0, 14]
+    assert [slider.value for slider in explorer.sliders] == [0, 1, 2, 3, 0, 14]
+    assert "shape cube" in explorer.summary and "codes, at" in explorer.summary
+
+
+def test_code_editor_edits_undoes_and_resets(made):
+    editor = made("codes")
+    start = editor.codes.clone()
+    assert torch.equal(start, MODEL.encode(IMAGE))
+    editor.board.node = 27  # a click
+    editor.codebook_slider.value = 1
+    for code in (3, 4, 5):
+        editor.code_slider.value = code
+    assert editor.codes[0, 27, 1] == 5 == editor.code
+    assert (editor.codes != start).sum() == (start[0, 27, 1] != 5)
+    editor.node = 3
+    editor.code = (int(start[0, 3, 1]) + 1) % 16
+    assert editor.board.held == sorted({3} | ({27} if start[0, 27, 1] != 5 else set()))
+    assert editor.board.labels[3] == str(editor.code)
+    editor.undo_button.click()
+    assert editor.codes[0, 3, 1] == start[0, 3, 1] and editor.codes[0, 27, 1] == 5
+    editor.undo()  # one slide is one step
+    assert torch.equal(editor.codes, start) and (editor.node, editor.codebook) == (27, 1)
+    editor.undo()  # nothing left: nothing happens
+    editor.code = 9
+    editor.reset_button.click()
+    assert torch.equal(editor.codes, start) and editor.last_error is None
+
+
+def test_the_code_slider_ends_at_the_last_code_and_follows_the_model(made):
+    editor, graph = made("codes"), made("graph")
+    assert editor.code_slider.max == graph.code_slider.max == 15
+    assert editor.codebook_slider.max == graph.codebook_slider.max == 1
+    editor.codebook = graph.codebook = 1
+    graph.do(3, 5)
+    larger = untrained(codes=24, codebooks=1)
+    editor.model = graph.model = larger
+    assert editor.code_slider.max == graph.code_slider.max == 23
+    assert editor.codebook == graph.codebook == editor.codebook_slider.max == 0
+    assert torch.equal(editor.codes, larger.encode(IMAGE))
+    assert graph.held == {} and graph.frame.before.shape == (1, 64, 1)
+    editor.code_slider.value = 23
+    assert editor.codes[0, 0, 0] == 23 and editor.last_error is None
+
+
+def test_a_smaller_model_leaves_nothing_of_the_larger_one():
+    larger = untrained(codes=24)
+    editor = explore.CodeEditor(larger, IMAGE)
+    editor.node, editor.codebook, editor.code = 3, 1, 20
+    smaller = untrained(codes=16, codebooks=1)
+    editor.model = smaller
+    assert (editor.node, editor.codebook) == (3, 0) and editor.model is smaller
+    assert torch.equal(editor.codes, smaller.encode(IMAGE)) and editor.board.held == []
+    assert editor.code == editor.code_slider.value == editor.codes[0, 3, 0]
+    assert editor.code_slider.max == 15 and editor.summary.startswith("0 of 64 codes edited")
+    editor.undo()  # nothing is left of the larger one
+    assert torch.equal(editor.codes, smaller.encode(IMAGE)) and editor.last_error is None
+    editor.close()
+
+
+def test_a_smaller_model_with_other_actions_holds_no_node_of_the_larger_one():
+    graph = explore.GraphExplorer(untrained(codes=24), IMAGE, "wall_hue+")
+    graph.do(3, 20, codebook=1)
+    other = untrained(make_world("dsprites"), codes=16, codebooks=1)
+    assert "wall_hue+" not in other.action_names
+    graph.model = other
+    assert (graph.held, graph.action, graph.codebook) == ({}, "none", 0)
+    assert torch.equal(graph.frame.before, other.encode(IMAGE)) and graph.undo_button.disabled
+    graph.action = 0
+    assert graph.last_error is None and graph.action_menu.value == other.action_names[0]
+    graph.close()
+
+
+# --- pictures that are given: not every setting has one -------------------------------------------
+
+
+def given_pictures(folder: Path) -> Any:
+    """A world `faces`: three of the four combinations of two attributes have a picture."""
+    lines = ["image,Hat,Smiling,split"]
+    for i in range(27):
+        hat, smile = [(0, 0), (1, 0), (0, 1)][i % 3]
+        image = np.full((64, 64, 3), 5 * i, dtype=np.uint8)
+        image[10:20], image[40:50] = 200 * hat, 150 * smile
+        Image.fromarray(image).save(folder / f"{i}.png")
+        lines.append(f"{i}.png,{hat},{smile},{('train', 'valid', 'test')[i // 9]}")
+    (folder / "table.csv").write_text("\n".join(lines))
+    return make_world("faces", root=folder)
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory) -> Any:
+    return given_pictures(tmp_path_factory.mktemp("faces"))
+
+
+NOBODY = "no picture has exactly Hat, Smiling: 3 of 4 combinations have one"
+
+
+def test_action_pad_takes_no_step_to_where_no_picture_is(faces):
+    pad = explore.ActionPad(untrained(faces), faces, (1, 0))
+    before, picture, told = pad.codes, pad.picture.value, pad.summary
+    pad.buttons["Smiling+"].click()
+    assert pad.last_error == f"ValueError: {NOBODY}" and NOBODY in pad.strip.value
+    with pytest.raises(ValueError, match=NOBODY):
+        pad.do("Smiling+")
+    assert (pad.actions, pad.values, pad.codes) == ((), (1, 0), before)
+    assert pad.picture.value == picture and pad.summary == told
+    pad.buttons["Hat-"].click()
+    pad.buttons["Smiling+"].click()
+    assert pad.last_error is None and (pad.actions, pad.values) == (("Hat-", "Smiling+"), (0, 1))
+    pad.close()
+
+
+@pytest.mark.parametrize("with_model", [True, False])
+def test_factor_explorer_stays_where_a_picture_is(faces, with_model):
+    explorer = explore.FactorExplorer(faces, untrained(faces) if with_model else None)
+    explorer.values = (1, 0)
+    picture, told, codes = explorer.picture.value, explorer.summary, explorer.codes
+    explorer.sliders[1].value = 1
+    assert explorer.last_error == f"ValueError: {NOBODY}"
+    with pytest.raises(ValueError, match=NOBODY):
+        explorer.values = (1, 1)
+    assert explorer.values == (1, 0) and [s.value for s in explorer.sliders] == [1, 0]
+    assert (explorer.picture.value, explorer.summary) == (picture, told)
+    assert explorer.codes is codes
+    explorer.sliders[0].value = 0
+    assert explorer.last_error is None and explorer.values == (0, 0)
+    assert explorer.picture.value != picture
+    explorer.close()
+
+
+def test_the_game_and_the_monitor_know_given_pictures(faces):
+    game = explore.RetrievalGame(untrained(faces), faces)
+    game.choose(0)
+    assert game.last_error is None
+    game.close()
+    explore.TrainingMonitor(faces).close()
+
+
+# --- actions --------------------------------------------------------------------------------------
+
+
+def test_action_pad_does_actions_on_codes_and_steps_back(made):
+    pad = made("actions")
+    start = pad.codes
+    pad.buttons["scale+"].click()
+    pad.do(4)  # shape+
+    once = MODEL.intervene(start, "scale+").codes
+    assert torch.equal(pad.codes, MODEL.intervene(once, "shape+").codes)
+    assert pad.actions == ("scale+", "shape+") and pad.values == (5, 5, 5, 5, 3, 7)
+    assert pad.buttons["shape+"].disabled and not pad.buttons["shape-"].disabled
+    with pytest.raises(ValueError, match=r"'shape\+' leaves the range of 'shape'"):
+        pad.do("shape+")
+    pad.back_button.click()
+    assert pad.actions == ("scale+",) and torch.equal(pad.codes, once)
+    for _ in range(12):  # longer than the strip
+        pad.do("wall_hue-" if len(pad.actions) % 2 else "wall_hue+")
+    pad.reset_button.click()
+    assert pad.actions == () and torch.equal(pad.codes, start) and pad.back_button.disabled
+    pad.back()
+    assert pad.last_error is None
+
+
+def test_action_pad_from_an_image_has_no_true_image(made):
+    pad = made("actions from an image")
+    for _ in range(5):
+        pad.do("shape+")
+    assert pad.values is None and "PSNR" not in pad.summary
+    given = explore.ActionPad(MODEL, WORLD, (0, 0, 0, 0, 0, 0))
+    assert given.values == (0,) * 6 and given.buttons["scale-"].disabled
+    given.close()
+    from_pixels = explore.ActionPad(MODEL, to_uint8(IMAGE)[0])
+    assert torch.equal(from_pixels.codes, pad.model.encode(IMAGE))
+    from_pixels.close()
+
+
+def test_retrieval_game_counts_both_players(made):
+    game = made("game")
+    yours = models = 0
+    for turn in range(30):
+        assert (game.round, game.guess, game.answer) == (turn, None, None)
+        assert game.truth not in game.summary
+        guess = game.truth if turn % 3 == 0 else MODEL.action_names[turn % 12]
+        game.buttons[guess].click()
+        found = MODEL.retrieve(game._x, game._y)
+        assert game.answer == MODEL.action_names[found.actions[0]]
+        assert game.posterior == pytest.approx(found.log_posterior[0].exp().numpy())
+        yours, models = yours + (guess == game.truth), models + (game.answer == game.truth)
+        assert (game.score, game.model_score) == (yours, models)
+        with pytest.raises(ValueError, match="already guessed"):
+            game.choose(0)
+        assert (game._x != game._y).any()
+        game.next_button.click()
+    assert game.last_error is None
+    assert game.played == 30 and f"You {yours} of 30, the model {models} of 30." in game.summary
+    again = made("game")
+    assert again.truth == MAKERS["game"]().truth  # the seed draws the pairs
+
+
+def test_a_pair_that_nobody_guessed_is_no_round(made):
+    game = made("game")
+    for _ in range(3):
+        game.next_button.click()
+    assert game.played == 0 and "Pair 4: " in game.summary
+    assert "You 0 of 0, the model 0 of 0." in game.summary
+    game.choose(game.truth)
+    assert game.played == 1 and f"You 1 of 1, the model {game.model_score} of 1." in game.summary
+
+
+# --- graph ----------------------------------------------------------------------------------------
+
+
+def test_graph_explorer_shows_what_the_model_says(made):
+    explorer = made("graph")
+    codes = MODEL.encode(IMAGE)
+    done = MODEL.intervene(codes, "scale+")
+    assert torch.equal(explorer.frame.after, done.codes)
+    assert explorer.frame.mask == pytest.approx(done.mask[0].amax(1).numpy())
+    assert explorer.frame.graph == pytest.approx(MODEL.graph(codes, "scale+")[0].numpy())
+    assert explorer.node == explorer.frame.mask.argmax()
+    assert np.abs(explorer.frame.image_after.astype(int) - to_uint8(done.images)[0]).max() <= 1
+    explorer.action_menu.value = "none"
+    assert not explorer.frame.graph.any() and torch.equal(explorer.frame.after, codes)
+    explorer.action = 7
+    assert explorer.action == "wall_hue-" == explorer.action_menu.value == explorer.board.action
+
+
+def test_without_a_pinned_node_the_stored_picture_has_no_arrows(made):
+    explorer = made("graph")
+    explorer.used_only, explorer.threshold = False, 0.01
+    explorer.node = 0
+    pinned = explorer.stored_png()
+    explorer.node = None
+    assert explorer.stored_png() != pinned
+
+
+def test_what_is_told_of_the_graph_follows_the_threshold(made):
+    explorer = made("graph")
+    told = set()
+    into_set = explorer.frame.graph[:, explorer.frame.mask >= 0.5]
+    for move in (
+        lambda: setattr(explorer.threshold_slider, "value", 0.05),
+        lambda: setattr(explorer, "threshold", float(np.median(into_set))),
+    ):
+        move()
+        edges = int((into_set >= explorer.threshold).sum())
+        words = f"; {edges} edges into set nodes at threshold {explorer.threshold:.2f}"
+        assert words in explorer.summary and words in explorer.caption.value
+        _, metadata = explorer.snapshot()._repr_mimebundle_()
+        assert words in metadata["image/png"]["alt"]
+        told.add(edges)
+    assert len(told) == 2 and into_set.size in told
+
+
+def test_edges_reach_the_front_end_row_by_row(made):
+    widget = explore.GraphWidget()
+    edges = np.zeros((3, 3))
+    edges[0, 1] = 0.75  # 0 is a cause of 1
+    widget.put_edges(edges)
+    assert np.frombuffer(widget.edges, "<f4").tolist() == [0, 0.75, 0, 0, 0, 0, 0, 0, 0]
+    widget.close()
+    explorer = made("graph")
+    sent = np.frombuffer(explorer.board.edges, "<f4").reshape(64, 64)
+    assert sent == pytest.approx(explorer.frame.graph, abs=1e-6)
+
+
+@pytest.mark.parametrize("layout", ["places", "codebook_places"])
+def test_a_held_node_keeps_its_code_has_no_causes_and_moves_only_its_effects(layout):
+    model = untrained(seed=1, layout=layout)
+    explorer = explore.GraphExplorer(model, IMAGE, "scale+")
+    free, node = explorer.frame, 20
+    explorer.do(node, (int(free.before[0, node, 1]) + 1) % 16, codebook=1)
+    held = explorer.frame
+    assert (
+        held.before[0, node].tolist() == held.after[0, node].tolist() == list(explorer.held[node])
+    )
+    assert (held.before != free.before).sum() == 1
+    assert held.mask[node] == 0 and not held.graph[:, node].any()
+    others = np.arange(64) != node
+    causes = held.graph[:, others]  # the other nodes' edges from other nodes stay
+    assert np.delete(causes, node, 0) == pytest.approx(
+        np.delete(free.graph[:, others], node, 0), abs=1e-5
+    )
+    reached = (held.graph[node] > 0.5) | (free.graph[node] > 0.5)
+    moved = np.abs(held.mask - free.mask) > 1e-6
+    assert moved[others & reached].any() and not moved[others & ~reached].any()
+    assert explorer.board.held == [node]
+    explorer.close()
+
+
+def test_do_undo_and_release(made):
+    explorer = made("graph")
+    start = explorer.frame.before.clone()
+    explorer.node = 5
+    for code in (1, 2, 3):
+        explorer.code_slider.value = code
+    explorer.do(9, 4, codebook=1)
+    assert set(explorer.held) == {5, 9} and explorer.held[5][0] == 3 and explorer.held[9][1] == 4
+    explorer.release_button.click()
+    assert set(explorer.held) == {9} and explorer.release_button.disabled
+    explorer.undo_button.click()
+    assert set(explorer.held) == {5, 9}
+    explorer.undo()
+    explorer.undo()  # one slide is one step
+    assert explorer.held == {} and torch.equal(explorer.frame.before, start)
+    assert explorer.undo_button.disabled
+    with pytest.raises(ValueError, match="node 5 is not held; held: none"):
+        explorer.release(5)
+    with pytest.raises(ValueError, match=r"code must lie in 0\.\.15"):
+        explorer.do(5, 16)
+    explorer.node = None
+    assert explorer.code_slider.disabled
+
+
+def test_a_click_in_the_front_end_pins(made):
+    explorer = made("graph")
+    explorer.board.set_state({"node": 33})  # as it comes from the browser
+    assert explorer.node == 33
+    explorer.board.set_state({"node": None})
+    assert explorer.node is None and explorer.last_error is None
+
+
+def test_the_graph_of_a_world_of_codes_has_no_picture_but_codes(made):
+    explorer = made("graph of a world of codes")
+    assert (explorer.board.rows, explorer.board.columns) == (3, 4)
+    assert explorer.board.image == "" and len(explorer.board.tints_after) == 12
+    assert explorer.frame.image_after is None
+    explorer.do(3, 1)
+    assert explorer.frame.after[0, 3, 0] == 1
+
+
+# --- training -------------------------------------------------------------------------------------
+
+
+def test_the_training_monitor_sees_every_row_and_changes_nothing(tmp_path):
+    settings = {"autoencoder_steps": 6, "transition_steps": 4, "transitions": 64}
+    recipe = recipes.get("nano", "shapes3d", **settings)
+    monitor, pictures = explore.TrainingMonitor(WORLD), set()
+
+    def watch(row: dict, model: Any) -> None:
+        assert not model.transition.training or row["phase"] == "autoencoder"
+        monitor(row, model)
+        pictures.add(monitor.picture.value)
+
+    watched = train(WORLD, recipe, 0, tmp_path / "a", progress=False, on_log=watch)
+    alone = train(WORLD, recipe, 0, tmp_path / "b", progress=False)
+    for name, tensor in watched.state_dict().items():
+        assert torch.equal(tensor, alone.state_dict()[name]), name
+    logged = (tmp_path / "a" / "log.csv").read_text().splitlines()[1:]
+    assert len(logged) == len(monitor.rows) == len(pictures) == 10
+    assert (monitor.phase, monitor.step, monitor.last_error) == ("transition", 4, None)
+    assert "transition, step 4: nats" in monitor.summary
+    monitor(
+        {"phase": "autoencoder", "step": 1, "psnr": 9.0}, watched
+    )  # what fails is shown, not raised
+    monitor({"phase": "nonsense", "step": 2}, watched)
+    assert (
+        monitor.last_error
+        == "ValueError: phase must be one of autoencoder, transition, found 'nonsense'"
+    )
+    monitor.close()
+
+
+# --- pictures and files ---------------------------------------------------------------------------
+
+
+def test_the_pure_pictures_have_the_sizes_they_say_and_refuse_what_does_not_fit():
+    codes = MODEL.encode(IMAGE)[0, :, 0]
+    assert draw_explore.code_map(codes, (8, 8), 16, 120).shape == (240, 240, 3)
+    mask = np.linspace(0, 1, 64)
+    over = draw_explore.set_nodes_over(IMAGE, mask, (8, 8), 80)
+    assert over.shape == (160, 160, 3) and over[:20].mean() > over[-20:].mean()  # copied: veiled
+    assert not draw_explore.difference(IMAGE, IMAGE).any(axis=2)[1:].sum() > 64 * 64
+    points = [(1, 2.0), (2, np.nan), (3, 4.0)]
+    assert draw_explore.curve(points, 60, 120, log=True).shape == (120, 240, 3)
+    bars = draw_explore.bars([0.2, 0.8], ["a", "b"], 50, 200, {1: "true"})
+    assert bars.shape == (100, 400, 3)
+    tile = draw_explore.Tile("a title much too long for so small a picture", over, "note")
+    sheet = draw_explore.sheet([[tile, tile]], [80], "two tiles")
+    assert size_of(sheet.png) == (2 * sheet.width, 2 * sheet.height) and sheet.width == 190
+    assert Image.open(io.BytesIO(sheet.png)).info["Description"] == "two tiles"
+    with pytest.raises(ValueError, match="one shape"):
+        draw_explore.difference(IMAGE, IMAGE[..., :32])
+    with pytest.raises(ValueError, match="expected one image, found 2"):
+        draw_explore.pixels(IMAGE.repeat(2, 1, 1, 1))
+    with pytest.raises(ValueError, match="of 64 nodes"):
+        draw_explore.code_map(codes, (4, 8), 16, 80)
+
+
+def test_the_colours_of_codes_are_those_of_the_figures():
+    from cvq_tutorial.draw import _code_colors
+
+    assert draw_explore.code_colors(40) == pytest.approx(np.array(_code_colors(40).colors))
+
+
+def test_the_front_end_is_shipped_whole_and_asks_nobody_for_anything():
+    source = (ROOT / "cvq_tutorial" / "graph_widget.js").read_text()
+    assert explore.GraphWidget._esm and str(explore.GraphWidget._esm) == source
+    code = re.sub(r"//.*", "", source.replace("http://www.w3.org/2000/svg", ""))
+    assert not re.search(r"https?:|//\w|\bimport\b|\bfetch\b|XMLHttp|WebSocket|@import|url\(", code)
+    assert "export default { render }" in source
+    project = (ROOT / "pyproject.toml").read_text()
+    assert '"*.js"' in project and '"*.mplstyle"' in project
+
+
+def test_a_notebook_with_explorers_stores_pictures_and_state_and_passes_nbval_twice(tmp_path):
+    cells = [
+        "import torch\nfrom cvq_tutorial import checkpoints, explore, recipes\n"
+        "from cvq_tutorial.worlds.make import make_world\n"
+        "torch.manual_seed(0)\nworld = make_world('shapes3d')\n"
+        "model = checkpoints.build(world, recipes.get('nano')).eval()",
+        "graph = explore.GraphExplorer(model, explore.start_image(world, (1, 4, 7, 5, 1, 3)))\ngraph",  # noqa: E501
+        "factors = explore.FactorExplorer(world, model)\nfactors.sliders[0].value = 2\nfactors",
+        "graph.action_menu.value = 'scale+'\nprint(graph.action, graph.last_error, factors.last_error)",  # noqa: E501
+    ]
+    book = nbformat.v4.new_notebook()
+    book.cells = [nbformat.v4.new_code_cell(source) for source in cells]
+    book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    NotebookClient(book, timeout=120, resources={"metadata": {"path": str(ROOT)}}).execute()
+    for cell in book.cells[1:3]:
+        [output] = cell.outputs
+        assert {"image/png", "text/plain", "application/vnd.jupyter.widget-view+json"} <= set(
+            output.data
+        )
+    assert book.cells[3].outputs[0].text == "scale+ None None\n"
+    state = book.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"]
+    assert {"ImageModel", "AnyModel"} <= {model["model_name"] for model in state.values()}
+    assert len(json.dumps(book)) < 400_000
+    nbformat.write(book, tmp_path / "explorers.ipynb")
+    checked = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-current-env",
+         "--nbval", f"--rootdir={tmp_path}", "-c", "/dev/null", str(tmp_path / "explorers.ipynb")],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert checked.returncode == 0 and "4 passed" in checked.stdout, checked.stdout

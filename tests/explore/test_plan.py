@@ -1,0 +1,188 @@
+"""The explorer of plans without a browser: every control, the state, the errors, and the end."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+import torch
+from ipywidgets.widgets.widget import _instances
+from matplotlib import pyplot
+from PIL import Image
+from test_explore import CODES_WORLD, MODEL, WORLD, controls, given_pictures, moves, untrained
+
+from cvq_tutorial.data.transitions import split_of
+from cvq_tutorial.explore.base import start_image
+from cvq_tutorial.explore.plan import LONGEST, PlanExplorer
+from cvq_tutorial.method.plan import Plan
+
+X, Y = (1, 4, 7, 5, 1, 3), (2, 4, 7, 5, 1, 2)
+
+
+def of_length(monkeypatch, *actions: int, reached: bool = True) -> None:
+    """The model's plan is this one, whatever it is asked."""
+    names = tuple(MODEL.action_names[a] for a in actions)
+    codes = torch.zeros(len(actions) + 1, 64, 2, dtype=torch.int64)
+    found = Plan(actions, names, codes, -1.0, 0.5, reached, 7)
+    monkeypatch.setattr(MODEL, "plan", lambda x, y, max_steps: found)
+
+
+@pytest.fixture
+def explorer():
+    made = PlanExplorer(MODEL, WORLD, X, Y, seed=1)
+    yield made
+    made.close()
+
+
+def test_every_control_over_its_whole_range(explorer, monkeypatch):
+    of_length(monkeypatch, 0, 11)
+    frames, widths = set(), {explorer.picture.width}
+    for control in controls(explorer):
+        for move in moves(control):
+            move()
+            assert explorer.last_error is None, control
+            frames.add(bytes(explorer.picture.value) + explorer.summary.encode())
+            widths.add(explorer.picture.width)
+    assert len(frames) > 20 and len(widths) == 1  # a page does not jump
+    assert not pyplot.get_fignums()
+
+
+def test_sliders_move_the_side_that_is_chosen(explorer):
+    explorer.sliders[3].value = 7
+    assert (explorer.x, explorer.y) == (X, (2, 4, 7, 7, 1, 2))
+    explorer.side_menu.value = "x"
+    assert explorer.side == "x" and [s.value for s in explorer.sliders] == list(X)
+    explorer.sliders[0].value = 0
+    assert (explorer.x, explorer.y) == ((0, 4, 7, 5, 1, 3), (2, 4, 7, 7, 1, 2))
+    explorer.side = "y"
+    assert explorer.side_menu.value == "y" and explorer.sliders[0].value == 2
+    assert "floor_hue (0 to 2), scale (5 to 7), orientation (3 to 2)" in explorer.summary
+    explorer.y = list(explorer.x)
+    assert explorer.y == explorer.x and "x and y are the same" in explorer.summary
+
+
+def test_a_plan_is_searched_for_on_request_and_forgotten_after_a_change(explorer):
+    assert explorer.plan is None and explorer.find_button.button_style == "primary"
+    assert "No plan asked for yet" in explorer.summary
+    explorer.find_button.click()
+    assert explorer.last_error is None and explorer.find_button.button_style == ""
+    alone = MODEL.plan(*(MODEL.encode(start_image(WORLD, v)) for v in (X, Y)), max_steps=LONGEST)
+    assert explorer.plan.actions == alone.actions and explorer.plan.expanded == alone.expanded
+    assert f"The plan: {alone}; all actions were tried on {alone.expanded}" in explorer.summary
+    explorer.sliders[0].value = 5
+    assert explorer.plan is None and "No plan asked for yet" in explorer.summary
+
+
+@pytest.mark.parametrize(
+    ("actions", "verdict"),
+    [
+        ((0, 11), "floor_hue+, orientation-; all actions were tried on 7 states. In the world this leads to y."),  # noqa: E501
+        ((0,), "The plan: floor_hue+; all actions were tried on 7 states. In the world this does not lead to y."),  # noqa: E501
+        ((), "The plan: none needed; all actions were tried on 7 states. In the world this does not lead to y."),  # noqa: E501
+        ((10, 10, 10), "In the world one of these actions does not exist."),
+        ((3,) * LONGEST, "In the world one of these actions does not exist."),
+    ],
+)  # fmt: skip
+def test_the_world_has_the_last_word(explorer, monkeypatch, actions, verdict):
+    width = explorer.picture.width
+    of_length(monkeypatch, *actions)
+    explorer.find()
+    assert verdict in explorer.summary and explorer.picture.width == width
+
+
+def test_a_plan_that_does_not_arrive_says_so(explorer, monkeypatch):
+    of_length(monkeypatch, 0, reached=False)
+    explorer.find()
+    assert "The plan: not reached, nearest after floor_hue+" in explorer.summary
+
+
+def test_random_pairs_are_reachable_and_repeat_with_the_seed(explorer):
+    seen = []
+    for _ in range(6):
+        explorer.random_button.click()
+        assert explorer.last_error is None and explorer.plan is None
+        apart = np.abs(np.array(explorer.x) - explorer.y).sum()
+        assert 1 <= apart <= 4
+        assert (split_of(WORLD.factors, np.array([explorer.x, explorer.y])) == 2).all()
+        seen.append((explorer.x, explorer.y))
+    other = PlanExplorer(MODEL, WORLD, seed=1)
+    for pair in seen[:2]:
+        other.random_pair()
+        assert (other.x, other.y) == pair
+    other.close()
+    assert len(set(seen)) == 6
+
+
+def test_it_begins_one_step_apart():
+    for x, y in ((None, (6, 5, 5, 4, 2, 7)), ((9, 0, 0, 0, 0, 0), (8, 0, 0, 0, 0, 0))):
+        made = PlanExplorer(MODEL, WORLD, x)
+        assert made.y == y
+        made.close()
+
+
+def test_an_error_in_the_search_is_shown_and_kept(explorer, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(MODEL, "plan", lambda *_, **__: 1 / 0)
+        explorer.find_button.click()
+    assert explorer.last_error == "ZeroDivisionError: division by zero" and explorer.plan is None
+    assert explorer.strip.layout.display is None
+    explorer.sliders[0].value = 7  # the next move that works clears it
+    assert explorer.last_error is None and explorer.strip.layout.display == "none"
+
+
+@pytest.mark.parametrize(
+    ("trait", "value", "message", "error"),
+    [
+        ("x", (0, 0), "x: expected 6 integers, found 2", ValueError),
+        ("y", (0, 0, 0, 0, 4, 0), "y: shape must lie in 0..3, found 4", ValueError),
+        ("y", (0, 0, 0, 0, 1.0, 0), "y: shape must be an integer, found 1.0", TypeError),
+        ("side", "z", "z", Exception),
+    ],
+)
+def test_what_is_set_from_python_is_checked(explorer, trait, value, message, error):
+    before, picture = getattr(explorer, trait), explorer.picture.value
+    with pytest.raises(error, match=re.escape(message)):
+        setattr(explorer, trait, value)
+    assert getattr(explorer, trait) == before and explorer.picture.value == picture
+
+
+def test_a_world_of_given_pictures_is_refused(tmp_path):
+    """Plans would lead through settings that no picture shows."""
+    faces = given_pictures(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"expected a world with a picture of every setting, found 'faces'$"
+    ):
+        PlanExplorer(untrained(faces), faces)
+
+
+@pytest.mark.parametrize(
+    ("make", "message", "error"),
+    [
+        (lambda: PlanExplorer(MODEL, CODES_WORLD), "world with images, found 'codes'", ValueError),
+        (lambda: PlanExplorer(MODEL, "shapes3d"), "expected a world of", TypeError),
+        (lambda: PlanExplorer(untrained(CODES_WORLD), WORLD), "other actions", ValueError),
+        (lambda: PlanExplorer(MODEL, WORLD, seed=-1), "seed must lie in", ValueError),
+        (lambda: PlanExplorer(MODEL, WORLD, ()), "x: expected 6 integers, found 0", ValueError),
+        (lambda: PlanExplorer(MODEL, WORLD, X, X[1:]), "y: expected 6 integers", ValueError),
+    ],
+)
+def test_what_cannot_be_explored_is_refused(make, message, error):
+    with pytest.raises(error, match=re.escape(message)):
+        make()
+
+
+def test_a_cell_stores_a_picture_and_closing_frees_every_widget(monkeypatch):
+    of_length(monkeypatch, 0, 11)
+    before = set(_instances)
+    explorer = PlanExplorer(MODEL, WORLD, X, Y)
+    explorer.find()
+    bundle = explorer._repr_mimebundle_()
+    assert bundle["text/plain"] == explorer.summary
+    opened = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
+    assert opened.info["Description"] == explorer.summary and np.ptp(np.asarray(opened)) > 100
+    explorer.close()
+    assert set(_instances) == before
+    explorer.close()  # twice is once

@@ -1,0 +1,116 @@
+"""Self-checks: one line for whatever a reader may type, a hint for the likely mistakes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from cvq_tutorial.lessons import check
+from cvq_tutorial.lessons.check import base
+from cvq_tutorial.lessons.check.base import NOT_ATTEMPTED, Exercise
+
+NODES = Exercise(
+    read=base.whole(0, 4096),
+    right=lambda n: n == 64,
+    hints={"multiply": lambda n: n == 8, "less than 8": lambda n: n < 8},
+    praise="8 x 8 places",
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        (None, NOT_ATTEMPTED),
+        (..., NOT_ATTEMPTED),
+        (64, "right: 8 x 8 places"),
+        (np.int64(64), "right: 8 x 8 places"),
+        (torch.tensor(64), "right: 8 x 8 places"),
+        (64.0, "right: 8 x 8 places"),
+        (8, "not yet: multiply"),
+        (7, "not yet: less than 8"),
+        (65, "not yet: that is not it; read the question once more"),
+        (True, "not yet: expected an integer, found bool True"),
+        ("64", "not yet: expected an integer, found str '64'"),
+        (64.5, "not yet: expected an integer, found float 64.5"),
+        (-1, "not yet: expected an integer in 0..4096, found -1"),
+        (np.zeros((2, 3)), "not yet: expected an integer, found ndarray of shape (2, 3)"),
+        (list(range(99)), "not yet: expected an integer, found list"),
+    ],
+)
+def test_one_line_for_each_answer(answer, line, capsys):
+    assert NODES(answer) is None
+    assert capsys.readouterr().out == line + "\n"
+
+
+@pytest.mark.parametrize(
+    ("reader", "answer", "value"),
+    [
+        (base.number(0, 1), torch.tensor(0.5), 0.5),
+        (base.number(0, 1), 1, 1.0),
+        (base.choice(("Cause", "effect")), " cause ", "cause"),
+        (base.words(("a", "b", "c")), ["B", "a"], {"a", "b"}),
+    ],
+)
+def test_readers_take_what_a_reader_may_well_type(reader, answer, value):
+    assert reader(answer) == value
+
+
+@pytest.mark.parametrize(
+    ("reader", "answer", "message"),
+    [
+        (base.number(0, 1), 2, r"expected a number in \[0, 1\], found 2"),
+        (base.number(0, 9, "in dB"), float("nan"), r"in dB in \[0, 9\], found nan"),
+        (base.number(), "x", "expected a number, found str 'x'"),
+        (base.choice(("a", "b")), "c", "expected one of a, b, found 'c'"),
+        (base.choice(("a", "b")), 1, "expected one of a, b, found int 1"),
+        (base.words(("a", "b")), "a", "expected a list of words, found str 'a'"),
+        (base.words(("a", "b")), ["a", "z"], "expected one of a, b, found 'z'"),
+        (base.array((2, None)), [1, 2], r"shape \(2, any\), found shape \(2,\)"),
+        (base.array((2,), "integer"), [1.5, 2], "expected integers, found an array of float64"),
+        (base.array((2,)), ["a", "b"], "expected numbers"),
+        (base.array((2,)), [[1], [1, 2]], "expected an array, found list"),
+        (base.function(1), 3, "expected a function, found int 3"),
+    ],
+)
+def test_readers_name_expected_and_found(reader, answer, message):
+    with pytest.raises(base.Unreadable, match=message):
+        reader(answer)
+
+
+def test_arrays_keep_their_values():
+    for given in ([[1, 2]], np.array([[1, 2]]), torch.tensor([[1, 2]])):
+        assert base.array((1, None), "integer")(given).tolist() == [[1, 2]]
+
+
+def test_a_function_is_called_and_its_mistakes_are_one_line():
+    double = Exercise(
+        read=base.function(3),
+        right=lambda f: f(3) == 6,
+        hints={"that is the square": lambda f: f(3) == 9},
+        praise="twice",
+    )
+
+    def stub(x):
+        raise NotImplementedError
+
+    assert double.reply(lambda x: 2 * x) == "right: twice"
+    assert double.reply(lambda x: x * x) == "not yet: that is the square"
+    assert double.reply(lambda x: None) == NOT_ATTEMPTED
+    assert double.reply(lambda x: ...) == NOT_ATTEMPTED
+    assert double.reply(stub) == NOT_ATTEMPTED
+    assert double.reply(lambda x: x / 0) == (
+        "not yet: your answer raised ZeroDivisionError: division by zero"
+    )
+    assert "takes 0 positional arguments" in double.reply(lambda: 1)
+
+
+def test_every_exercise_has_two_hints_and_takes_anything_without_a_traceback(capsys):
+    for name, exercise in check.EXERCISES.items():
+        assert len(exercise.hints) >= 2, name
+        assert getattr(check, name) is exercise
+        assert exercise.reply(None) == NOT_ATTEMPTED
+        for answer in (object(), "nonsense", -(10**9), [[1], [1, 2]], float("nan"), {}, lambda: 0):
+            line = exercise.reply(answer)
+            assert line.startswith(("not yet: ", NOT_ATTEMPTED)), (name, answer, line)
+            assert "\n" not in line

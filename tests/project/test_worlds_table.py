@@ -1,0 +1,95 @@
+"""The table of worlds is its results file, and the README quotes nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import project_tools
+import pytest
+import torch
+
+from cvq_tutorial.training import checkpoints, recipes
+from cvq_tutorial.worlds.make import make_world
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ROWS = json.loads((ROOT / "figures" / "worlds.json").read_text("utf-8"))
+README = (ROOT / "README.md").read_text("utf-8")
+
+build_worlds = project_tools.load("build_worlds")
+
+
+def test_the_table_is_that_of_the_results_file():
+    assert (ROOT / "figures" / "worlds.md").read_text("utf-8") == build_worlds.written(ROWS)
+    assert list(ROWS) == list(build_worlds.ORDER)
+
+
+@pytest.mark.parametrize("world", ROWS)
+def test_the_numbers_of_a_world_in_the_readme_are_measured(world):
+    (told,) = re.findall(rf"^\| `{world}`:[^|]*\|([^|]+\|[^|]+\|[^|]+\|[^|]+)\|$", README, re.M)
+    row = ROWS[world]
+    wanted = [
+        f"{row['visible_action_accuracy']:.3f} ({row['chance']:.3f})",
+        f"{row['recovered']:.3f}",
+        f"{row['target_reached']:.3f} ({row['target_ceiling']:.3f})",
+        f"{row['weakest']['factor']} {row['weakest']['action_accuracy']:.3f}",
+    ]
+    assert [cell.strip().replace("`", "") for cell in told.split("|")] == wanted
+
+
+SEED_ROWS = {  # first words of a row in the README -> key, digits, keys of what is beside it
+    "reconstruction (dB)": ("psnr", 1, ()),
+    "codes used, of": ("codes_used", 0, ()),
+    "name the action: macro accuracy": ("action_accuracy", 3, ("chance",)),
+    "name the factor: macro accuracy": ("factor_accuracy", 3, ("factor_chance",)),
+    "intervened picture (dB)": ("intervened_psnr", 1, ("copy_psnr", "psnr")),
+    "recovered": ("recovered", 3, ()),
+    "judge: target reached": ("target_reached", 3, ("target_ceiling",)),
+    "judge: all others kept": ("others_kept", 3, ("others_ceiling",)),
+    "causes per set node": ("causes", 1, ()),
+}
+
+
+@pytest.mark.parametrize("words", SEED_ROWS)
+def test_the_numbers_of_each_seed_in_the_readme_are_measured(words):
+    key, digits, beside = SEED_ROWS[words]
+    seeds = [ROWS["shapes3d"]["seeds"][seed] for seed in "012"]
+    table = re.search(r"^\| `shapes3d` \| seed 0.*?\n\n", README, re.M | re.S)
+    assert table is not None
+    ((head, cells),) = re.findall(rf"^\| ({re.escape(words)}[^|]*)\|(.+)\|$", table[0], re.M)
+    *told, about = [cell.strip() for cell in cells.split("|")]
+    assert told == [f"{seed[key]:.{digits}f}" for seed in seeds]
+    if key == "codes_used":
+        assert {int(head.split()[-1])} == {seed["codes"] for seed in seeds}
+    if key == "causes":
+        assert {about} == {f"{seed['nodes']} possible" for seed in seeds}
+    for other in beside:
+        values = sorted(f"{seed[other]:.{digits}f}" for seed in seeds)
+        span = values[0] if values[0] == values[-1] else f"{values[0]} to {values[-1]}"
+        name = {"chance": "chance", "factor_chance": "chance", "copy_psnr": "copy"}
+        assert f"{span} {name.get(other, 'ceiling')}" in about
+
+
+def test_what_the_readme_says_of_failures_is_measured():
+    (told,) = re.findall(r"^What fails: .*?\n\n", README, re.M | re.S)
+    wanted = [ROWS["sprites"]["weakest"]["edit_kept"], ROWS["sprites"]["edit_kept"]]
+    wanted.append(ROWS["dsprites"]["weakest"]["edit_kept"])
+    texts = [f"{number:.2f}" for number in wanted]
+    texts += [f"{ROWS[world]['factor_accuracy']:.3f}" for world in ("dsprites", "cars3d")]
+    assert re.findall(r"-?\d\.\d+", told) == texts
+    assert [ROWS[w]["weakest"]["factor"] for w in ("sprites", "dsprites")] == ["eyes", "shape"]
+    minutes = [row["minutes"] for row in ROWS.values()]
+    assert f"{min(minutes):.0f} to {max(minutes):.0f} minutes" in told
+
+
+def test_a_run_of_other_settings_does_not_get_into_the_table(tmp_path):
+    world = make_world("shapes3d")
+    recipe = replace(recipes.get("lesson"), autoencoder_steps=10)
+    with torch.random.fork_rng():
+        model = checkpoints.build(world, recipe)
+    checkpoints.save(tmp_path, model, world, recipe, 0)
+    (tmp_path / "metrics.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"expected the recipe 'lesson' .*'autoencoder_steps': 10"):
+        build_worlds.summed_up(tmp_path)
