@@ -50,11 +50,11 @@ reproduce: $(STAMP)  ## train, evaluate, draw: WORLD=shapes3d RECIPE=lesson SEED
 test: lint  ## lint, then unit tests, notebook gates and nbval
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n 2
 
-lint: $(STAMP)  ## ruff (check and format, notebooks too) and mypy
+lint: $(STAMP)  ## ruff (check and format, notebooks too), mypy, and the floors of the package
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
-	@$(PY) -m importlinter.cli lint 2>/dev/null || $(VENV)/bin/lint-imports
+	@$(VENV)/bin/lint-imports --no-logo --no-cache
 
 lab: $(STAMP)  ## open JupyterLab at the first notebook
 	@$(PY) -m jupyterlab $(firstword $(sort $(wildcard notebooks/*.ipynb)) $(wildcard notebooks/reproduce/*.ipynb))

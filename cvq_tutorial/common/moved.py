@@ -54,6 +54,21 @@ _ROOMS = {
 }
 
 
+def rooms_of_old_modules() -> dict[str, str]:
+    """Name of a module of version 0.1, without the package's -> the room in which it stands."""
+    return {old: room.split(".")[0] for old, (room, _) in _places().items()}
+
+
+def _places() -> dict[str, tuple[str, str]]:
+    """Old name -> (room, new name)."""
+    found = {}
+    for room, modules in _ROOMS.items():
+        for module in modules.split():
+            was, _, now = module.partition("=")
+            found[was] = room, now or was
+    return found
+
+
 class _Moved:
     """A finder that finds nothing, and says where an old module went."""
 
@@ -64,12 +79,9 @@ class _Moved:
         package, _, old = name.partition(".")
         if package != "cvq_tutorial" or not old:
             return None
-        for room, modules in _ROOMS.items():
-            for module in modules.split():
-                was, _, now = module.partition("=")
-                if was == old:
-                    new = f"cvq_tutorial.{room}.{now or was}"
-                    raise ModuleNotFoundError(f"{name} has moved: import {new} instead")
+        if old in (places := _places()):
+            new = "cvq_tutorial.{}.{}".format(*places[old])
+            raise ModuleNotFoundError(f"{name} has moved: import {new} instead")
         if old == "check" or old.startswith("check."):
             raise ModuleNotFoundError(
                 f"{name} has moved: import cvq_tutorial.lessons.{old} instead"

@@ -1,7 +1,7 @@
 """Numbers become figures: pure functions that return a `Picture`.
 
 In: arrays, graphs, tables of results. Out: a figure of a fixed size with a `summary` in words. Read
-`style` first, then any: one file per kind of picture, no two depend on each other's numbers.
+`style` first, then any: one file per kind of picture, such as `images`, `arrows` or `heatmaps`.
 Images are float (B, 3, H, W) in [0, 1], as models have them, or uint8 (B, H, W, 3), as worlds do.
 """
 

@@ -1,6 +1,9 @@
 """Explorers: what the lessons put under the reader's hands.
 
-Each is a box of ipywidgets, to be shown as a cell's value:
+In: a model, a world, a picture. Out: a box of ipywidgets, to be shown as a cell's value. Read
+`base` (what all of them share), then one, such as `plan`; `graph` with `widget` and its JavaScript
+is the largest.
+
 
 * `FactorExplorer(world, model)`: move a factor; the true image, the decoded one, and the codes
   follow.

@@ -10,9 +10,9 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from figure_parts import some_images, visible_texts
 from matplotlib import pyplot
 from PIL import Image
-from test_draw import some_images, visible_texts
 
 from cvq_tutorial.draw import compose as draw_compose
 from cvq_tutorial.draw.style import Picture, png

@@ -6,9 +6,9 @@ import warnings
 
 import numpy as np
 import pytest
+from figure_parts import visible_texts
 from matplotlib import pyplot
 from matplotlib.patches import Rectangle
-from test_draw import visible_texts
 
 from cvq_tutorial.draw import disentanglement as draw_disentangle
 from cvq_tutorial.draw import style as picture

@@ -11,11 +11,11 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
+from figure_parts import legend_of, some_graph, some_images, visible_texts
 from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from PIL import Image
-from test_draw import legend_of, some_graph, some_images, visible_texts
 
 from cvq_tutorial import draw
 from cvq_tutorial.draw import style as picture

@@ -12,23 +12,14 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
+from figure_parts import arrows_of, legend_of, middle_of, some_graph, some_images, visible_texts
 from matplotlib import pyplot
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch
-from matplotlib.text import Text
 from PIL import Image
 
 from cvq_tutorial import draw
 
 ACTIONS = [f"{factor}{sign}" for sign in "+-" for factor in ("wall_hue", "shape", "orientation")]
-
-
-def some_images(n: int, side: int = 16) -> np.ndarray:
-    return np.random.default_rng(n).integers(0, 256, (n, side, side, 3)).astype(np.uint8)
-
-
-def some_graph(n: int) -> np.ndarray:
-    return np.random.default_rng(n).random((n, n))
 
 
 def log_rows() -> list[dict[str, str]]:
@@ -108,27 +99,6 @@ def drawn(case: str) -> tuple[Figure, bytes]:
         warnings.simplefilter("error")
         figure = CASES[case]()
         return figure, draw.png(figure)
-
-
-def visible_texts(figure: Figure) -> list[Text]:
-    """All texts that are drawn: of tick labels only those within the view."""
-    ticks, hidden = set(), set()
-    for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            low, high = sorted(axis.get_view_interval())
-            labels = axis.get_majorticklabels() + axis.get_minorticklabels()
-            places = list(axis.get_majorticklocs()) + list(axis.get_minorticklocs())
-            ticks.update(labels)
-            for label, place in zip(labels, places, strict=True):
-                if axes.axison and low - 1e-9 <= place <= high + 1e-9:
-                    ticks.discard(label)
-            if not axes.axison:
-                hidden.update([axis.label, axis.offsetText])
-    return [
-        text
-        for text in figure.findobj(Text)
-        if text.get_visible() and text.get_text().strip() and text not in ticks | hidden
-    ]
 
 
 # Every figure ------------------------------------------------------------------------------------
@@ -226,14 +196,6 @@ def test_graph_figures_state_orientation_threshold_and_edges_shown(case):
 TWO = np.array([[0.0, 1.0], [0.0, 0.0]])  # node 0 is the only cause of node 1
 
 
-def arrows_of(figure: Figure) -> list[FancyArrowPatch]:
-    return figure.axes[0].findobj(lambda artist: type(artist) is FancyArrowPatch)
-
-
-def legend_of(figure: Figure) -> list[str]:
-    return [text.get_text() for text in figure.legends[0].get_texts()]
-
-
 def test_two_nodes_the_arrow_goes_from_cause_to_effect():
     figure = draw.graph_arrows(TWO)
     (arrow,) = arrows_of(figure)
@@ -241,11 +203,6 @@ def test_two_nodes_the_arrow_goes_from_cause_to_effect():
     assert arrow.patchA.center == pytest.approx(place["0"])
     assert arrow.patchB.center == pytest.approx(place["1"])
     assert place["0"] == pytest.approx((0, 1), abs=1e-6), "node 0 is on top"
-
-
-def middle_of(arrow: FancyArrowPatch) -> np.ndarray:
-    path = arrow.get_connectionstyle()(*arrow._posA_posB)
-    return path.vertices[1]  # of a start, a point that it bends towards, and an end
 
 
 def test_arrows_bend_to_the_middle_and_there_and_back_are_two():

@@ -9,10 +9,10 @@ import re
 import numpy as np
 import pytest
 import torch
+from explorer_parts import CODES_WORLD, MODEL, WORLD, controls, given_pictures, moves, untrained
 from ipywidgets.widgets.widget import _instances
 from matplotlib import pyplot
 from PIL import Image
-from test_explore import CODES_WORLD, MODEL, WORLD, controls, given_pictures, moves, untrained
 
 from cvq_tutorial.data.transitions import split_of
 from cvq_tutorial.explore.base import start_image

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from test_plan import WORLD, after, knowing, true_distances
+from known_transition import WORLD, after, knowing, true_distances
 
 from cvq_tutorial.common.images import to_float
 from cvq_tutorial.data.transitions import SPLITS, split_of

@@ -8,42 +8,10 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from small_models import GRID, NAMES, C, K, N, codes, made, pictures
 from torch import Tensor, nn
 
-from cvq_tutorial.method.autoencoder import QuantizedAutoencoder
-from cvq_tutorial.method.causal_transition import CausalTransition, Variant
-from cvq_tutorial.method.codebooks import Quantizer
 from cvq_tutorial.method.model import CausalVQ
-
-SHAPE, GRID, N, C, K = (16, 24, 3), (2, 3), 6, 2, 8
-NAMES = ["hue+", "size+", "hue-", "size-"]
-
-
-def made(layout: str = "places", images: bool = True, **variant) -> CausalVQ:
-    """A small model with random weights and codebooks in use."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        joint = layout == "places"
-        transition = CausalTransition(
-            N if joint else N * C, C if joint else 1, K, 4, width=16, variant=Variant(**variant)
-        )
-        for parameter in transition.parameters():
-            parameter.data.add_(0.2 * torch.randn_like(parameter))
-        auto = None
-        if images:
-            auto = QuantizedAutoencoder(Quantizer(8, C, K), SHAPE, width=16, blocks=1)
-            with torch.no_grad():
-                z = auto.encoder(pictures(32))
-            auto.quantizer.update(z, torch.empty(0), torch.Generator().manual_seed(0))
-    return CausalVQ(auto, transition, NAMES, layout=layout)
-
-
-def pictures(b: int = 5, seed: int = 0) -> Tensor:
-    return torch.rand(b, 3, *SHAPE[:2], generator=torch.Generator().manual_seed(seed))
-
-
-def codes(b: int = 5, seed: int = 0) -> Tensor:
-    return torch.randint(K, (b, N, C), generator=torch.Generator().manual_seed(seed))
 
 
 def checksum(model: nn.Module) -> str:
