@@ -25,7 +25,7 @@ def visible_texts(figure: Figure) -> list[Text]:
             labels = axis.get_majorticklabels() + axis.get_minorticklabels()
             places = list(axis.get_majorticklocs()) + list(axis.get_minorticklocs())
             ticks.update(labels)
-            for label, place in zip(labels, places, strict=True):
+            for label, place in zip(labels, places, strict=False):
                 if axes.axison and low - 1e-9 <= place <= high + 1e-9:
                     ticks.discard(label)
             if not axes.axison:

@@ -172,7 +172,7 @@ def plan_strip(
         row_label(axes[0, 0], "true")
     row_label(axes[-1, 0], "imagined")
     figure.suptitle(label(title, 60))
-    figure.summary = f"{len(names)} actions: {', '.join(names) or 'none'}."
+    figure.summary = f"{len(names)} actions in a row: {', '.join(names) or 'none, x alone'}."
     if errors:
         told = ", ".join(f"{error:.1f}" for error in errors)
         figure.summary += f" PSNR of the imagined against the true image, from x on: {told} dB."

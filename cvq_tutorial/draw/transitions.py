@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,10 +36,10 @@ def pairs(
         raise ValueError(f"notes: expected {len(x)}, found {len(below)}")
     shown = min(PAIRS, len(x))
     lines = max(note.count("\n") + 1 for note in below[:shown])
-    figure = Picture(0.5 + 1.0 * shown, 2.7 + 0.16 * lines)
+    figure = Picture(0.5 + 1.1 * shown, 2.9 + 0.16 * lines)
     axes = figure.subplots(2, shown, squeeze=False)
     for b in range(shown):
-        tile(axes[0, b], x[b], above[b])
+        tile(axes[0, b], x[b], "\n".join(textwrap.wrap(above[b], 16)))
         tile(axes[1, b], y[b])
         text = "\n".join(label(line, 24) for line in below[b].split("\n"))
         axes[1, b].set_xlabel(text, fontsize=8)

@@ -2,85 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import re
-import warnings
-from functools import cache
 
 import numpy as np
 import pytest
-import torch
-from figure_parts import some_images, visible_texts
-from matplotlib import pyplot
-from PIL import Image
+from figure_cases import LONG, drawn, table
+from figure_parts import some_images
 
 from cvq_tutorial.draw import compose as draw_compose
-from cvq_tutorial.draw.style import Picture, png
 from cvq_tutorial.measure.metrics import psnr
-
-LINES = ("belief", "codes", "images", "ceiling", "copy")
-LONG = ["object_hue+", "orientation-", "W" * 30, "$x$\n_2"] * 3
-
-
-def table(steps: int = 10, lines=LINES, top: float = 32.0) -> dict[str, list[float]]:
-    falls = np.arange(steps) / steps
-    return {line: (top * (1 - 0.09 * i * falls)).tolist() for i, line in enumerate(lines)}
-
-
-CASES = {
-    "growth": lambda: draw_compose.error_growth(table(), table(top=1.0)),
-    "growth, no judge": lambda: draw_compose.error_growth(table()),
-    "growth, no copy": lambda: draw_compose.error_growth(table(3, LINES[:4])),
-    "growth, copy alone": lambda: draw_compose.error_growth(table(3, ["copy"])),
-    "growth, one step": lambda: draw_compose.error_growth(table(1), table(1, top=1.0)),
-    "strip": lambda: draw_compose.plan_strip(
-        some_images(4), LONG[:3], some_images(4), some_images(1)
-    ),
-    "strip, the longest": lambda: draw_compose.plan_strip(
-        some_images(13), LONG, some_images(13), some_images(1)
-    ),
-    "strip, not all true": lambda: draw_compose.plan_strip(
-        some_images(4), LONG[:3], some_images(2), title="t" * 90
-    ),
-    "strip, imagined alone": lambda: draw_compose.plan_strip(
-        torch.rand(3, 3, 16, 16), LONG[:2], target=torch.rand(1, 3, 16, 16)
-    ),
-    "strip, no action": lambda: draw_compose.plan_strip(some_images(1), []),
-}
-
-
-@cache
-def drawn(case: str) -> tuple[Picture, bytes]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        figure = CASES[case]()
-        return figure, png(figure)
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_a_figure_is_drawn_without_warning_and_leaves_nothing_open(case):
-    figure, picture = drawn(case)
-    image = Image.open(io.BytesIO(picture))
-    assert image.width > 300 and np.asarray(image.convert("L")).std() > 3
-    assert pyplot.get_fignums() == []
-    assert "\n" not in figure.summary and re.search(r"\d", figure.summary)
-    assert picture == png(CASES[case]()) or "imagined alone" in case  # which draws random images
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_all_text_lies_within_the_figure_and_none_overlaps(case):
-    figure = drawn(case)[0]
-    figure.canvas.draw()
-    texts = visible_texts(figure)
-    boxes = [text.get_window_extent() for text in texts]
-    for text, box in zip(texts, boxes, strict=True):
-        inside = box.x0 >= -1 and box.y0 >= -1
-        inside &= box.x1 <= figure.bbox.width + 1 and box.y1 <= figure.bbox.height + 1
-        assert inside, f"{text.get_text()!r} sticks out: {box} of {figure.bbox}"
-    low, high = np.array([box.get_points() for box in boxes]).swapaxes(0, 1)
-    common = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)  # (T, T, 2) pixels
-    pairs = np.argwhere(np.triu((common > 1.5).all(axis=2), k=1))
-    assert not len(pairs), [(texts[a].get_text(), texts[b].get_text()) for a, b in pairs]
 
 
 def test_lines_are_told_by_more_than_colour_and_start_at_the_first_action():

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from functools import cache
 
 import networkx as nx
 import numpy as np
 import pytest
 import torch
+from figure_cases import ACTIONS, CASES, GRAPHS, drawn, graph_of, known, snapshots
 from figure_parts import legend_of, some_graph, some_images, visible_texts
 from matplotlib import pyplot
 from matplotlib.colors import to_rgb
@@ -24,105 +24,7 @@ from cvq_tutorial.draw.effects import cells_of
 from cvq_tutorial.draw.layers import MOST_LAYERS, _increasing, layers_of
 from cvq_tutorial.graphs.graph import CausalGraph, stability
 
-ACTIONS = [f"{factor}{sign}" for sign in "+-" for factor in ("wall_hue", "shape", "orientation")]
-AWKWARD = (
-    'a "quote"', "gr\u00fc\u00df\nnew line", "$x$ and $y", "\u65e5\u672c\u8a9e", "back\\",
-    "\U0001f600 face", "x" * 300, "under_score", "100 %", "{brace}",
-)  # fmt: skip
-
-
-def graph_of(n: int, seed: int = 0, density: float = 0.3, **given) -> CausalGraph:
-    rng = np.random.default_rng(seed)
-    edges = rng.random((n, n)) * (rng.random((n, n)) < density)
-    return CausalGraph(edges, set_by=rng.random(n), **given)
-
-
-def snapshots(n: int, **given) -> list[tuple[int, CausalGraph]]:
-    end = graph_of(n, action="shape+", **given)
-    shares = np.linspace(0.1, 1.0, 9)
-    return [
-        (round(100 * t), CausalGraph(t * end.edges + 1 - t, end.names, "shape+", 1, t * end.set_by,
-                                     end.grid, end.codebooks))
-        for t in shares
-    ]  # fmt: skip
-
-
-def known(n_actions: int = 4, n: int = 12) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(n)
-    targets = rng.random((n_actions, n)) < 0.3
-    targets[:, 0] = True
-    truth = (rng.random((n_actions, n, n)) < 0.2) & targets[:, None, :]
-    learned = np.clip(0.8 * truth + rng.normal(0.1, 0.25, truth.shape), 0, 1)
-    return learned, truth, targets
-
-
-CASES = {
-    "layers": lambda: draw.graph_layers(graph_of(12)),
-    "layers, a full graph": lambda: draw.graph_layers(np.full((6, 6), 0.8), title="All to all"),
-    "layers, regions": lambda: draw.graph_layers(graph_of(64, 0, 0.1, grid=(8, 8)).by_region()),
-    "layers, 64 nodes": lambda: draw.graph_layers(some_graph(64)),
-    "layers, a long chain": lambda: draw.graph_layers(
-        np.eye(41, k=1), [f"a_long_name_{i}" for i in range(41)]
-    ),
-    "layers, one node": lambda: draw.graph_layers(np.ones((1, 1))),
-    "layers, no edges": lambda: draw.graph_layers(np.zeros((3, 3))),
-    "layers, awkward names": lambda: draw.graph_layers(some_graph(10) * 0.99, AWKWARD),
-    "effects": lambda: draw.effects_over_images(
-        some_images(6), some_images(7)[:6], some_graph(64)[:6], (8, 8), ACTIONS
-    ),
-    "effects, two actions": lambda: draw.effects_over_images(
-        some_images(2), some_images(2), some_graph(4)[:2], (2, 2), ACTIONS[:2]
-    ),
-    "difference": lambda: draw.graph_difference(
-        graph_of(16, 0, action="shape+").difference(graph_of(16, 1, action="shape-"))
-    ),
-    "difference, 64 nodes": lambda: draw.graph_difference(
-        graph_of(64).difference(graph_of(64, 1)), ["seed 0", "seed 1"]
-    ),
-    "difference, none": lambda: draw.graph_difference(graph_of(5).difference(graph_of(5))),
-    "difference, awkward names": lambda: draw.graph_difference(
-        graph_of(10, names=AWKWARD).difference(graph_of(10, 1, names=AWKWARD))
-    ),
-    "stability": lambda: draw.graph_stability([graph_of(12, s) for s in range(5)], 0.4),
-    "stability, 64 nodes": lambda: draw.graph_stability([graph_of(64, s) for s in range(20)]),
-    "truth": lambda: draw.truth_and_learned(*known(), ACTIONS[:4]),
-    "truth, one action of many nodes": lambda: draw.truth_and_learned(*known(1, 40), ["a0"]),
-    "truth, all right": lambda: draw.truth_and_learned(known()[1] * 1.0, *known()[1:], ACTIONS[:4]),
-    "strip": lambda: draw.training_strip(snapshots(16, grid=(4, 4)), some_images(1)),
-    "strip, no image": lambda: draw.training_strip(snapshots(8, grid=(2, 2), codebooks=2)),
-    "strip, no grid": lambda: draw.training_strip(snapshots(12), limit=3),
-    "matrix and mask": lambda: draw.graph_matrix(graph_of(12)),
-    "matrix, awkward names": lambda: draw.graph_matrix(graph_of(10, names=AWKWARD)),
-    "arrows, awkward names": lambda: draw.graph_arrows(some_graph(10) * 0.99, AWKWARD, 0.8),
-    "before and after, awkward names": lambda: draw.before_after(
-        some_images(10), some_images(10), some_images(10), AWKWARD
-    ),
-}
-GRAPHS = [case for case in CASES if not case.startswith(("effects", "before"))]
-
-
-@cache
-def drawn(case: str) -> tuple[draw.Picture, bytes]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        figure = CASES[case]()
-        return figure, draw.png(figure)
-
-
 # Every figure ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_a_figure_is_drawn_without_warning_and_leaves_nothing_open(case):
-    image = Image.open(io.BytesIO(drawn(case)[1]))
-    assert image.width > 300 and np.asarray(image.convert("L")).std() > 3
-    assert pyplot.get_fignums() == []
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_a_figure_has_a_summary_of_one_line_with_numbers(case):
-    summary = drawn(case)[0].summary
-    assert len(summary) > 30 and "\n" not in summary and re.search(r"\d", summary)
 
 
 @pytest.mark.parametrize("case", GRAPHS)
@@ -133,22 +35,6 @@ def test_a_graph_states_orientation_threshold_and_how_many_edges_are_shown(case)
         assert "row = cause, column = effect" in told
         assert re.search(r"threshold[s]? \d\.\d\d", told)
         assert re.search(r"\d+ of \d+ (edges shown|differences listed)", told)
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_all_text_lies_within_the_figure_and_none_overlaps(case):
-    figure = drawn(case)[0]
-    figure.canvas.draw()
-    upright = [t for t in visible_texts(figure) if t.get_rotation() % 90 == 0]
-    boxes = [text.get_window_extent() for text in upright]
-    for text, box in zip(upright, boxes, strict=True):
-        inside = box.x0 >= -1 and box.y0 >= -1
-        inside &= box.x1 <= figure.bbox.width + 1 and box.y1 <= figure.bbox.height + 1
-        assert inside, f"{text.get_text()!r} sticks out: {box} of {figure.bbox}"
-    low, high = np.array([box.get_points() for box in boxes]).swapaxes(0, 1)
-    common = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)  # (T, T, 2) pixels
-    pairs = np.argwhere(np.triu((common > 1.5).all(axis=2), k=1))
-    assert not len(pairs), [(upright[a].get_text(), upright[b].get_text()) for a, b in pairs]
 
 
 def test_a_picture_is_the_same_every_time_also_as_svg():

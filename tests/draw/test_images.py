@@ -2,144 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import re
-import warnings
-from functools import cache
 
 import matplotlib
 import networkx as nx
 import numpy as np
 import pytest
 import torch
+from figure_cases import CASES, drawn
 from figure_parts import arrows_of, legend_of, middle_of, some_graph, some_images, visible_texts
-from matplotlib import pyplot
 from matplotlib.figure import Figure
 from PIL import Image
 
 from cvq_tutorial import draw
 
-ACTIONS = [f"{factor}{sign}" for sign in "+-" for factor in ("wall_hue", "shape", "orientation")]
-
-
-def log_rows() -> list[dict[str, str]]:
-    """Rows as csv.DictReader gives them: every value a text, empty where it does not apply."""
-    first = [
-        {
-            "phase": "autoencoder",
-            "step": str(s),
-            "loss": str(1 / (s + 1)),
-            "psnr": "21.5",
-            "nll": "",
-        }
-        for s in range(0, 500, 100)
-    ]
-    second = [
-        {"phase": "transition", "step": str(s), "loss": "7", "psnr": "", "nll": str(90 - s / 10)}
-        for s in range(0, 500, 100)
-    ]
-    return [*first, *second, {"phase": "transition", "step": "500", "loss": "nan", "nll": "37.25"}]
-
-
-def small_truth() -> np.ndarray:
-    truth = some_graph(5) > 0.5
-    truth[0, 1] = truth[2, 2] = True
-    return truth
-
-
-CASES = {
-    "reconstructions": lambda: draw.reconstructions(some_images(9), some_images(9)),
-    "one reconstruction": lambda: draw.reconstructions(some_images(1), some_images(1)),
-    "code maps": lambda: draw.code_maps(
-        np.random.default_rng(0).integers(0, 512, (2, 64, 4)), (8, 8), some_images(2)
-    ),
-    "one codebook": lambda: draw.code_maps(np.zeros((1, 4, 1), int), (2, 2), some_images(1)),
-    "before and after": lambda: draw.before_after(
-        some_images(6), some_images(6), some_images(6), ACTIONS
-    ),
-    "three actions": lambda: draw.before_after(
-        some_images(3), some_images(3), some_images(3), ACTIONS[:3]
-    ),
-    "masks": lambda: draw.effects_masks(some_graph(64)[:6], (8, 8), ACTIONS, some_graph(64)[6:12]),
-    "masks on a line": lambda: draw.effects_masks(some_graph(12)[:3], (1, 12), ["a0", "a1", "a2"]),
-    "matrix": lambda: draw.graph_matrix(some_graph(4), 0.5, "Small"),
-    "large matrix": lambda: draw.graph_matrix(
-        some_graph(64), 0.9, set_nodes=np.arange(64) % 2 == 0
-    ),
-    "named matrix": lambda: draw.graph_matrix(
-        some_graph(3),
-        names=["floor_hue", "wall_hue", "shape"],
-        set_nodes=np.array([True, False, True]),
-    ),
-    "over the image": lambda: draw.graph_over_image(
-        some_images(1), some_graph(64), (8, 8), 27, 0.7
-    ),
-    "over a corner": lambda: draw.graph_over_image(
-        some_images(1)[0], some_graph(4), (2, 2), 0, 0.1
-    ),
-    "arrows": lambda: draw.graph_arrows(some_graph(12), [f"v{i}" for i in range(12)], 0.6),
-    "arrows and truth": lambda: draw.graph_arrows(
-        some_graph(5), truth=small_truth(), set_nodes=np.array([True, True, True, False, False])
-    ),
-    "long names": lambda: draw.graph_arrows(
-        some_graph(9), [f"a_long_name_{i}" for i in range(9)], 0.8
-    ),
-    "64 nodes": lambda: draw.graph_arrows(some_graph(64), threshold=0.98),
-    "one node": lambda: draw.graph_arrows(np.ones((1, 1))),
-    "confusion": lambda: draw.confusion(np.arange(36).reshape(6, 6), ACTIONS),
-    "confusion, empty row": lambda: draw.confusion(np.diag([5, 0, 2]), ["a", "b", "c"]),
-    "curves": lambda: draw.training_curves(log_rows()),
-    "one phase": lambda: draw.training_curves(log_rows()[-1:]),
-}
-
-
-@cache
-def drawn(case: str) -> tuple[Figure, bytes]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        figure = CASES[case]()
-        return figure, draw.png(figure)
-
-
 # Every figure ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_a_figure_is_drawn_without_warning_and_leaves_nothing_open(case):
-    figure, data = drawn(case)
-    assert isinstance(figure, Figure)
-    picture = Image.open(io.BytesIO(data))
-    assert picture.width > 300 and np.asarray(picture.convert("L")).std() > 5
-    assert pyplot.get_fignums() == []
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_a_figure_has_a_summary_of_one_line(case):
-    summary = drawn(case)[0].summary
-    assert len(summary) > 30 and "\n" not in summary and summary.isascii()
-    assert re.search(r"\d", summary), "a summary names numbers"
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_all_text_lies_within_the_figure(case):
-    figure = drawn(case)[0]
-    figure.canvas.draw()
-    for text in visible_texts(figure):
-        box = text.get_window_extent()
-        inside = box.x0 >= -1 and box.y0 >= -1
-        inside &= box.x1 <= figure.bbox.width + 1 and box.y1 <= figure.bbox.height + 1
-        assert inside, f"{text.get_text()!r} sticks out: {box} of {figure.bbox}"
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_no_two_texts_overlap(case):
-    figure = drawn(case)[0]
-    figure.canvas.draw()
-    upright = [t for t in visible_texts(figure) if t.get_rotation() % 90 == 0]
-    low, high = np.array([t.get_window_extent().get_points() for t in upright]).swapaxes(0, 1)
-    common = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)  # (T, T, 2) pixels
-    pairs = np.argwhere(np.triu((common > 1.5).all(axis=2), k=1))
-    assert not len(pairs), [(upright[a].get_text(), upright[b].get_text()) for a, b in pairs]
 
 
 def test_a_figure_shows_itself_in_a_notebook_once():
