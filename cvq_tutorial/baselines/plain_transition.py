@@ -12,12 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cvq_tutorial.method.causal_transition import (
-    CausalTransition,
-    TransitionOutput,
-    Variant,
-    one_hot,
-)
+from cvq_tutorial.method.causal_transition import CausalTransition, one_hot
+from cvq_tutorial.method.published import PublishedOutput
 
 CERTAIN = 50.0  # log-odds of a mask that is on
 
@@ -43,7 +39,6 @@ class PlainTransition(nn.Module):
         super().__init__()
         self.grid, self.nodes = grid, grid[0] * grid[1]
         self.codebooks, self.codes, self.actions, self.width = codebooks, codes, actions, width
-        self.variant = Variant(unset="repredict")
         std = width**-0.5
         self.code_vectors = nn.Parameter(torch.randn(codebooks, codes, width) * std)  # (C, K, D)
         self.cause_place = nn.Parameter(torch.randn(self.nodes, width) * std)  # (N, D)
@@ -63,7 +58,7 @@ class PlainTransition(nn.Module):
         *,
         generator: torch.Generator | None = None,
         cut: Tensor | None = None,
-    ) -> TransitionOutput:
+    ) -> PublishedOutput:
         """Distribution over the codes after an action, as of `CausalTransition`.
 
         x: (B, N, C) int64.  actions: (B,) int64, or (B, Q) for Q actions per image.  generator: not
@@ -85,13 +80,12 @@ class PlainTransition(nn.Module):
         if single:
             log_probs = log_probs.squeeze(1)
         everywhere = log_probs.new_ones(()).expand(*log_probs.shape[:-3], self.nodes, self.nodes)
-        return TransitionOutput(
+        return PublishedOutput(  # all codes are predicted: `unset` is "repredict"
             log_copy=log_probs,  # of no weight
             log_mechanism=log_probs,
             mask_logit=log_probs.new_full((), CERTAIN).expand(log_probs.shape[:-1]),
             edges=everywhere,
             used_edges=everywhere,
-            repredict=True,
         )
 
 

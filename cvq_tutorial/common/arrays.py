@@ -13,6 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+EDGE_AT = 0.5  # an edge, or a code that is set, counts from this probability on
+
+
+def counts(probability: Any) -> Any:
+    """Which edges, or set codes, of these probabilities (array or tensor) count: booleans."""
+    return probability >= EDGE_AT
+
 
 def as_array(values: Any) -> NDArray:
     """A numpy array of an array, a list or a tensor (on any device, with or without gradient)."""

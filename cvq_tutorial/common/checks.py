@@ -28,3 +28,12 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:
     if value < least:
         raise ValueError(f"{name} must be at least {least}, found {value}")
     return int(value)
+
+
+def number(name: str, value: Any, low: float, high: float) -> float:
+    """`value` as a float in [low, high); TypeError or ValueError else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number, found {value!r}")
+    if not low <= value < high:
+        raise ValueError(f"{name} must lie in [{low}, {high}), found {value}")
+    return float(value)

@@ -21,6 +21,7 @@ from matplotlib.patheffects import Normal, withStroke
 from numpy.typing import NDArray
 
 from cvq_tutorial.common.arrays import (
+    EDGE_AT,
     as_array,
     as_graph,
     as_images,
@@ -146,7 +147,7 @@ def graph_over_image(
     graph: Any,
     grid: Sequence[int],
     node: int,
-    threshold: float = 0.5,
+    threshold: float = EDGE_AT,
     top_k: int = 8,
     *,
     set_nodes: Any = None,
@@ -255,7 +256,7 @@ def graph_over_image(
 def graph_arrows(
     graph: Any,
     names: Sequence[str] | None = None,
-    threshold: float = 0.5,
+    threshold: float = EDGE_AT,
     top_k: int = 100,
     *,
     truth: Any = None,

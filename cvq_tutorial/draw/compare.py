@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
-from cvq_tutorial.common.arrays import as_array, as_probabilities, check_threshold
+from cvq_tutorial.common.arrays import EDGE_AT, as_array, as_probabilities, check_threshold
 from cvq_tutorial.common.checks import whole_number
 from cvq_tutorial.draw.style import (
     BLUE,
@@ -224,7 +224,7 @@ def truth_and_learned(
     truth: Any,
     targets: Any,
     action_names: Sequence[str],
-    threshold: float = 0.5,
+    threshold: float = EDGE_AT,
     names: Sequence[str] | None = None,
 ) -> Picture:
     """The graphs of every action against the known ones, as small matrices.

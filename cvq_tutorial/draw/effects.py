@@ -13,7 +13,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from cvq_tutorial.common.arrays import as_images, as_probabilities, check_grid, check_threshold
+from cvq_tutorial.common.arrays import (
+    EDGE_AT,
+    as_images,
+    as_probabilities,
+    check_grid,
+    check_threshold,
+)
 from cvq_tutorial.draw.style import BLUE, ORANGE, Picture, labels_of, row_label, styled, tile
 
 PALE = 0.35  # how much of the image's contrast is left under a mask
@@ -62,7 +68,7 @@ def effects_over_images(
     mask: Any,
     grid: Sequence[int],
     action_names: Sequence[str],
-    threshold: float = 0.5,
+    threshold: float = EDGE_AT,
 ) -> Picture:
     """One example of every action: x, where the model sets codes in it, and what truly changes.
 

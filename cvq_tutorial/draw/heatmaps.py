@@ -12,12 +12,14 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from cvq_tutorial.common.arrays import (
+    EDGE_AT,
     as_array,
     as_graph,
     as_marks,
     as_probabilities,
     check_grid,
     check_threshold,
+    counts,
 )
 from cvq_tutorial.draw.style import (
     INK,
@@ -55,7 +57,7 @@ def along_axes(axes: Axes, mask: NDArray[np.float64]) -> None:
 @styled
 def graph_matrix(
     graph: Any,
-    threshold: float = 0.5,
+    threshold: float = EDGE_AT,
     title: str = "Graph",
     *,
     names: Sequence[str] | None = None,
@@ -81,7 +83,7 @@ def graph_matrix(
     mask = getattr(graph, "set_by", None) if mask is None else mask
     chance = None if mask is None else as_probabilities(mask, "mask", (n_nodes,))
     if set_nodes is None and chance is not None:
-        set_nodes = chance >= 0.5
+        set_nodes = counts(chance)
     is_set = as_marks(set_nodes, n_nodes, "set_nodes")
     annotate = n_nodes <= ANNOTATE_UP_TO
 

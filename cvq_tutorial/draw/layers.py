@@ -22,7 +22,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch
 from matplotlib.path import Path
 from numpy.typing import NDArray
 
-from cvq_tutorial.common.arrays import as_graph, as_marks, check_threshold
+from cvq_tutorial.common.arrays import EDGE_AT, as_graph, as_marks, check_threshold
 from cvq_tutorial.draw.arrows import DASHES, SET_COLOR, line_style, strength_of
 from cvq_tutorial.draw.style import (
     BLUE,
@@ -178,7 +178,7 @@ def _increasing(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def graph_layers(
     graph: Any,
     names: Sequence[str] | None = None,
-    threshold: float = 0.5,
+    threshold: float = EDGE_AT,
     top_k: int = 40,
     *,
     set_nodes: Any = None,

@@ -23,7 +23,7 @@ from matplotlib.colors import hsv_to_rgb
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
-from cvq_tutorial.common.arrays import as_array, as_images, check_grid
+from cvq_tutorial.common.arrays import as_array, as_images, check_grid, counts
 from cvq_tutorial.draw.style import BLUE, GREEN, INK, ORANGE
 
 SCALE = 2  # pixels per CSS pixel
@@ -197,7 +197,7 @@ def set_nodes_over(image: Any, mask: Any, grid: Sequence[int], side: int) -> Pix
     veil = np.kron(1 - strength.reshape(rows, columns), np.ones((cell, cell)))[..., None] * 0.78
     image_ = Image.fromarray((large * (1 - veil) + 255 * veil).round().astype(np.uint8))
     pen = ImageDraw.Draw(image_)
-    on = np.pad(strength.reshape(rows, columns) >= 0.5, 1)
+    on = np.pad(counts(strength.reshape(rows, columns)), 1)
     for width, color in ((8, INK), (4, SET_MARK)):
         for r, c in np.argwhere(on[:, 1:] != on[:, :-1]):
             x, y = c * cell, (r - 1) * cell

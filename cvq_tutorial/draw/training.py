@@ -16,7 +16,7 @@ from matplotlib.colors import Colormap
 from numpy.typing import NDArray
 from PIL import Image
 
-from cvq_tutorial.common.arrays import as_array, as_images
+from cvq_tutorial.common.arrays import as_array, as_images, counts
 from cvq_tutorial.common.checks import whole_number
 from cvq_tutorial.common.files import write_atomic
 from cvq_tutorial.draw.effects import cells_of, outline, paled, tinted
@@ -97,7 +97,7 @@ def _places(graph: CausalGraph) -> NDArray[np.float64]:
 def _mask(axes: Axes, graph: CausalGraph, ground: NDArray[np.float64]) -> None:
     cells, pixels = _places(graph), (ground.shape[0], ground.shape[1])
     tile(axes, tinted(ground, cells_of(cells, pixels), ORANGE))
-    outline(axes, cells >= 0.5, pixels, "#8a3b00")
+    outline(axes, counts(cells), pixels, "#8a3b00")
 
 
 def _matrix(axes: Axes, graph: CausalGraph, colors: Colormap) -> Any:

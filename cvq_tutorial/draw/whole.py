@@ -12,6 +12,7 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 from numpy.typing import NDArray
 
 from cvq_tutorial.common.arrays import (
+    EDGE_AT,
     as_graph,
     as_images,
     as_probabilities,
@@ -32,11 +33,11 @@ def overview(model: Any, x: Any, action: str | int, y: Any) -> Picture:
     number.
     """
     number = int(model.check_actions(action, 1)[0])
-    done = model.intervene(x, number)
-    posterior = model.retrieve(x, y).log_posterior[0].exp()
+    done, named = model.intervene_and_retrieve(x, number, y)
     return method_overview(
-        x, done.codes_before, done.mask[0].amax(-1), model.graph(x, number)[0], done.codes,
-        done.images, y, posterior, model.grid, model.action_names, number, n_codes=model.n_codes,
+        x, done.codes_before, done.mask[0].amax(-1), done.edges[0], done.codes,
+        done.images, y, named.log_posterior[0].exp(), model.grid, model.action_names, number,
+        n_codes=model.n_codes,
     )  # fmt: skip
 
 
@@ -56,7 +57,7 @@ def method_overview(
     *,
     n_codes: int,
     codebook: int = 0,
-    threshold: float = 0.5,
+    threshold: float = EDGE_AT,
     top_k: int = 6,
 ) -> Picture:
     """Seven panels, to be read in the order of their numbers.

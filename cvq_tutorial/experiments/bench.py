@@ -216,7 +216,7 @@ def _model(codebooks: int, device: torch.device) -> CausalVQ:
 
 def _transition(codebooks: int, actions: int) -> CausalTransition:
     return CausalTransition(
-        NODES, codebooks, CODES, actions, width=RECIPE.width, rounds=RECIPE.reads
+        NODES, codebooks, CODES, actions, width=RECIPE.width, reads=RECIPE.reads
     )
 
 

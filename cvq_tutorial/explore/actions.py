@@ -15,6 +15,7 @@ import numpy as np
 import traitlets
 from torch import Tensor
 
+from cvq_tutorial.common.arrays import counts
 from cvq_tutorial.common.images import to_float
 from cvq_tutorial.data.transitions import sample_transitions, visible_only
 from cvq_tutorial.draw import sheets as pictures
@@ -141,7 +142,7 @@ class ActionPad(Explorer):
             truth = start_image(self.world, values)
         out = self.model.intervene(now.codes, name)
         mask = out.mask[0].cpu()  # (N, C)
-        n_set = int((mask >= 0.5).sum())
+        n_set = int(counts(mask).sum())
         codes, image = out.codes.cpu(), out.images.cpu()
         self._steps.append(Step(name, codes, image, values, truth, mask.amax(1), n_set))
         self._draw()
@@ -179,7 +180,7 @@ class ActionPad(Explorer):
             tiles.append(Tile("set by the last action", pictures.blank(SIDE)))
         else:
             over = pictures.set_nodes_over(now.image, now.mask, self.model.grid, SIDE)
-            nodes = int((now.mask >= 0.5).sum())
+            nodes = int(counts(now.mask).sum())
             note = f"{nodes} of {len(now.mask)} nodes, {now.n_set} codes"
             tiles.append(Tile(f"set by {now.action}", over, note))
             told += f"; {now.action} set {note}"

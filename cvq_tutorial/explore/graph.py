@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from cvq_tutorial.common.arrays import EDGE_AT, counts
 from cvq_tutorial.draw import sheets as pictures
 from cvq_tutorial.draw.arrows import graph_over_image
 from cvq_tutorial.draw.sheets import Tile
@@ -111,7 +112,7 @@ class GraphExplorer(Explorer):
 
     node = traitlets.Any(None, allow_none=True)
     action = Checked(NONE)
-    threshold = Checked(0.5)
+    threshold = Checked(EDGE_AT)
     top_k = Checked(8)
     used_only = traitlets.Bool(True)
     codebook = Checked(0)
@@ -127,7 +128,7 @@ class GraphExplorer(Explorer):
         style, wide = {"description_width": "70px"}, {"width": "300px"}
         self.action_menu = ipywidgets.Dropdown(description="action", style=style, layout=wide)
         self.threshold_slider = ipywidgets.FloatSlider(
-            0.5, min=0.01, max=1.0, step=0.01, description="threshold", style=style, layout=wide
+            EDGE_AT, min=0.01, max=1.0, step=0.01, description="threshold", style=style, layout=wide
         )
         self.top_k_slider = ipywidgets.IntSlider(
             8, min=1, max=1, description="at most", style=style, layout=wide
@@ -283,7 +284,7 @@ class GraphExplorer(Explorer):
         made, held = self.frame, f"; {len(self.held)} held by do(node)" if self.held else ""
         if self.action == NONE:
             return f"no action{held}."
-        is_set = made.mask >= 0.5
+        is_set = counts(made.mask)
         changed = int((made.before != made.after).any(-1).sum())
         edges = int((made.graph[:, is_set] >= self.threshold).sum())
         return (
@@ -331,7 +332,7 @@ class GraphExplorer(Explorer):
 
     def stored_png(self) -> bytes:
         made, node = self.frame, self.node or 0
-        graph = np.where(made.mask >= 0.5, made.graph, 0.0) if self.used_only else made.graph
+        graph = np.where(counts(made.mask), made.graph, 0.0) if self.used_only else made.graph
         if self.node is None:  # no node is pinned: no arrows, as on the page
             graph = np.zeros_like(graph)
         before, after = made.image_before, made.image_after

@@ -49,6 +49,7 @@ function read(model) {
 }
 
 const hasAfter = (data) => data.after !== "" || data.tints_after.length > 0;
+// as EDGE_AT of common/arrays.py
 const isSet = (data, j) => (data.mask[j] ?? 0) >= 0.5;
 
 // Causes and effects of a node: those over the threshold, likeliest first, and the top_k of each that are drawn.

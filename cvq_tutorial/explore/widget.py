@@ -18,6 +18,7 @@ import anywidget
 import numpy as np
 import traitlets
 
+from cvq_tutorial.common.arrays import EDGE_AT
 from cvq_tutorial.draw.sheets import Pixels, code_colors, png_of
 
 
@@ -46,7 +47,7 @@ class GraphWidget(anywidget.AnyWidget):
     tints_after = traitlets.List(traitlets.Unicode()).tag(sync=True)
     mask = traitlets.List(traitlets.Float()).tag(sync=True)
     edges = traitlets.Bytes(b"").tag(sync=True)
-    threshold = traitlets.Float(0.5).tag(sync=True)
+    threshold = traitlets.Float(EDGE_AT).tag(sync=True)
     top_k = traitlets.Int(8).tag(sync=True)
     used_only = traitlets.Bool(True).tag(sync=True)
     held = traitlets.List(traitlets.Int()).tag(sync=True)

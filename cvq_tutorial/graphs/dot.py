@@ -12,6 +12,8 @@ from itertools import pairwise
 
 import networkx as nx
 
+from cvq_tutorial.common.arrays import counts
+
 TOKEN = re.compile(
     r"""(?P<space>\s+|//[^\n]*|/\*.*?\*/|^\#[^\n]*)
     |(?P<quoted>"(?:[^"\\]|\\.)*")
@@ -33,7 +35,7 @@ def write(graph: nx.DiGraph, grid: tuple[int, int] | None = None) -> str:
     number = {name: i for i, name in enumerate(graph)}
     for name, told in graph.nodes(data=True):
         shown = {"label": name, **{k: repr(v) for k, v in told.items()}}
-        if told.get("set_by", 0) >= 0.5:
+        if counts(told.get("set_by", 0)):
             shown |= {"style": "rounded,filled", "fillcolor": "#f6d57a"}
         if grid is not None:
             place = number[name] % (grid[0] * grid[1])

@@ -24,7 +24,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
-from cvq_tutorial.common.arrays import as_graph
+from cvq_tutorial.common.arrays import EDGE_AT, as_graph
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.common.files import write_atomic
 from cvq_tutorial.graphs import dot as graph_dot
@@ -75,7 +75,7 @@ def from_networkx(graph: nx.DiGraph) -> CausalGraph:
         set_by=np.array(known, dtype=float) if len(known) == len(nodes) else None,
         grid=_grid(about.get("grid")),
         codebooks=int(about.get("codebooks", 1)),
-        limit=float(about.get("limit", 0.5)),
+        limit=float(about.get("limit", EDGE_AT)),
     )
 
 
@@ -199,7 +199,7 @@ def _from_npz(data: bytes) -> CausalGraph:
             set_by=arrays.get("set_by"),
             grid=_grid(told.get("grid")),
             codebooks=told.get("codebooks", 1),
-            limit=told.get("limit", 0.5),
+            limit=told.get("limit", EDGE_AT),
         )
 
 

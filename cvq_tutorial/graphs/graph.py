@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvq_tutorial.common.arrays import (
+    EDGE_AT,
     as_graph,
     as_marks,
     as_probabilities,
@@ -29,6 +30,7 @@ from cvq_tutorial.common.arrays import (
     check_node_names,
     check_text,
     check_threshold,
+    counts,
 )
 from cvq_tutorial.common.checks import close_match, whole_number
 from cvq_tutorial.graphs import (
@@ -69,7 +71,7 @@ class CausalGraph:
     set_by: NDArray[np.float64] | None = None
     grid: tuple[int, int] | None = None
     codebooks: int = 1
-    limit: float = 0.5
+    limit: float = EDGE_AT
 
     def __post_init__(self) -> None:
         found = max((0, *getattr(self.edges, "shape", ())))
@@ -158,10 +160,10 @@ class CausalGraph:
 
     @property
     def set_nodes(self) -> NDArray[np.bool_]:
-        """(N,): nodes that the action sets with probability 0.5 or more; all if that is unknown."""
+        """(N,): nodes that the action sets so surely that it counts; all if that is unknown."""
         if self.set_by is None:
             return np.ones(self.n_nodes, dtype=bool)
-        return self.set_by >= 0.5
+        return counts(self.set_by)
 
     def index(self, node: int | str) -> int:
         """The number of a node, given by name or number. Raises ValueError for one not there."""
@@ -245,7 +247,7 @@ class CausalGraph:
         if isinstance(truth, CausalGraph):
             _same_nodes(self, truth)
             truth = truth.present
-        known = as_probabilities(truth, "truth", self.edges.shape) >= 0.5
+        known = counts(as_probabilities(truth, "truth", self.edges.shape))
         judged = (
             np.asarray(known.any(axis=0))
             if targets is None
@@ -365,7 +367,7 @@ def stability(graphs: Sequence[CausalGraph], threshold: float | None = None) -> 
         edges=kept,
         action=action,
         n=len(graphs),
-        limit=0.5,
+        limit=EDGE_AT,
         set_by=np.mean(set_by, axis=0) if len(set_by) == len(graphs) else None,
     )
 

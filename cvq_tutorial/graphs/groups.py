@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cvq_tutorial.common.arrays import as_probabilities, check_names, check_threshold
+from cvq_tutorial.common.arrays import EDGE_AT, as_probabilities, check_names, check_threshold
 from cvq_tutorial.common.checks import whole_number
 
 
@@ -46,7 +46,7 @@ def _span(letter: str, first: int, length: int, block: int) -> str:
 
 
 def by_actions(
-    masks: Any, action_names: Sequence[str], at_most: int = 20, threshold: float = 0.5
+    masks: Any, action_names: Sequence[str], at_most: int = 20, threshold: float = EDGE_AT
 ) -> list[str]:
     """What sets each node, and how many nodes that sets, such as "scale, shape (12)".
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cvq_tutorial.common.arrays import checked
+from cvq_tutorial.common.arrays import EDGE_AT, checked
 
 
 def _square(name: str, values: ArrayLike) -> NDArray[np.float64]:
@@ -31,7 +31,7 @@ def _precision_recall(found: NDArray, truth: NDArray) -> tuple[float, float, flo
     return precision, recall, f1
 
 
-def mask(mask_prob: ArrayLike, changed: ArrayLike, threshold: float = 0.5) -> dict[str, float]:
+def mask(mask_prob: ArrayLike, changed: ArrayLike, threshold: float = EDGE_AT) -> dict[str, float]:
     """Does the effects mask mark the codes that change?
 
     mask_prob: (B, N, C), probability that the action sets a code.
@@ -54,7 +54,7 @@ def mask(mask_prob: ArrayLike, changed: ArrayLike, threshold: float = 0.5) -> di
 
 
 def graph_density(
-    graph_prob: ArrayLike, set_node: ArrayLike, threshold: float = 0.5
+    graph_prob: ArrayLike, set_node: ArrayLike, threshold: float = EDGE_AT
 ) -> dict[str, float]:
     """How many causes the nodes that are set have.
 
@@ -90,7 +90,7 @@ def auroc(scores: ArrayLike, truth: ArrayLike) -> float:
 
 
 def graph_recovery(
-    prob: ArrayLike, truth: ArrayLike, targets: ArrayLike, threshold: float = 0.5
+    prob: ArrayLike, truth: ArrayLike, targets: ArrayLike, threshold: float = EDGE_AT
 ) -> dict[str, float | int]:
     """The learned graph against a known one.
 
@@ -119,7 +119,9 @@ def graph_recovery(
     }
 
 
-def agreement(edges: ArrayLike, set_nodes: ArrayLike, threshold: float = 0.5) -> dict[str, float]:
+def agreement(
+    edges: ArrayLike, set_nodes: ArrayLike, threshold: float = EDGE_AT
+) -> dict[str, float]:
     """How far graphs agree whose trainings differ in their start only.
 
     edges: (S, N, N) probabilities, a graph per training, S at least 2.  set_nodes: booleans (S, N).

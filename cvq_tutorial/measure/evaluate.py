@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cvq_tutorial.common.arrays import counts
 from cvq_tutorial.common.device import half_precision
 from cvq_tutorial.common.images import to_float
 from cvq_tutorial.data.sampling import Sampling, allowed
@@ -93,7 +94,7 @@ def about(
 def _images(model: CausalVQ, world: Any, recipe: Recipe, seed: int, progress: bool) -> dict:
     def look(x: Tensor, actions: Tensor, y: Tensor) -> dict[str, Tensor]:
         told = code_answers(model, x, actions, y)
-        return told | {"edges_per_set": _causes(model, told.pop("before"), actions, told["mask"])}
+        return told | {"edges_per_set": _causes(told.pop("edges"), model.to_nodes(told["mask"]))}
 
     judge = load_or_train_judge(
         world, steps=recipe.judge_steps, progress=progress, device=model.device
@@ -188,15 +189,15 @@ def compare(
 def code_answers(model: CausalVQ, x: Tensor, actions: Tensor, y: Tensor) -> dict[str, Tensor]:
     """What a model of codes says about transitions: a `look` for `compare`."""
     before, codes = model.encode(x), model.encode(y)
-    done = model.intervene(before, actions)
+    done, named = model.intervene_and_retrieve(before, actions, codes)
     assert done.images is not None
     return {
-        "before": before,
         "codes": codes,
         "changed": before != codes,
         "mask": done.mask,
+        "edges": done.edges,
         "right": (done.codes == codes).float().mean((1, 2)),
-        "retrieved": model.retrieve(before, codes).actions,
+        "retrieved": named.actions,
         "drawn": done.images,
         "start": model.decode(before),
         "ceiling": model.decode(codes),
@@ -229,10 +230,10 @@ def _answers(
     return {k: np.concatenate(v) for k, v in parts.items()}
 
 
-def _causes(model: CausalVQ, codes: Tensor, actions: Tensor, mask: Tensor) -> Tensor:
-    """(B, 2): edges into set nodes, and set nodes, per transition."""
-    on = (model.graph(codes, actions) > 0.5).sum(1)  # (B, N) causes of each node
-    chosen = model.to_nodes(mask > 0.5).any(-1)
+def _causes(edges: Tensor, mask: Tensor) -> Tensor:
+    """(B, 2): edges into set nodes, and set nodes, of edges (B, N, N) and a mask (B, N, C)."""
+    on = counts(edges).sum(1)  # (B, N) causes of each node
+    chosen = counts(mask).any(-1)
     return torch.stack([(on * chosen).sum(1), chosen.sum(1)], dim=1)
 
 
@@ -240,17 +241,16 @@ def _codes(model: CausalVQ, world: Any, recipe: Recipe, seed: int) -> dict:
     sample = world.sample(recipe.test_transitions, "test", seed)
     train = world.sample(20_000, "train", seed).actions
     x, actions, y = (torch.tensor(a) for a in (sample.x, sample.actions, sample.y))
-    retrieved = model.retrieve(x, y).actions.cpu().numpy()
-    done = model.intervene(x, actions)
+    done, named = model.intervene_and_retrieve(x, actions, y)
     graph = np.stack(
         [model.graph(x[:256], a).cpu().double().mean(0).numpy() for a in range(model.n_actions)]
     )
     set_node = torch.tensor(world.targets)[actions]
-    told = graph_metrics.graph_density(model.graph(x, actions).cpu().numpy(), set_node.numpy())
+    told = graph_metrics.graph_density(done.edges.cpu().numpy(), set_node.numpy())
     majority = int(np.bincount(train, minlength=model.n_actions).argmax())
     return {
         "retrieval": metrics.retrieval(
-            sample.actions, retrieved, None, majority, n_actions=model.n_actions
+            sample.actions, named.actions.cpu().numpy(), None, majority, n_actions=model.n_actions
         ),
         "intervention": {
             "codes_right": float((done.codes.cpu() == y).float().mean()),

@@ -2,12 +2,9 @@
 
 The encoder is *local* on purpose: what it writes at one place depends on little more than the 8 x 8
 pixels of that place. An action that recolours an object then changes the codes of the object's
-places and no others, so that the effects mask can be small. The decoder has no such duty: it sees
-neighbours, so that it can draw edges that codes of one place alone cannot.
-
-Both work at a quarter of the image's resolution or less (a convolution whose stride equals its size
-reads 4 x 4 pixels at once, and the decoder writes 4 x 4 pixels at once). That is what makes
-training a matter of minutes on two cores.
+places and no others, so that the effects mask can be small. The decoder sees neighbours, so that it
+can draw edges that codes of one place alone cannot. Both work at a quarter of the image's
+resolution or less: training is a matter of minutes on two cores.
 """
 
 from __future__ import annotations
@@ -24,11 +21,8 @@ PATCH = 8  # pixels on a side of one place of the code map
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """One pass through the autoencoder.
-
-    images: (B, 3, H, W), not clipped.  quantized: what the codebooks did; None while they have not
-        started.  encoded: (B, D, h, w), what the encoder gave them.
-    """
+    """One pass: images (B, 3, H, W), not clipped; what the codebooks did, None while they have not
+    started; and what the encoder gave them, (B, D, h, w)."""
 
     images: Tensor
     quantized: Quantized | None
@@ -52,8 +46,7 @@ class QuantizedAutoencoder(nn.Module):
 
     quantizer: the codebooks; its width is the depth D of the code map.
     image_shape: (H, W, 3), H and W multiples of 8; one place of the code map is 8 x 8 pixels.
-    width: channels of the decoder.  blocks: residual blocks of the decoder at the code map's
-        resolution.
+    width: channels of the decoder.  blocks: how many residual blocks it has.
     """
 
     def __init__(

@@ -3,91 +3,58 @@
 For one action `a` and the codes of an image, three things are said about each node `j` (a place of
 the code map):
 
-* **effects mask** `m[j, c]`: the probability that the action sets code c of node j. Where it does
-  not, the code is copied.
-* **graph** `g[i, j]`: the probability that node i is a *cause* of node j under this action. Row =
-  cause, column = effect.
-  A node reads its own old code only through its own edge `j -> j`: there is no hidden path from j
-  to itself, so cutting that edge really cuts it, which is what a hard `do()` needs.
-* **mechanism**: a distribution over the new code given the values of the causes.
+* **effects mask** `m[j, c]`: the probability that the action sets code c of node j (the action's
+  *intervention targets*). Where it does not, the code is copied.
+* **graph** `g[i, j]`: the *edge probability* that node i is a *cause* of node j under this action.
+  Row = cause, column = effect. A node reads its own old code only through its own edge `j -> j`, so
+  that cutting the edges into j really cuts j off, as a *hard intervention* do(j = code) needs.
+* **mechanism**: a distribution over the new code given the values of the causes. An action is a
+  *soft intervention*: it replaces the mechanisms of its targets.
 
-The likelihood of the new codes y given the old codes x and the action sums the mask out exactly:
+The likelihood of the new codes y given the old codes x and the action sums the mask out exactly
+(it is *marginalised*; nothing is sampled for it):
 
     p(y | x, a) = (1 - m) copy(y | x) + m mechanism(y | causes, a)        for each code [j, c]
 
-where `copy` keeps the old code up to a small noise. Nothing is sampled for the mask. Edges are
-sampled while training, hard, with a straight-through gradient that also reaches edges that are off;
-in evaluation an edge is on when its probability is above one half, so that evaluation is
-deterministic.
+where `copy` keeps the old code up to a small noise. Edges are sampled while training, hard, with a
+*straight-through* gradient that also reaches edges that are off; in evaluation an edge is on when
+its probability counts (`arrays.counts`), so that evaluation is deterministic. Every set code and
+every edge has a price in nats, a *Lagrange multiplier* held fixed (:func:`transition_loss`).
 
-How a node reads its causes (ours): a node starts from what it is (its position) and what is done
-(the action), knows nothing about any code, and reads from its causes several times, each time with
-a new question. Reading twice lets it ask "where is the object's edge" before "what colour is
-there", while the only way into node j stays the row of edges into j. All actions share one trunk
-and differ by an embedding and a small scale and shift, so that the cost of a step does not grow
-with the number of actions and rare actions borrow from frequent ones.
+A node starts from its position and the action, knows nothing about any code, and asks its causes
+several times: where is the object's edge, then, what colour is there. The only way into node j
+stays the row of edges into j. All actions share one trunk and differ by an embedding and a small
+scale and shift (*FiLM*): a step costs the same for any number of them, and rare ones borrow.
+
+When it misleads: a likelihood tests mask and predictions, not the graph. Where two nodes always
+agree, either can stand in for the other; another seed then draws another graph that predicts as
+well. Without interventions on the nodes themselves such edges are not *identifiable*. What is
+certain of an edge is what cutting it costs (`prune`); edges into nodes not set are never read.
 
 Source: CT layer of Gendron et al. 2023 (mask, graph discovery, one mechanism per action). The
-marginalised mask, the own edge and the repeated reading are ours. :class:`Variant` names what the
-published code does where it differs.
+marginalised mask, the own edge and the repeated reading are ours.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cvq_tutorial.common.arrays import counts
 from cvq_tutorial.method.attention import Block, Read
-
-_CHOICES = {
-    "retrieval": ("sum", "mean"),
-    "eval_edges": ("threshold", "sample"),
-    "unset": ("copy", "repredict"),
-    "scores": ("bilinear", "pair_mlp"),
-    "action_node": ("none", "connected", "isolated"),
-}
-
-
-@dataclass(frozen=True)
-class Variant:
-    """Published behaviours behind names; the defaults are ours.
-
-    retrieval: "sum" of log-likelihoods over codes, or the published "mean", which flattens the
-        posterior.
-    eval_edges: "threshold" at one half, or "sample" also in evaluation, as published.
-    unset: codes the action does not set are a "copy", or "repredict"ed by the mechanism, as
-        published.
-    scores: of an edge: "bilinear", or the published "pair_mlp" (its first layer factorised).
-    action_node: "none"; an extra cause that holds the action, "connected" to all nodes; or
-        "isolated", the published padding, where that node receives from all and sends to nobody, so
-        that it changes nothing.
-    """
-
-    retrieval: str = "sum"
-    eval_edges: str = "threshold"
-    unset: str = "copy"
-    scores: str = "bilinear"
-    action_node: str = "none"
-
-    def __post_init__(self) -> None:
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if value not in _CHOICES[f.name]:
-                raise ValueError(f"{f.name} must be one of {_CHOICES[f.name]}, found {value!r}")
 
 
 @dataclass(frozen=True)
 class TransitionOutput:
     """What the transition says about a batch, in log space.
 
-    log_copy: (B, N, C, K) log of the copy distribution.   log_mechanism: (B, N, C, K) log of the
-        mechanism.
-    mask_logit: (B, N, C).   edges: (B, N, N) probabilities, row = cause.   used_edges: the sample
-        that was read.
+    log_copy, log_mechanism: (B, N, C, K).  mask_logit: (B, N, C).
+    edges: (B, N, N) probabilities, row = cause.  used_edges: those that were read, 0 or 1.
+    For Q actions per image, each has Q after B (log_copy has 1 there).
     """
 
     log_copy: Tensor
@@ -95,7 +62,6 @@ class TransitionOutput:
     mask_logit: Tensor
     edges: Tensor
     used_edges: Tensor
-    repredict: bool = field(default=False)
 
     @property
     def mask(self) -> Tensor:
@@ -104,36 +70,44 @@ class TransitionOutput:
 
     def log_probs(self) -> Tensor:
         """(B, N, C, K) log-likelihood of every new code, the mask summed out."""
-        if self.repredict:
-            return self.log_mechanism
         keep = F.logsigmoid(-self.mask_logit)[..., None] + self.log_copy
         change = F.logsigmoid(self.mask_logit)[..., None] + self.log_mechanism
         return torch.logaddexp(keep, change)
 
     def log_likelihood(self, y: Tensor) -> Tensor:
         """(B, N, C) log-likelihood of codes y (B, N, C): `log_probs` at y, for less work."""
+        keep = F.logsigmoid(-self.mask_logit) + at_codes(self.log_copy, y)
+        change = F.logsigmoid(self.mask_logit) + at_codes(self.log_mechanism, y)
+        return torch.logaddexp(keep, change)
 
-        def at_y(log_distribution: Tensor) -> Tensor:
-            return log_distribution.expand(*y.shape, -1).gather(-1, y[..., None]).squeeze(-1)
+    def evidence(self, likely: Tensor) -> Tensor:
+        """(B, Q) what retrieval compares, of a log-likelihood (B, Q, N, C): its sum, in nats."""
+        return likely.flatten(2).sum(-1)
 
-        if self.repredict:
-            return at_y(self.log_mechanism)
-        keep = F.logsigmoid(-self.mask_logit) + at_y(self.log_copy)
-        return torch.logaddexp(keep, F.logsigmoid(self.mask_logit) + at_y(self.log_mechanism))
+    def of(self, actions: Tensor) -> TransitionOutput:
+        """What it says about one action (B,) per image, when all A of each were asked about."""
+        rows = torch.arange(len(actions), device=actions.device)
+        told = {k: v for k, v in vars(self).items() if isinstance(v, Tensor)}  # (B, A or 1, ...)
+        one = {k: v[rows, actions if v.shape[1] > 1 else 0] for k, v in told.items()}
+        return replace(self, **one)
+
+
+def at_codes(log_probs: Tensor, y: Tensor) -> Tensor:
+    """Of log-probabilities (..., K) those of codes y (...)."""
+    return log_probs.expand(*y.shape, -1).gather(-1, y[..., None]).squeeze(-1)
 
 
 class CausalTransition(nn.Module):
     """Mask, graph and mechanism over N nodes with C codes each, for A actions.
 
-    nodes: N.  codebooks: C.  codes: K.  actions: A.
-    width: D of the features.  rounds: how many times a node reads its causes.  variant: published
-    switches. The batch may ask about Q actions per image at once: actions are (B, Q), and what
-    depends only on the image (features, keys, values) is computed once for all Q. Training uses Q =
-    1, retrieval Q = A.
+    nodes: N.  codebooks: C.  codes: K.  actions: A.  width: D of the features.
+    reads: how many times a node reads its causes.
     """
 
     HEADS = 4
     COPY_NOISE = 1e-3  # probability that copy gives some other code; keeps log-likelihoods finite
+    EDGE_BIAS = 3.0  # log-odds of an edge at the start: nearly all are on
+    MASK_BIAS = -1.0  # log-odds of a set code at the start: about one in four is set
 
     def __init__(
         self,
@@ -143,15 +117,13 @@ class CausalTransition(nn.Module):
         actions: int,
         *,
         width: int = 96,
-        rounds: int = 2,
-        variant: Variant | None = None,
+        reads: int = 2,
     ) -> None:
         super().__init__()
         if width % self.HEADS:
             raise ValueError(f"width must be a multiple of {self.HEADS}, found {width}")
         self.nodes, self.codebooks, self.codes, self.actions = nodes, codebooks, codes, actions
-        self.width, self.rounds = width, rounds
-        self.variant = variant or Variant()
+        self.width = width
         std = width**-0.5
         self.code_vectors = nn.Parameter(torch.randn(codebooks, codes, width) * std)  # (C, K, D)
         self.cause_place = nn.Parameter(torch.randn(nodes, width) * std)  # (N, D)
@@ -160,14 +132,13 @@ class CausalTransition(nn.Module):
         self.cause_mlp = Block(width)
         self.edge_cause = nn.Linear(width, width)
         self.edge_effect = nn.Linear(width, width)
-        self.edge_bias = nn.Parameter(torch.tensor(3.0))  # starts with nearly all edges on
-        self.pair_out = nn.Linear(width, 1) if self.variant.scores == "pair_mlp" else None
-        self.reads = nn.ModuleList(Read(width, self.HEADS) for _ in range(rounds))
-        self.styles = nn.Parameter(torch.zeros(rounds, actions, 2 * width))  # scale and shift
+        self.edge_bias = nn.Parameter(torch.tensor(self.EDGE_BIAS))
+        self.reads = nn.ModuleList(Read(width, self.HEADS) for _ in range(reads))
+        self.styles = nn.Parameter(torch.zeros(reads, actions, 2 * width))  # FiLM: scale, shift
         self.mask_own = nn.Linear(width, width)
         self.mask_action = nn.Parameter(torch.randn(actions, width) * std)
         self.mask_out = nn.Linear(2 * width, codebooks)
-        nn.init.constant_(self.mask_out.bias, -1.0)
+        nn.init.constant_(self.mask_out.bias, self.MASK_BIAS)
         self.final = nn.LayerNorm(width)
         self.mechanism = nn.Linear(width, codebooks * codes)
         # edges that pruning has left, per action (row = cause)
@@ -178,8 +149,7 @@ class CausalTransition(nn.Module):
         """Start with codes alike where their vectors are alike; call it once, before training.
 
         vectors: (C, K, d) codebooks.  generator: of the random projections from d to D, on the CPU.
-        Without this, two codes that mean nearly the same picture are as foreign to each other as
-        any two, and each has to be learned alone. It is a start only: all weights stay free.
+        Else two codes that mean nearly the same picture are as foreign to each other as any two.
         """
         spread = vectors - vectors.mean(1, keepdim=True)
         spread = (spread / spread.std((1, 2), keepdim=True).clamp_min(1e-6)).cpu()  # (C, K, d)
@@ -192,8 +162,6 @@ class CausalTransition(nn.Module):
         self.code_vectors.copy_(projected())
         self.mechanism.weight.copy_(projected().flatten(0, 1))
 
-    # -- what depends on the image alone
-
     def features(self, x: Tensor) -> Tensor:
         """Cause features (B, N, D) of codes x (B, N, C); a node sees its own codes and place."""
         onehot = one_hot(x, self.codes, self.code_vectors.dtype)  # (B, N, C, K)
@@ -204,14 +172,8 @@ class CausalTransition(nn.Module):
         """(B, Q, N, N) log-odds of every edge; [..., i, j] is i causes j."""
         cause = self.edge_cause(h)  # (B, N, D)
         effect = self.edge_effect(state)  # (B, Q, N, D)
-        if self.pair_out is None:
-            scores = torch.einsum("bid,bqjd->bqij", cause, effect) / math.sqrt(self.width)
-        else:  # W [zi; zj] = W1 zi + W2 zj: no concatenation of all pairs
-            pair = F.leaky_relu(cause[:, None, :, None] + effect[:, :, None])
-            scores = self.pair_out(pair).squeeze(-1)
+        scores = torch.einsum("bid,bqjd->bqij", cause, effect) / math.sqrt(self.width)
         return scores + self.edge_bias
-
-    # -- the whole of it
 
     def forward(
         self,
@@ -224,54 +186,45 @@ class CausalTransition(nn.Module):
         """Distribution over the codes after an action.
 
         x: (B, N, C) int64.  actions: (B,) int64 in [0, A), or (B, Q) for Q actions per image, in
-        which case every field of the result has Q after B.
-        generator: where edges are sampled (training, or the "sample" variant); on the CPU.
-        cut: bool (N, N) or (B, N, N), edges to take away whatever their probability ([i, j]: i no
-            longer reaches j).
+            which case every field of the result has Q after B, and what depends only on the image
+            is computed once. Training uses Q = 1, retrieval Q = A.
+        generator: of the edges that are sampled in training; on the CPU.
+        cut: bool (N, N) or (B, N, N), edges to take away ([i, j]: i no longer reaches j).
         """
         single = actions.ndim == 1
         if single:
             actions = actions[:, None]
         h = self.features(x)  # (B, N, D)
         onehot = F.one_hot(actions, self.actions).to(h.dtype)  # (B, Q, A)
-        action = onehot @ self.action_vectors  # (B, Q, D)
-        state = self.effect_place + action[:, :, None]  # (B, Q, N, D)
+        state = self.effect_place + (onehot @ self.action_vectors)[:, :, None]  # (B, Q, N, D)
         logits = self.edge_logits(h, state).float()
         edges = torch.sigmoid(logits) * self.allowed[actions]  # (B, Q, N, N), row = cause
         used = self._choose(edges, generator)
         if cut is not None:
-            used = used * (~cut).to(used.dtype).reshape(*_lead(cut), self.nodes, self.nodes)
-        extra = None
-        if self.variant.action_node != "none":
-            extra = (action, 1.0 if self.variant.action_node == "connected" else 0.0)
-        for read, style in zip(self.reads, self.styles, strict=True):
-            scale, shift = (onehot @ style)[:, :, None].chunk(2, dim=-1)  # (B, Q, 1, D)
-            state = read(state, h, used, scale, shift, extra)
+            used = used * (~cut).to(used.dtype).reshape(-1, 1, self.nodes, self.nodes)
+        state = self._listen(state, h, used, onehot)
         out = self.final(state)
         own = torch.tanh(self.mask_own(h))[:, None] * (onehot @ self.mask_action)[:, :, None]
         mask_logit = self.mask_out(torch.cat([own, out], dim=-1)).float()  # (B, Q, N, C)
-        log_mechanism = (
-            self.mechanism(out).float().unflatten(-1, (self.codebooks, self.codes)).log_softmax(-1)
-        )
+        scores = self.mechanism(out).float().unflatten(-1, (self.codebooks, self.codes))
+        told = (self._copy(x)[:, None], scores.log_softmax(-1), mask_logit, edges, used)
+        return TransitionOutput(*(t.squeeze(1) if single else t for t in told))
 
-        def asked(t: Tensor) -> Tensor:
-            return t.squeeze(1) if single else t
-
-        return TransitionOutput(
-            asked(self._copy(x)[:, None]),
-            asked(log_mechanism),
-            asked(mask_logit),
-            asked(edges),
-            asked(used),
-            repredict=self.variant.unset == "repredict",
-        )
+    def _listen(self, state: Tensor, h: Tensor, gate: Tensor, onehot: Tensor) -> Tensor:
+        """Effects (B, Q, N, D) after they have asked their causes h (B, N, D) several times."""
+        for read, style in zip(self.reads, self.styles, strict=True):
+            scale, shift = (onehot @ style)[:, :, None].chunk(2, dim=-1)  # (B, Q, 1, D)
+            state = read(state, h, gate, scale, shift)
+        return state
 
     def _choose(self, edges: Tensor, generator: torch.Generator | None) -> Tensor:
-        if self.training or self.variant.eval_edges == "sample":
-            noise = torch.rand(edges.shape, generator=generator).to(edges.device)
-            hard = (noise < edges).to(edges.dtype)
-            return hard + edges - edges.detach()
-        return (edges > 0.5).to(edges.dtype)
+        return self._sampled(edges, generator) if self.training else counts(edges).to(edges.dtype)
+
+    def _sampled(self, edges: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Edges drawn hard, 0 or 1, with a straight-through gradient to their probability."""
+        noise = torch.rand(edges.shape, generator=generator).to(edges.device)
+        hard = (noise < edges).to(edges.dtype)
+        return hard + edges - edges.detach()
 
     def _copy(self, x: Tensor) -> Tensor:
         other = math.log(self.COPY_NOISE / (self.codes - 1))
@@ -280,16 +233,9 @@ class CausalTransition(nn.Module):
 
 
 def one_hot(codes: Tensor, size: int, dtype: torch.dtype) -> Tensor:
-    """Codes (...) int64 in [0, size) as ones among zeros, (..., size).
-
-    Without the integers eight bytes wide that `F.one_hot` makes first.
-    """
+    """`F.one_hot` (..., size) of codes (...), without the integers that it makes first."""
     zeros = torch.zeros((*codes.shape, size), dtype=dtype, device=codes.device)
     return zeros.scatter_(-1, codes[..., None], 1.0)
-
-
-def _lead(cut: Tensor) -> tuple[int, ...]:
-    return (1, 1) if cut.ndim == 2 else (cut.shape[0], 1)
 
 
 @dataclass(frozen=True)

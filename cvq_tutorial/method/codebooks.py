@@ -1,22 +1,24 @@
 """Codebooks: how a map of vectors becomes integers, and how gradient still gets through.
 
 The encoder's map `(B, D, h, w)` is cut along its channels into C slices of `d = D / C`; slice c
-holds the channels `[c d, (c + 1) d)` and has a codebook of its own with K vectors. At each place,
-each slice is replaced by its nearest vector; the index of that vector is the *code*. Codes of one
-image are `(N, C)` integers with `N = h w`, places in row-major order.
+holds the channels `[c d, (c + 1) d)` and has a codebook of its own with K vectors (a *product
+quantiser*). At each place, each slice is replaced by its *nearest code*, the index of the nearest
+vector. Codes of one image are `(N, C)` integers with `N = h w`, places in row-major order.
 
-Three things here are easy to get wrong, and each is held by a test:
+Four things here are easy to get wrong, and each is held by a test:
 
-* the two losses are computed on the encoder's output, *before* the straight-through line; computed
-  after it, the codebook loss would have no gradient at all;
+* the two losses are computed on the encoder's output, *before* the *straight-through* line, which
+  hands the gradient of the chosen vector to the encoder as it is; computed after it, the codebook
+  loss would have no gradient at all;
 * encoding never changes the codebook. Only :meth:`Quantizer.update` does, and only the training
-  loop calls it;
+  loop calls it: an *EMA codebook*, whose vectors follow running means, with dead codes *revived*;
+* a revived code takes its count and its sum with it, else the next mean puts it where it died;
 * distances are float32 whatever the precision around them: in half precision `|z|^2` overflows
   silently.
 
 Source: van den Oord et al. 2017 (nearest code, straight-through, two losses; the moving average in
-its appendix); several codebooks per place as in Gendron et al. 2023. `slices="overlap"` is the
-published code's slicing, kept to show what it costs.
+its appendix); several codebooks per place as in Gendron et al. 2023. What the published code does
+otherwise (`slices="overlap"`, `rule="gradient"`) is in `published`.
 """
 
 from __future__ import annotations
@@ -27,8 +29,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SLICES = ("split", "overlap")
-RULES = ("ema", "gradient")
+from cvq_tutorial.common.tensors import check_codes
+
+DEAD = 0.02  # of an even share: a code that is used less is revived ...
+REVIVED = 0.2  # ... with this share: it has some hundred steps to find use before it dies again
+KMEANS = 8  # rounds of k-means at the start
 
 
 @dataclass(frozen=True)
@@ -53,22 +58,13 @@ class Quantizer(nn.Module):
     """C codebooks of K vectors over C slices of D channels.
 
     width: D, divisible by `codebooks`.  codebooks: C.  codes: K.
-    rule: "ema" moves a code to the running mean of the vectors it was given (default); "gradient"
-        trains it by the codebook loss.
-    slices: "split" cuts the channels; "overlap" reads `[c, c + d)` as the released code does, so
-        that most channels are never read.
-    decay: of the running mean, in [0, 1).
+    decay: of the running means, in [0, 1).
     """
 
+    rule, slices = "ema", "split"  # `published` has others
+
     def __init__(
-        self,
-        width: int,
-        codebooks: int = 1,
-        codes: int = 64,
-        *,
-        rule: str = "ema",
-        slices: str = "split",
-        decay: float = 0.98,
+        self, width: int, codebooks: int = 1, codes: int = 64, *, decay: float = 0.98
     ) -> None:
         super().__init__()
         if codebooks < 1 or width % codebooks:
@@ -77,19 +73,11 @@ class Quantizer(nn.Module):
             )
         if codes < 2:
             raise ValueError(f"a codebook needs at least 2 codes, found {codes}")
-        if slices not in SLICES:
-            raise ValueError(f"slices must be one of {SLICES}, found {slices!r}")
-        if rule not in RULES:
-            raise ValueError(f"rule must be one of {RULES}, found {rule!r}")
         if not 0.0 <= decay < 1.0:
             raise ValueError(f"decay must lie in [0, 1), found {decay}")
-        self.width, self.codebooks, self.codes = width, codebooks, codes
-        self.rule, self.slices, self.decay = rule, slices, decay
+        self.width, self.codebooks, self.codes, self.decay = width, codebooks, codes, decay
         vectors = torch.empty(codebooks, codes, width // codebooks).uniform_(-1 / codes, 1 / codes)
-        if rule == "gradient":
-            self.vectors = nn.Parameter(vectors)  # (C, K, d)
-        else:
-            self.register_buffer("vectors", vectors)
+        self.register_buffer("vectors", vectors)  # (C, K, d)
         self.register_buffer("count", torch.ones(codebooks, codes))  # (C, K) running use
         self.register_buffer("total", vectors.clone())  # (C, K, d) running sum
         self.register_buffer("started", torch.zeros((), dtype=torch.bool))
@@ -111,12 +99,7 @@ class Quantizer(nn.Module):
         chosen = self._gather(codes)  # (B, N, C, d)
         commitment = F.mse_loss(parts, chosen.detach())
         codebook = F.mse_loss(chosen, parts.detach())
-        values = self.to_map(chosen, z.shape[-2:])
-        if self.slices == "split":
-            values = z + (values.to(z.dtype) - z).detach()
-        else:  # each codebook passes its gradient to the channels it read, as published
-            through = self.to_map(parts, z.shape[-2:])
-            values = (through + (values - through).detach()).to(z.dtype)
+        values = self._straight_through(z, parts, chosen)
         return Quantized(values, codes, commitment, codebook)
 
     def encode(self, z: Tensor) -> Tensor:
@@ -160,45 +143,43 @@ class Quantizer(nn.Module):
         if not self.started:
             self._start(flat, generator)
             return 0
-        if self.rule == "ema":
-            hit = F.one_hot(codes.flatten(0, 1).T, self.codes).float()  # (C, M, K)
-            self.count.mul_(self.decay).add_(hit.sum(1), alpha=1 - self.decay)
-            self.total.mul_(self.decay).add_(hit.transpose(1, 2) @ flat, alpha=1 - self.decay)
-            self._follow()
-        else:
-            hit = F.one_hot(codes.flatten(0, 1).T, self.codes).float()
-            self.count.mul_(self.decay).add_(hit.sum(1), alpha=1 - self.decay)
+        hit = F.one_hot(codes.flatten(0, 1).T, self.codes).float()  # (C, M, K)
+        self.count.mul_(self.decay).add_(hit.sum(1), alpha=1 - self.decay)
+        self._follow(hit, flat)
         return self.revive(flat, generator)
 
     @torch.no_grad()
-    def revive(
-        self, flat: Tensor, generator: torch.Generator | None = None, share: float = 0.02
-    ) -> int:
-        """Move codes that are hardly used onto random vectors of the batch, with their running
-        means.
+    def revive(self, flat: Tensor, generator: torch.Generator | None = None) -> int:
+        """Move codes that are hardly used onto random vectors of the batch; returns how many.
 
-        flat: (C, M, d). A code is dead when its running use is below `share` of an even share.
-        Without moving count and total as well, the next running mean would put the code back where
-        it died.
+        flat: (C, M, d). A code is dead when its running use is below `DEAD` of an even share. Its
+        running means move with it: the next ones would put it back where it died.
         """
         even = self.count.sum(1, keepdim=True) / self.codes  # (C, 1)
-        dead = self.count < share * even  # (C, K)
+        dead = self.count < DEAD * even  # (C, K)
         number = int(dead.sum())
         if number:
             pick = torch.randint(
                 flat.shape[1], (self.codebooks, self.codes), generator=generator
             ).to(flat.device)
             fresh = torch.gather(flat, 1, pick[..., None].expand(-1, -1, flat.shape[-1]))
-            count = torch.where(dead, 0.2 * even, self.count)
+            count = torch.where(dead, REVIVED * even, self.count)
             self.vectors.data.copy_(torch.where(dead[..., None], fresh, self.vectors))
             self.total.copy_(torch.where(dead[..., None], fresh * count[..., None], self.total))
             self.count.copy_(count)
         return number
 
-    def _follow(self) -> None:
+    def _follow(self, hit: Tensor, flat: Tensor) -> None:
+        """Running means (EMA) of what each code was given: hit (C, M, K) of flat (C, M, d)."""
+        self.total.mul_(self.decay).add_(hit.transpose(1, 2) @ flat, alpha=1 - self.decay)
         self.vectors.data.copy_(self.total / self.count.clamp_min(1e-6)[..., None])
 
-    def _start(self, flat: Tensor, generator: torch.Generator | None, rounds: int = 8) -> None:
+    def _straight_through(self, z: Tensor, parts: Tensor, chosen: Tensor) -> Tensor:
+        """The chosen vectors as a map in the type of z; z gets the gradient as if it were they."""
+        values = self.to_map(chosen, z.shape[-2:])
+        return z + (values.to(z.dtype) - z).detach()
+
+    def _start(self, flat: Tensor, generator: torch.Generator | None) -> None:
         """Codebooks from the first batch: random distinct vectors, then k-means."""
         for c, points in enumerate(flat):
             distinct = torch.unique(points, dim=0)
@@ -207,7 +188,7 @@ class Quantizer(nn.Module):
             if len(centres) < self.codes:  # fewer vectors than codes: the rest starts beside them
                 more = centres[torch.arange(self.codes - len(centres)) % len(centres)]
                 centres = torch.cat([centres, more + 1e-3 * more.abs().mean().clamp_min(1e-6)])
-            for _ in range(rounds):
+            for _ in range(KMEANS):
                 hit = F.one_hot(_nearest(points, centres), self.codes).float()  # (M, K)
                 size = hit.sum(0)
                 mean = (hit.T @ points) / size.clamp_min(1)[:, None]
@@ -229,11 +210,11 @@ class Quantizer(nn.Module):
             raise FloatingPointError(
                 f"encoder output is not finite at batch position {where[0]} ({len(where)} in all)"
             )
-        if self.slices == "split":
-            return flat.unflatten(2, (self.codebooks, self.slice_width))
-        return torch.stack(
-            [flat[..., c : c + self.slice_width] for c in range(self.codebooks)], dim=2
-        )
+        return self._cut(flat)
+
+    def _cut(self, flat: Tensor) -> Tensor:
+        """(B, N, D) into slices (B, N, C, d)."""
+        return flat.unflatten(2, (self.codebooks, self.slice_width))
 
     def _nearest(self, parts: Tensor) -> Tensor:
         with torch.no_grad(), torch.autocast(parts.device.type, enabled=False):
@@ -249,24 +230,3 @@ class Quantizer(nn.Module):
 
 def _nearest(points: Tensor, centres: Tensor) -> Tensor:
     return ((centres**2).sum(-1) - 2 * points @ centres.T).argmin(-1)
-
-
-def check_codes(codes: Tensor, codebooks: int, size: int) -> None:
-    """Raise unless codes is an integer tensor (B, N, C) in [0, size); the message names the first
-    bad entry.
-
-    Done before any lookup: on a GPU an index out of range kills the process, and -1 would quietly
-    be the last code.
-    """
-    if not isinstance(codes, Tensor):
-        raise TypeError(f"codes must be a tensor of integers, found {type(codes).__name__}")
-    if codes.dtype not in (torch.int64, torch.int32):
-        raise TypeError(f"codes must be integers (int64), found {codes.dtype}")
-    if codes.ndim != 3 or codes.shape[-1] != codebooks:
-        raise ValueError(f"codes must have shape (B, N, {codebooks}), found {tuple(codes.shape)}")
-    if codes.numel() and (int(codes.min()) < 0 or int(codes.max()) >= size):
-        b, n, c = ((codes < 0) | (codes >= size)).nonzero()[0].tolist()
-        raise ValueError(
-            f"code {int(codes[b, n, c])} at batch {b}, node {n}, codebook {c} "
-            f"is outside 0..{size - 1}"
-        )

@@ -1,87 +1,66 @@
 """CausalVQ: reconstruct an image, intervene on it, name the action between two, show the graph.
 
-And do several actions in a row, or find those that lead from one image to another.
-
-This is the object that the lessons hold in their hands. It owns no training; it puts the
-autoencoder and the causal transition together, checks what it is given, and is deterministic: it
-always evaluates (whatever `training` says), and never changes a codebook.
+And do several actions in a row, or find those that lead from one image to another. This is the
+object that the lessons hold in their hands. It owns no training; it puts the autoencoder and the
+causal transition together, checks what it is given, and is deterministic: it always evaluates
+(whatever `training` says), and never changes a codebook. What it answers, and when to believe it,
+is in `answers`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.common.images import check_images
+from cvq_tutorial.common.tensors import check_actions, check_codes
+from cvq_tutorial.method.answers import Intervention, Retrieval, joined
 from cvq_tutorial.method.autoencoder import QuantizedAutoencoder
 from cvq_tutorial.method.causal_transition import CausalTransition, TransitionOutput
-from cvq_tutorial.method.codebooks import check_codes
 from cvq_tutorial.method.plan import Measure, Plan, search
 
-LAYOUTS = ("places", "codebook_places")
+Actions: TypeAlias = Any  # one number or name for all images, or one for each (B,)
 CARRIES = ("belief", "codes", "images")
-
-
-@dataclass(frozen=True)
-class Intervention:
-    """The outcome of do(action).
-
-    codes_before, codes: (B, N, C) int64.  mask: (B, N, C) in [0, 1], probability that the action
-        set a code.
-    images: (B, 3, H, W) in [0, 1], or None where the world has no images.
-    """
-
-    codes_before: Tensor
-    codes: Tensor
-    mask: Tensor
-    images: Tensor | None
-
-
-@dataclass(frozen=True)
-class Retrieval:
-    """Which action was it: log_posterior (B, A) with a uniform prior, actions (B,) likeliest."""
-
-    log_posterior: Tensor
-    actions: Tensor
 
 
 class CausalVQ(nn.Module):
     """Autoencoder and causal transition in one hand.
 
     autoencoder: None for worlds without images.  action_names: one per action.
-    layout: "places" (one node per place, C codes each) or "codebook_places" (published: one node
-        per codebook and place, one code each, node = c * h * w + place).
+    Sizes: n_nodes N of the graph, n_codebooks C and n_codes K of the codes that it takes and gives,
+    n_actions A, grid (h, w) of the code map; (1, N) without images.
+    explains_at: nats per code from which on y counts as explained by its best action; None until it
+        is set to what `measure.calibrate` says.
     """
 
     BATCH = 256  # images at a time inside; bounds memory
+    layout = "places"  # a node is a place; `published` has another
+    explains_at: float | None = None
 
     def __init__(
         self,
         autoencoder: QuantizedAutoencoder | None,
         transition: CausalTransition,
         action_names: list[str] | tuple[str, ...],
-        *,
-        layout: str = "places",
     ) -> None:
         super().__init__()
-        if len(action_names) != transition.actions:
-            raise ValueError(
-                f"expected {transition.actions} action names, found {len(action_names)}"
-            )
-        if layout not in LAYOUTS:
-            raise ValueError(f"layout must be one of {LAYOUTS}, found {layout!r}")
+        n_names, expected = len(action_names), transition.actions
+        if n_names != expected:
+            raise ValueError(f"expected {expected} action names, found {n_names}")
+        self.n_nodes, self.n_codebooks = transition.nodes, transition.codebooks
+        self.n_codes, self.n_actions = transition.codes, transition.actions
+        self.grid = (1, self.n_nodes)
         if autoencoder is not None:
-            quantizer, (h, w) = autoencoder.quantizer, autoencoder.grid
-            sizes = (h * w, quantizer.codebooks, quantizer.codes)
-            if layout != "places":
-                sizes = (h * w * quantizer.codebooks, 1, quantizer.codes)
+            quantizer, self.grid = autoencoder.quantizer, autoencoder.grid
+            self.n_codebooks = quantizer.codebooks
+            places = self.grid[0] * self.grid[1]
+            sizes = self.node_sizes(places, quantizer.codebooks, quantizer.codes)
             found = (transition.nodes, transition.codebooks, transition.codes)
             if found != sizes:
                 raise ValueError(
@@ -90,36 +69,6 @@ class CausalVQ(nn.Module):
         self.autoencoder = autoencoder
         self.transition = transition
         self.action_names = list(action_names)
-        self.layout = layout
-
-    # -- sizes
-
-    @property
-    def n_nodes(self) -> int:
-        """N, nodes of the graph."""
-        return self.transition.nodes
-
-    @property
-    def n_codebooks(self) -> int:
-        """C of the codes that this object takes and gives."""
-        return (
-            self.autoencoder.quantizer.codebooks if self.autoencoder else self.transition.codebooks
-        )
-
-    @property
-    def n_codes(self) -> int:
-        """K."""
-        return self.transition.codes
-
-    @property
-    def n_actions(self) -> int:
-        """A."""
-        return self.transition.actions
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """(h, w) of the code map; (1, N) without images."""
-        return self.autoencoder.grid if self.autoencoder else (1, self.n_nodes)
 
     @property
     def device(self) -> torch.device:
@@ -128,10 +77,7 @@ class CausalVQ(nn.Module):
     # -- images <-> codes
 
     def encode(self, images: Tensor) -> Tensor:
-        """Codes (B, N, C) int64 of images (B, 3, H, W) float in [0, 1].
-
-        Raises TypeError / ValueError naming expected and found for another type, shape or range.
-        """
+        """Codes (B, N, C) int64 of images (B, 3, H, W) float in [0, 1]. Other images raise."""
         auto = self._images()
         check_images(images, auto.image_shape)
         with self._evaluating():
@@ -152,14 +98,13 @@ class CausalVQ(nn.Module):
 
     # -- actions
 
-    def intervene(self, x: Tensor, actions: Tensor | np.ndarray | int | str) -> Intervention:
+    def intervene(self, x: Tensor, actions: Actions) -> Intervention:
         """do(action): likeliest codes after the action, and their picture.
 
         x: images (B, 3, H, W) or codes (B, N, C).  actions: one for all (number or name), or (B,).
         The picture is decoded from the *expected* vector of each place under the predicted
-        distribution, not from the likeliest
-        code alone: where two codes are nearly as likely, their mean errs less than the wrong one of
-            them.
+        distribution, not from the likeliest code alone: where two codes are nearly as likely, their
+        mean errs less than the wrong one of them.
         """
         return self.compose(x, [actions])[0]
 
@@ -182,19 +127,17 @@ class CausalVQ(nn.Module):
         if carry == "images":
             self._images()
         each = [self.check_actions(a, len(codes)).split(self.BATCH) for a in actions]
-        parts: list[list[Intervention]] = [[] for _ in each]
+        steps: list[list[Intervention]] = [[] for _ in each]
         for part, now in enumerate(codes.split(self.BATCH)):
             belief = None
             for step, action in enumerate(each):
                 out, after = self._advance(now, belief, action[part])
-                new, images = after.argmax(-1), None
-                if self.autoencoder is not None:
-                    with self._evaluating():
-                        images = self.autoencoder.decode_expected(after.exp())
-                parts[step].append(Intervention(now, new, self.from_nodes(out.mask), images))
+                done = self._painted(self._outcome(now, out, after))
+                steps[step].append(done)
                 belief = after if carry == "belief" else None
-                now = self.encode(images) if carry == "images" and images is not None else new
-        return [_joined(step) for step in parts]
+                again = carry == "images" and done.images is not None
+                now = self.encode(done.images) if again else done.codes
+        return [joined(parts) for parts in steps]
 
     def plan(self, x: Tensor, y: Tensor, **options: Any) -> Plan:
         """The shortest sequence of actions found that leads from x to y.
@@ -217,24 +160,40 @@ class CausalVQ(nn.Module):
         """Name the action between x and y, each images (B, 3, H, W) or codes (B, N, C).
 
         One pass scores every action: posterior over A actions with a uniform prior, from
-        log-likelihoods summed over all codes (or their mean, in the published variant).
+        log-likelihoods summed over all codes; and a verdict, see `Retrieval`.
         """
+        return self.intervene_and_retrieve(x, None, y)[1]
+
+    def intervene_and_retrieve(
+        self, x: Tensor, actions: Actions | None, y: Tensor
+    ) -> tuple[Any, Retrieval]:
+        """`intervene(x, actions)` (None of no actions) and `retrieve(x, y)`, from a single pass."""
         before, after = self._codes(x), self._codes(y)
         if len(before) != len(after):
             raise ValueError(f"x and y must have one length, found {len(before)} and {len(after)}")
+        asked = None if actions is None else self.check_actions(actions, len(before))
         every = torch.arange(self.n_actions, device=self.device)
-        scores = []
+        nats, scores, done = [], [], list[Intervention]()
         size = max(1, self.BATCH // self.n_actions)
-        for c, d in zip(before.split(size), after.split(size), strict=True):
+        for first in range(0, max(1, len(before)), size):
+            part = slice(first, first + size)
+            c, d = before[part], self.to_nodes(after[part])[:, None]
             out = self.distribution(c, every.expand(len(c), -1))  # fields (B, A, N, C, ...)
-            target = self.to_nodes(d)[:, None].expand(-1, self.n_actions, -1, -1)
-            likely = out.log_likelihood(target).flatten(2)  # (B, A, N C)
-            published = self.transition.variant.retrieval == "mean"
-            scores.append(likely.mean(-1) if published else likely.sum(-1))
+            likely = out.log_likelihood(d.expand(-1, self.n_actions, -1, -1))
+            nats.append(likely.flatten(2).sum(-1))
+            scores.append(out.evidence(likely))
+            if asked is not None:
+                one = out.of(asked[part])
+                done.append(self._outcome(c, one, self.from_nodes(one.log_probs())))
         log_posterior = torch.cat(scores).log_softmax(-1)
-        return Retrieval(log_posterior, log_posterior.argmax(-1))
+        named = Retrieval(
+            log_posterior, log_posterior.argmax(-1), torch.cat(nats),
+            (before == after).flatten(1).all(1), before[0].numel() if len(before) else 1,
+            self.action_names, self.explains_at,
+        )  # fmt: skip
+        return self._painted(joined(done)) if done else None, named
 
-    def graph(self, x: Tensor, action: Tensor | np.ndarray | int | str) -> Tensor:
+    def graph(self, x: Tensor, action: Actions) -> Tensor:
         """Edge probabilities (B, N, N) under the action; [b, i, j] is "i is a cause of j"."""
         codes = self._codes(x)
         actions = self.check_actions(action, len(codes))
@@ -245,19 +204,12 @@ class CausalVQ(nn.Module):
     def distribution(
         self, codes: Tensor, actions: Tensor, *, cut: Tensor | None = None
     ) -> TransitionOutput:
-        """All that the transition says about codes (B, N, C) under actions (B,) or (B, Q).
-
-        See `transition.TransitionOutput`; in the layout "codebook_places" its nodes are N C.
-        cut: edges to take away, see `CausalTransition.forward`.
-        """
+        """All that the transition says about codes (B, N, C); see `CausalTransition.forward`."""
         with self._evaluating():
             return self.transition(self.to_nodes(codes), actions.to(self.device), cut=cut)
 
     def belief(self, codes: Tensor) -> Tensor:
-        """(B, N, C, K) log-probability of every code, before any action: what copying would give.
-
-        codes: (B, N, C), certain but for the noise of a copy.
-        """
+        """(B, N, C, K) log-probability of every code, before any action: sure up to copy noise."""
         nothing = torch.zeros(len(codes), dtype=torch.int64, device=self.device)
         return self.from_nodes(self.distribution(codes, nothing).log_copy)  # of whatever action
 
@@ -275,48 +227,19 @@ class CausalVQ(nn.Module):
         equally = torch.eye(self.n_codes, device=self.device)  # far from each other
         return Measure(codes[0], equally.expand(self.n_codebooks, -1, -1))
 
-    # -- checks
-
     def check_codes(self, codes: Tensor) -> Tensor:
-        """The codes on the model's device.
-
-        Raises TypeError or ValueError unless they are integers (B, N, C) in [0, K).
-        """
+        """The codes on the model's device; TypeError or ValueError unless (B, N, C) in [0, K)."""
         check_codes(codes, self.n_codebooks, self.n_codes)
         places = self.grid[0] * self.grid[1]
         if codes.shape[1] != places:
             raise ValueError(f"codes must have {places} nodes, found shape {tuple(codes.shape)}")
         return codes.to(self.device, torch.int64)
 
-    def check_actions(self, actions: Tensor | np.ndarray | int | str, batch: int) -> Tensor:
-        """Actions (B,) int64 on the model's device.
-
-        actions: one number or name for all images, or one number per image, or one name.
-        """
-        if isinstance(actions, str):
-            actions = self._number_of(actions)
-        elif isinstance(actions, (list, tuple)):
-            actions = [self._number_of(a) if isinstance(a, str) else a for a in actions]
-        elif actions is None:
-            raise TypeError("actions must be numbers or names, found None")
-        found = torch.as_tensor(actions)
-        if found.dtype.is_floating_point or found.dtype == torch.bool:
-            raise TypeError(f"actions must be integers, found {found.dtype}")
-        if found.ndim == 0:
-            found = found.expand(batch)
-        if found.shape != (batch,):
-            raise ValueError(f"expected one action or {batch}, found shape {tuple(found.shape)}")
-        if batch and not (int(found.min()) >= 0 and int(found.max()) < self.n_actions):
-            bad = found[(found < 0) | (found >= self.n_actions)][0]
-            raise ValueError(f"action {int(bad)} is outside 0..{self.n_actions - 1}")
-        return found.to(self.device, torch.int64)
+    def check_actions(self, actions: Actions, batch: int) -> Tensor:
+        """Actions (B,) int64 on the model's device, of one for all images or one for each."""
+        return check_actions(actions, self.action_names, batch).to(self.device, torch.int64)
 
     # -- inside
-
-    def _number_of(self, action: str) -> int:
-        if action not in self.action_names:
-            raise ValueError(close_match("action", action, self.action_names))
-        return self.action_names.index(action)
 
     def _images(self) -> QuantizedAutoencoder:
         if self.autoencoder is None:
@@ -345,16 +268,29 @@ class CausalVQ(nn.Module):
         flat = self.from_nodes(after.flatten(0, 1) if many else after)
         return out, flat.unflatten(0, actions.shape) if many else flat
 
+    def _outcome(self, codes: Tensor, out: TransitionOutput, after: Tensor) -> Intervention:
+        """An intervention that is not painted yet.  after: (B, N, C, K), what is believed then."""
+        mask = self.from_nodes(out.mask)
+        return Intervention(codes, after.argmax(-1), mask, out.edges, None, (after,))
+
+    def _painted(self, done: Intervention) -> Intervention:
+        if self.autoencoder is None:
+            return done
+        with self._evaluating():
+            parts = done.log_probs.split(self.BATCH)
+            images = [self.autoencoder.decode_expected(part.exp()) for part in parts]
+        return replace(done, images=torch.cat(images))
+
+    def node_sizes(self, places: int, codebooks: int, codes: int) -> tuple[int, int, int]:
+        """(nodes, codebooks, codes) of the transition for a code map of that many places."""
+        return places, codebooks, codes
+
     def to_nodes(self, codes: Tensor) -> Tensor:
-        if self.layout == "places":
-            return codes
-        return codes.transpose(1, 2).flatten(1, 2).unsqueeze(2)  # (B, C N, 1)
+        """Codes, or any (B, N, C, ...), as the transition has them; `from_nodes` inverts it."""
+        return codes
 
     def from_nodes(self, values: Tensor) -> Tensor:
-        if self.layout == "places":
-            return values
-        c = self.n_codebooks
-        return values.squeeze(2).unflatten(1, (c, -1)).transpose(1, 2)  # (B, N, C, ...)
+        return values
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
@@ -367,14 +303,3 @@ class CausalVQ(nn.Module):
         finally:
             for module, mode in modes:
                 module.training = mode
-
-
-def _joined(parts: list[Intervention]) -> Intervention:
-    """Interventions on parts of a batch as one on the whole."""
-    images = [part.images for part in parts if part.images is not None]
-    return Intervention(
-        torch.cat([part.codes_before for part in parts]),
-        torch.cat([part.codes for part in parts]),
-        torch.cat([part.mask for part in parts]),
-        torch.cat(images) if images else None,
-    )

@@ -4,15 +4,13 @@ A plan is searched for step by step. Every step does all actions on every state 
 one batched pass, and keeps the `beam` states that are nearest to y. What makes it work (all ours;
 the known implementations of the method have no plans):
 
-* **A state is a belief, not a guess.** An action leaves some codes uncertain. Whoever goes on from
-  the likeliest codes takes each of them for certain, and after a few steps the true y looks
-  impossible. Here a code that the next action does not set keeps the whole distribution that it
-  had. The likelihood of y under the belief is then about what the belief itself expects of an
-  outcome, also after five steps, and that is how a search can know that it has arrived.
+* **A state is a belief, not a guess.** Whoever goes on from the likeliest codes takes each of them
+  for certain, and after a few steps the true y looks impossible. Here a code that the next action
+  does not set keeps the whole distribution that it had. The likelihood of y is then about what the
+  belief itself expects of an outcome: that is how a search can know that it has arrived.
 * **Near is measured between vectors.** Seen through the likelihood of y, a wall three hues off is
-  as wrong as one five hues off, and the search gets no direction. The distance between the vector
-  that the belief expects at each place and the vector of y's code falls step by step, and it falls
-  by another third or more for the last, small step, where the likelihood at times sees nothing.
+  as wrong as one five hues off. The distance between the vector that the belief expects at each
+  place and the vector of y's code falls step by step, also for the last, small step.
 * **One step further.** The nearest state is tried one action further before the search stops; it
   stops where no action comes clearly nearer.
 
@@ -30,7 +28,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from cvq_tutorial.common.checks import whole_number
+from cvq_tutorial.common.checks import number, whole_number
 
 TOLERANCE = 0.5  # nats per code
 GAIN = 0.15  # share of the distance
@@ -124,11 +122,10 @@ def search(
     tolerance: nats per code that y may be less likely than the belief expects, and be reached.
     gain: share of the distance to y, in (0, 1), by which another action must come nearer to be
         worth it.
-    Raises TypeError or ValueError for a number of the wrong kind or range.
     """
     max_steps, beam = whole_number("max_steps", max_steps), whole_number("beam", beam)
-    tolerance = _number("tolerance", tolerance, 0, math.inf)
-    gain = _number("gain", gain, 0, 1)
+    tolerance = number("tolerance", tolerance, 0, math.inf)
+    gain = number("gain", gain, 0, 1)
 
     def tried(states: list[_State]) -> list[_State]:
         """What every action makes of every state."""
@@ -178,11 +175,3 @@ def _kept(states: list[_State], beam: int) -> list[_State]:
             break
     # a belief is a view of all that were made with it: only what stays may stay in memory
     return [replace(state, belief=state.belief.clone()) for state in kept.values()]
-
-
-def _number(name: str, value: float, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number, found {value!r}")
-    if not low <= value < high:
-        raise ValueError(f"{name} must lie in [{low}, {high}), found {value}")
-    return float(value)

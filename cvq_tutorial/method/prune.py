@@ -1,14 +1,15 @@
 """Take away the edges that nothing depends on, so that the graph says what the mechanisms need.
 
-Training puts a price on edges, but a price has two faces: too low and edges stay that are never
-used, too high and needed ones go (on a world of known graph, the quality of the graph rose with the
-price until everything collapsed). So the price stays low, and what an edge is *worth* is measured
-afterwards on held-out transitions: how many nats of log-likelihood of the effect are lost when it
-is cut. Edges are then cut for good, the cheapest first, as many at once as together cost an effect
-no more than a tolerance. Cutting together is what matters on images: each of twenty wall places can
+Intuition: training puts a price on edges, but a price has two faces: too low and edges stay that
+are never used, too high and needed ones go. So the price stays low, and what an edge is *worth* is
+measured afterwards on held-out transitions: how many nats of log-likelihood of its effect are lost
+when it is cut (the interventional measure; ours). Edges are then cut for good, the cheapest first,
+as many at once as together cost an effect no more than a tolerance: each of twenty wall places can
 be spared while the others tell the colour of the wall, but not all of them.
 
-Source: ours. The measure is the interventional one: cut the edge, look at the effect.
+What a result means: an edge that is left is needed by *this* network on *these* transitions.
+When it misleads: of causes that say the same, one is left, whichever; with few transitions per
+action a needed edge looks idle (on images 32 were too few); and who is cut is never asked again.
 """
 
 from __future__ import annotations
@@ -23,11 +24,10 @@ from cvq_tutorial.method.causal_transition import CausalTransition
 def edge_cost(
     transition: CausalTransition, x: Tensor, action: int, y: Tensor, *, batch: int = 512
 ) -> Tensor:
-    """What each edge is worth to its effect under one action.
+    """What each edge is worth to its effect under one action: (N, N) nats, row = cause.
 
     x, y: (B, N, C) codes before and after the action.
-    Returns (N, N) nats per transition, row = cause: the rise of the effect's negative
-    log-likelihood when that one edge is cut. Edges that are off cost 0.
+    It is the rise of the effect's negative log-likelihood per transition when that one edge is cut.
     """
     base = _nll(transition, x, action, y, None, batch)  # (N,)
     costs = []
@@ -62,9 +62,7 @@ def prune(
         if not len(rows):
             continue
         before, after = x[rows], y[rows]
-        order = edge_cost(transition, before, action, after).argsort(
-            0
-        )  # (N, N) cheapest cause first
+        order = edge_cost(transition, before, action, after).argsort(0)  # cheapest cause first
         rank = torch.empty_like(order).scatter_(
             0, order, torch.arange(transition.nodes, device=x.device)[:, None].expand_as(order)
         )

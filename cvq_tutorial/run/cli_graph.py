@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from cvq_tutorial.common.arrays import EDGE_AT
+
 GRAPH_FORMS = ("csv", "dot", "graphml", "json", "npz", "png", "svg")
 BINARY = ("npz", "png", "svg")
 
@@ -34,7 +36,7 @@ BINARY = ("npz", "png", "svg")
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1, min_open=True),
-    default=0.5,
+    default=EDGE_AT,
     show_default=True,
     help="Only edges from this probability on.",
 )

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cvq_tutorial.common.arrays import counts
 from cvq_tutorial.common.images import to_float
 from cvq_tutorial.data.transitions import changed_pixels, sample_transitions
 from cvq_tutorial.graphs.graph import CausalGraph
@@ -71,9 +72,9 @@ def look(model: Any, world: Any, n: int = 720, seed: int = 0, batch_size: int = 
     masks, guesses = [], []
     for start in range(0, n, batch_size):
         part = slice(start, start + batch_size)
-        done = model.intervene(x[part], asked[part])
+        done, named = model.intervene_and_retrieve(x[part], asked[part], y[part])
         masks.append(done.mask.amax(dim=2).cpu())  # (B, N)
-        guesses.append(model.retrieve(x[part], y[part]).actions.cpu())
+        guesses.append(named.actions.cpu())
     mask = torch.cat(masks).numpy()
     moved = (x != y).any(dim=2).numpy()
 
@@ -110,7 +111,7 @@ def shown_nodes(graph: CausalGraph) -> np.ndarray:
     So a picture of a model that has hardly learned is not empty.
     """
     mask = np.ones(graph.n_nodes) if graph.set_by is None else graph.set_by
-    chosen = mask >= 0.5
+    chosen = counts(mask)
     chosen[mask.argmax()] |= not chosen.any()
     return chosen
 

@@ -25,6 +25,7 @@ import PIL.Image
 from IPython.display import Image, display
 
 from cvq_tutorial import draw
+from cvq_tutorial.common.arrays import EDGE_AT
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.common.device import pick_device
 from cvq_tutorial.common.files import write_atomic
@@ -218,7 +219,7 @@ def export_graph(
     form: str = "csv",
     *,
     n: int = 64,
-    threshold: float = 0.5,
+    threshold: float = EDGE_AT,
     top_k: int | None = None,
     used: bool = False,
     view: str = "matrix",

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cvq_tutorial.method.autoencoder import QuantizedAutoencoder
-from cvq_tutorial.method.causal_transition import CausalTransition
-from cvq_tutorial.method.codebooks import Quantizer
 from cvq_tutorial.method.model import CausalVQ
+from cvq_tutorial.method.published import make_model, make_quantizer, make_transition
 from cvq_tutorial.training.recipes import Recipe
 
 
@@ -17,12 +16,12 @@ def build(world: Any, recipe: Recipe) -> CausalVQ:
     Weights are drawn from torch's global generator; `train.train` seeds it.
     """
     if not world.has_images:
-        transition = CausalTransition(
+        transition = make_transition(
             world.n_nodes, 1, world.n_codes, world.n_actions,
-            width=recipe.width, rounds=recipe.reads, variant=recipe.variant,
+            width=recipe.width, reads=recipe.reads, variant=recipe.variant,
         )  # fmt: skip
         return CausalVQ(None, transition, list(world.action_names))
-    quantizer = Quantizer(
+    quantizer = make_quantizer(
         recipe.code_width, recipe.codebooks, recipe.codes, rule=recipe.rule, slices=recipe.slices
     )
     auto = QuantizedAutoencoder(
@@ -30,10 +29,10 @@ def build(world: Any, recipe: Recipe) -> CausalVQ:
     )
     places = auto.grid[0] * auto.grid[1]
     joint = recipe.layout == "places"
-    transition = CausalTransition(
+    transition = make_transition(
         places if joint else places * recipe.codebooks,
         recipe.codebooks if joint else 1,
         recipe.codes, world.factors.n_actions,
-        width=recipe.width, rounds=recipe.reads, variant=recipe.variant,
+        width=recipe.width, reads=recipe.reads, variant=recipe.variant,
     )  # fmt: skip
-    return CausalVQ(auto, transition, list(world.factors.action_names), layout=recipe.layout)
+    return make_model(auto, transition, list(world.factors.action_names), layout=recipe.layout)

@@ -18,9 +18,8 @@ from typing import Any
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.data.augment import AUGMENTS
 from cvq_tutorial.data.sampling import Sampling
-from cvq_tutorial.method.causal_transition import CausalTransition, Variant
-from cvq_tutorial.method.codebooks import RULES, SLICES
-from cvq_tutorial.method.model import LAYOUTS
+from cvq_tutorial.method.causal_transition import CausalTransition
+from cvq_tutorial.method.published import SWITCHES, Variant
 
 MOST_CODES = 2**15  # codes of a data set are kept as int16
 
@@ -39,8 +38,8 @@ class Recipe:
     `retrieval_weight` of the optional cross-entropy of the action posterior. `prune_tolerance`
     (nats that cutting edges may cost an effect; 0 = no pruning), `prune_transitions` per action to
     judge by. Codes worlds have no autoencoder; their sizes come from the world. Variants: `rule`,
-    `slices` (see `Quantizer`), `layout` (nodes are "places", or the published "codebook_places":
-    one node per codebook and place), and those of `transition.Variant`. Imbalance of the training
+    `slices`, `layout` (nodes are "places", or the published "codebook_places":
+    one node per codebook and place), and those of `published.Variant`. Imbalance of the training
     data: `value_weights`, `factor_weights`, `correlations`, `held_out`, texts as in `sampling`;
     `resample` is the cure, the share of the imbalance that drawing with other chances undoes (see
     `balance`). Few pictures: `augment` moves those of the training, and no others (see `augment`).
@@ -104,8 +103,9 @@ class Recipe:
             if f.type == "float" and not 0 <= value < float("inf"):
                 raise ValueError(f"recipe {f.name}: must be finite and not negative, found {value}")
         for name, known in (
-            ("rule", RULES), ("slices", SLICES), ("layout", LAYOUTS), ("augment", AUGMENTS),
-        ):  # fmt: skip
+            *((name, SWITCHES[name]) for name in ("rule", "slices", "layout")),
+            ("augment", AUGMENTS),
+        ):
             if getattr(self, name) not in known:
                 raise ValueError(f"recipe {name}: one of {known}, found {getattr(self, name)!r}")
         for name in ("warmup_share", "price_warmup", "resample"):

@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from cvq_tutorial import Quantizer, check, draw, explore, load_or_train, sample_values, to_float
 from cvq_tutorial.measure import codebook_use, psnr
+from cvq_tutorial.method import make_quantizer
 
 model, world, _ = load_or_train(  # a model with one codebook comes with the package
     device=device, codebooks=1, codes=64, decoder_width=64, decoder_blocks=2,
@@ -138,7 +139,7 @@ print("gradient at the chosen code: ", [round(g, 2) for g in (2 * (three[0] - ta
 moved = [loss_at(start.detach() + torch.tensor([step, 0.0])).item() for step in (0.0, 0.01)]
 print("control, the true change of the loss on a small move:", round(moved[1] - moved[0], 6))
 
-book = Quantizer(64, 1, 64, rule="gradient").to(here)
+book = make_quantizer(64, 1, 64, rule="gradient").to(here)
 book.vectors.data.copy_(vectors[None])
 small = z[:2].clone().requires_grad_()
 wanted = torch.ones_like(small)

@@ -24,7 +24,6 @@ import numpy as np
 import torch
 
 from cvq_tutorial import (
-    Quantizer,
     check,
     draw,
     explore,
@@ -34,6 +33,7 @@ from cvq_tutorial import (
     to_float,
 )
 from cvq_tutorial.lessons import load_or_train_a_judge
+from cvq_tutorial.method import make_quantizer
 
 here = pick_device(device)
 model, world, _ = load_or_train(device=device)
@@ -203,7 +203,7 @@ print(f"shuffled: {mean_shared(proper, shuffled=True):.2f}")
 # %% tags=["nbval-check-output"]
 def reads(slices):
     """Which channels each codebook reads: one channel at a time is set, and we look who notices."""
-    quantizer = Quantizer(64, 4, 2, slices=slices)
+    quantizer = make_quantizer(64, 4, 2, slices=slices)
     quantizer.vectors.copy_(torch.tensor([0.0, 1.0])[None, :, None].expand_as(quantizer.vectors))
     table = torch.zeros(4, 64, dtype=torch.bool)
     for channel in range(64):

@@ -132,7 +132,7 @@ def fit(data, chances=None):
     torch.manual_seed(seed)
     rng, noise = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     small = CausalTransition(shipped.n_nodes, shipped.n_codebooks, shipped.n_codes,
-                             shipped.n_actions, width=32, rounds=1).to(here)  # fmt: skip
+                             shipped.n_actions, width=32, reads=1).to(here)  # fmt: skip
     small.start_from(shipped.autoencoder.quantizer.vectors, noise)
     adam = torch.optim.AdamW(small.parameters(), 4e-3, betas=(0.9, 0.99))
     rate = torch.optim.lr_scheduler.OneCycleLR(adam, 4e-3, steps)

@@ -38,6 +38,7 @@ from cvq_tutorial import (
     to_float,
     train,
 )
+from cvq_tutorial.method import Variant, with_variant
 
 here = pick_device(device)
 model, world, _ = load_or_train(device=device)
@@ -371,12 +372,12 @@ print("and unseen is wrong:", bool(shares["unseen"][1] < 0.4))
 tests = sample_transitions(space, 60, "test", seed)
 x, y = (model.encode(to_float(world.render(v))) for v in (tests.x, tests.y))
 actions = torch.from_numpy(tests.actions).to(here)
-usual, ours = model.transition.variant, model.intervene(x, actions)
+usual, ours = model.transition, model.intervene(x, actions)
 switches = {"ours": {}, "mean": {"retrieval": "mean"}, "sample": {"eval_edges": "sample"},
             "repredict": {"unset": "repredict"}, "isolated": {"action_node": "isolated"}}  # fmt: skip
 seen = {}
 for name, switch in switches.items():
-    model.transition.variant = replace(usual, **switch)
+    model.transition = with_variant(usual, Variant(**switch))
     one, two = model.intervene(x, actions), model.intervene(x, actions)
     said = model.retrieve(x, y)
     outside = (one.codes != one.codes_before) & (ours.mask < 0.5)
@@ -388,7 +389,7 @@ for name, switch in switches.items():
         "moved": (one.codes != ours.codes).float().mean().item(),
     }
     print(f"{name:10}", "   ".join(f"{what} {v:.2f}" for what, v in seen[name].items()))
-model.transition.variant = usual
+model.transition = usual
 
 # %% tags=["nbval-check-output"]
 print("action accuracy at least 0.95 in all lines:",

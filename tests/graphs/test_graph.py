@@ -24,6 +24,7 @@ from cvq_tutorial.method.autoencoder import QuantizedAutoencoder
 from cvq_tutorial.method.causal_transition import CausalTransition
 from cvq_tutorial.method.codebooks import Quantizer
 from cvq_tutorial.method.model import CausalVQ
+from cvq_tutorial.method.published import make_model
 from cvq_tutorial.run import gallery
 from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.training.train import train
@@ -57,7 +58,7 @@ def image_model(layout: str) -> CausalVQ:
     places = auto.grid[0] * auto.grid[1]
     nodes, books = (places, 2) if layout == "places" else (2 * places, 1)
     transition = CausalTransition(nodes, books, 5, 2, width=16)
-    return CausalVQ(auto, transition, ["hue+", "hue-"], layout=layout).eval()
+    return make_model(auto, transition, ["hue+", "hue-"], layout=layout).eval()
 
 
 # What it is --------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from cvq_tutorial.common.device import half_precision
 from cvq_tutorial.common.images import to_float
 from cvq_tutorial.data.transitions import sample_transitions, split_of
 from cvq_tutorial.measure.evaluate import evaluate
-from cvq_tutorial.method.model import Intervention, Retrieval
+from cvq_tutorial.method.answers import Intervention, Retrieval
 from cvq_tutorial.training import checkpoints
 from cvq_tutorial.training.recipes import get
 from cvq_tutorial.training.train import train
@@ -183,7 +183,28 @@ def test_every_key_that_applies_is_there_for_codes(tmp_path):
 # --- models of known quality on codes -------------------------------------------------------------
 
 
-class KnowsCodes:
+def named(scores: Tensor, same: Tensor | None = None) -> Retrieval:
+    """The action of the highest score (B, A), the first of several."""
+    told = scores.log_softmax(1)
+    same = torch.zeros(len(told), dtype=torch.bool) if same is None else same
+    return Retrieval(told, told.argmax(1), told, same, 1, [])
+
+
+def done(x: Tensor, y: Tensor, mask: Tensor, edges: Tensor, images: Tensor | None) -> Intervention:
+    return Intervention(x, y, mask, edges, images, ())
+
+
+class Both:
+    """Two answers at once; counts how often it is asked."""
+
+    asked = 0
+
+    def intervene_and_retrieve(self, x, actions, y) -> tuple[Intervention, Retrieval]:
+        self.asked += 1
+        return self.intervene(x, actions), self.retrieve(x, y)
+
+
+class KnowsCodes(Both):
     """Answers from the world itself."""
 
     def __init__(self, world: CodesWorld, graph: np.ndarray) -> None:
@@ -196,11 +217,11 @@ class KnowsCodes:
     def retrieve(self, x: Tensor, y: Tensor) -> Retrieval:
         every = [self.after(x, torch.full((len(x),), a)) for a in range(self.n_actions)]
         agree = torch.stack([(e == y).all(2).all(1) for e in every], 1).float()
-        return Retrieval(agree.log_softmax(1), agree.argmax(1))
+        return named(agree)
 
     def intervene(self, x: Tensor, actions: Tensor) -> Intervention:
         mask = torch.tensor(self.world.targets)[actions][..., None].float()
-        return Intervention(x, self.after(x, actions), mask, None)
+        return done(x, self.after(x, actions), mask, self.graph(x, actions), None)
 
     def graph(self, x: Tensor, action: Tensor | int) -> Tensor:
         return self._graph[torch.as_tensor(action).expand(len(x))]
@@ -227,7 +248,7 @@ def test_a_graph_the_wrong_way_round_is_not_right():
 # --- models of known quality on images ------------------------------------------------------------
 
 
-class KnowsLamps:
+class KnowsLamps(Both):
     """One node, whose three codes are the factor values."""
 
     n_actions, n_nodes, n_codes = 6, 1, 16
@@ -248,15 +269,12 @@ class KnowsLamps:
 
     def intervene(self, x: Tensor, actions: Tensor) -> Intervention:
         y = self.after(x, actions)
-        return Intervention(x, y, (x != y).float(), self.decode(y))
+        return done(x, y, (x != y).float(), torch.ones(len(x), 1, 1), self.decode(y))
 
     def retrieve(self, x: Tensor, y: Tensor) -> Retrieval:
         every = [self.after(x, torch.full((len(x),), a)) for a in range(6)]
         agree = torch.stack([(e == y).all(2).all(1) for e in every], 1).float()
-        return Retrieval(agree.log_softmax(1), agree.argmax(1))
-
-    def graph(self, x: Tensor, action: Tensor) -> Tensor:
-        return torch.ones(len(x), 1, 1)
+        return named(agree)
 
     def to_nodes(self, codes: Tensor) -> Tensor:
         return codes
@@ -266,10 +284,10 @@ class Copies(KnowsLamps):
     """Draws x again, whatever is done."""
 
     def intervene(self, x: Tensor, actions: Tensor) -> Intervention:
-        return Intervention(x, x, torch.zeros(x.shape), self.decode(x))
+        return done(x, x, torch.zeros(x.shape), torch.ones(len(x), 1, 1), self.decode(x))
 
     def retrieve(self, x: Tensor, y: Tensor) -> Retrieval:
-        return Retrieval(torch.zeros(len(x), 6), torch.zeros(len(x), dtype=torch.int64))
+        return named(torch.zeros(len(x), 6))
 
 
 @pytest.fixture
@@ -340,12 +358,13 @@ class KnowsFrequentLamps(KnowsLamps):
 
     def retrieve(self, x: Tensor, y: Tensor) -> Retrieval:
         told = super().retrieve(x, y)
-        return Retrieval(told.log_posterior, torch.where(x[:, 0, 0] < 8, told.actions, 2))
+        guess = torch.where(x[:, 0, 0] < 8, told.actions, 2)
+        return named(10.0 * torch.nn.functional.one_hot(guess, 6))
 
     def intervene(self, x: Tensor, actions: Tensor) -> Intervention:
-        done = super().intervene(x, actions)
-        codes = torch.where((x[..., :1] < 8), done.codes, x)
-        return Intervention(x, codes, done.mask, self.decode(codes))
+        told = super().intervene(x, actions)
+        codes = torch.where((x[..., :1] < 8), told.codes, x)
+        return done(x, codes, told.mask, told.edges, self.decode(codes))
 
 
 def test_a_model_of_imbalanced_data_is_measured_on_both(lamps):

@@ -9,12 +9,13 @@ from torch.nn import functional as F
 
 from cvq_tutorial.method.autoencoder import PATCH, QuantizedAutoencoder
 from cvq_tutorial.method.codebooks import Quantizer
+from cvq_tutorial.method.published import make_quantizer
 
 
 def made(shape=(24, 40, 3), started: bool = True, rule: str = "ema") -> QuantizedAutoencoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        quantizer = Quantizer(8, 2, 16, rule=rule)
+        quantizer = make_quantizer(8, 2, 16, rule=rule)
         auto = QuantizedAutoencoder(quantizer, shape, width=16, blocks=1)
     if started:
         with torch.no_grad():

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from cvq_tutorial.method.attention import Read
-from cvq_tutorial.method.causal_transition import CausalTransition, Variant, transition_loss
+from cvq_tutorial.method.causal_transition import CausalTransition, transition_loss
+from cvq_tutorial.method.published import Variant, make_transition
 
 N, C, K, A = 5, 2, 4, 3
 
@@ -21,15 +22,15 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def made(n=N, c=C, k=K, a=A, *, width=16, rounds=2, bias: float | None = None, **variant):
+def made(n=N, c=C, k=K, a=A, *, width=16, reads=2, bias: float | None = None, **variant):
     """A transition in evaluation mode whose every weight is random, so that nothing is 0 by luck.
 
     bias: of all edges, such as +20 (all on) or -20 (all off).
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        transition = CausalTransition(
-            n, c, k, a, width=width, rounds=rounds, variant=Variant(**variant)
+        transition = make_transition(
+            n, c, k, a, width=width, reads=reads, variant=Variant(**variant)
         )
         for parameter in transition.parameters():
             parameter.data.add_(0.3 * torch.randn_like(parameter))
@@ -80,7 +81,7 @@ def test_a_trained_graph_points_from_the_cause_to_the_effect():
     turn = torch.tensor([2, 0, 3, 1])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        transition = CausalTransition(2, 1, 4, 2, width=16, rounds=1).train()
+        transition = CausalTransition(2, 1, 4, 2, width=16, reads=1).train()
     optimizer = torch.optim.Adam(transition.parameters(), 1e-2)
     x = codes(512, 2, 1)
     actions = some_actions(512, 2)
@@ -194,7 +195,7 @@ def test_reading_is_gated_attention_with_a_place_for_no_cause():
     gate = (torch.rand(2, 2, N, N, generator=generator(3)) < 0.5).float()
     gate[0, 0, :, 1] = 0  # one effect without a cause
     zero = torch.zeros(2, 2, 1, 16)
-    found = read(state, h, gate, zero, zero, None)
+    found = read(state, h, gate, zero, zero)
     torch.testing.assert_close(found, slow_read(read, state, h, gate), atol=1e-5, rtol=1e-4)
 
 
@@ -337,7 +338,7 @@ def test_evaluation_is_deterministic_and_training_follows_its_generator():
     with torch.no_grad():
         one, two = transition(x, actions), transition(x, actions)
         assert torch.equal(one.log_mechanism, two.log_mechanism)
-        assert torch.equal(one.used_edges.bool(), one.edges > 0.5)
+        assert torch.equal(one.used_edges.bool(), one.edges >= 0.5)
         transition.train()
         state = torch.random.get_rng_state()
         one, two, three = (transition(x, actions, generator=generator(s)) for s in (0, 0, 1))

@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from cvq_tutorial.common.tensors import check_codes
 from cvq_tutorial.measure.metrics import codebook_use
-from cvq_tutorial.method.codebooks import Quantizer, check_codes
+from cvq_tutorial.method.codebooks import Quantizer
+from cvq_tutorial.method.published import make_quantizer
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -22,7 +24,7 @@ def a_map(b: int, d: int, h: int, w: int, seed: int = 0, scale: float = 1.0) -> 
 
 def made(width: int, codebooks: int = 1, codes: int = 8, seed: int = 1, **options) -> Quantizer:
     """A quantiser with random vectors, started."""
-    quantizer = Quantizer(width, codebooks, codes, **options)
+    quantizer = make_quantizer(width, codebooks, codes, **options)
     vectors = torch.randn(quantizer.vectors.shape, generator=generator(seed))
     quantizer.vectors.data.copy_(vectors)
     quantizer.total.copy_(vectors)
@@ -136,7 +138,7 @@ def test_overlapping_slices_read_only_the_first_channels():
 
 
 def test_parameters_are_the_codebooks_and_nothing_else():
-    gradient = Quantizer(12, 3, 8, rule="gradient")
+    gradient = make_quantizer(12, 3, 8, rule="gradient")
     assert [(n, tuple(p.shape)) for n, p in gradient.named_parameters()] == [("vectors", (3, 8, 4))]
     assert sum(p.numel() for p in gradient.parameters()) == 8 * 12  # K D, no hidden projection
     assert not list(Quantizer(12, 3, 8).parameters())  # moved by means, not by gradient
@@ -410,7 +412,7 @@ def test_a_map_of_another_width_is_refused():
 )
 def test_bad_settings_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
-        Quantizer(**arguments)
+        make_quantizer(**arguments)
 
 
 def test_codebooks_refuse_to_drift_apart_in_several_processes():

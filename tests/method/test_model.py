@@ -12,6 +12,7 @@ from small_models import GRID, NAMES, C, K, N, codes, made, pictures
 from torch import Tensor, nn
 
 from cvq_tutorial.method.model import CausalVQ
+from cvq_tutorial.method.published import CodebookPlaces, make_model
 
 
 def checksum(model: nn.Module) -> str:
@@ -322,6 +323,6 @@ def test_parts_that_do_not_fit_together_are_refused():
     with pytest.raises(ValueError, match="expected 4 action names, found 1"):
         CausalVQ(model.autoencoder, model.transition, ["hue+"])
     with pytest.raises(ValueError, match=r"layout must be one of .*found 'rows'"):
-        CausalVQ(model.autoencoder, model.transition, NAMES, layout="rows")
+        make_model(model.autoencoder, model.transition, NAMES, layout="rows")
     with pytest.raises(ValueError, match=r"= \(12, 1, 8\), found \(6, 2, 8\)"):
-        CausalVQ(model.autoencoder, model.transition, NAMES, layout="codebook_places")
+        CodebookPlaces(model.autoencoder, model.transition, NAMES)

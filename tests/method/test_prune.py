@@ -22,7 +22,7 @@ def trained(x: Tensor, actions: Tensor, y: Tensor, steps: int) -> CausalTransiti
     """A transition that knows its world and has kept every edge on (no price on edges)."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        transition = CausalTransition(4, 1, 4, 3, width=32, rounds=1).train()
+        transition = CausalTransition(4, 1, 4, 3, width=32, reads=1).train()
     transition.edge_bias.data.fill_(5.0)
     optimizer = torch.optim.Adam(transition.parameters(), 5e-3)
     for step in range(steps):
@@ -50,7 +50,7 @@ def state() -> dict[str, Tensor]:
 
 @pytest.fixture
 def transition(state) -> CausalTransition:
-    transition = CausalTransition(4, 1, 4, 3, width=32, rounds=1)
+    transition = CausalTransition(4, 1, 4, 3, width=32, reads=1)
     transition.load_state_dict(state)
     return transition.eval()
 

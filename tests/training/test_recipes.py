@@ -8,7 +8,7 @@ import json
 import pytest
 
 from cvq_tutorial.data.sampling import Sampling
-from cvq_tutorial.method.causal_transition import Variant
+from cvq_tutorial.method.published import Variant
 from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.training.recipes import RECIPES, Recipe, get
 

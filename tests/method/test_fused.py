@@ -1,9 +1,9 @@
-"""Gated attention: the gradients written out are those of the formula, and a shut gate is shut."""
+"""Gated attention written out: its gradients are those of the formula, and a shut gate is shut."""
 
 import torch
 from torch import Tensor
 
-from cvq_tutorial.method.attention import heard
+from cvq_tutorial.method.fused import heard
 
 
 def _by_formula(query: Tensor, key: Tensor, value: Tensor, gate: Tensor) -> Tensor:

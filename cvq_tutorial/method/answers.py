@@ -1,0 +1,96 @@
+"""What a model answers: an intervention, the name of an action, and whether to believe it.
+
+Intuition: the posterior over actions says which one is likeliest *given that it was one of them*.
+It sums to one also where nothing happened, where two actions did, or where y is noise. So a
+`Retrieval` keeps the log-likelihood beside it, and a verdict that asks first: did any code change,
+and is y as likely under its best action as true pairs are (`measure.calibrate`)?
+
+When it misleads: the verdict sees codes, not pictures. What the encoder does not write down did not
+happen, and a wrong action under which y is as likely as under a true one is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+NOTHING = "nothing happened"
+UNEXPLAINED = "no action explains this"
+UNCHANGED = "this intervention changed nothing"
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """The outcome of do(action).
+
+    codes_before, codes: (B, N, C) int64.
+    mask: (B, N, C) in [0, 1], probability that the action set a code.
+    edges: (B, N, N) probabilities, `[b, i, j]` is "i is a cause of j".
+    images: (B, 3, H, W) in [0, 1], or None where the world has no images.
+    """
+
+    codes_before: Tensor
+    codes: Tensor
+    mask: Tensor
+    edges: Tensor
+    images: Tensor | None
+    parts: tuple[Tensor, ...] = field(repr=False)  # of log_probs, as they were computed
+
+    @property
+    def log_probs(self) -> Tensor:
+        """(B, N, C, K) log-probability of every new code."""
+        return self.parts[0] if len(self.parts) == 1 else torch.cat(self.parts)
+
+    @property
+    def changed(self) -> Tensor:
+        """(B,) whether any code is another one than before."""
+        return (self.codes != self.codes_before).flatten(1).any(1)
+
+    @property
+    def verdict(self) -> list[str]:
+        """B texts: how many codes changed, or that none did."""
+        n = (self.codes != self.codes_before).sum((1, 2)).tolist()
+        return [f"{k} of {self.codes[0].numel()} codes changed" if k else UNCHANGED for k in n]
+
+
+def joined(parts: Sequence[Intervention]) -> Intervention:
+    """Interventions on parts of a batch as one on the whole."""
+    each = {k: [getattr(part, k) for part in parts] for k in vars(parts[0]) if k != "parts"}
+    whole: dict[str, Any] = {k: None if v[0] is None else torch.cat(v) for k, v in each.items()}
+    return Intervention(**whole, parts=tuple(p for part in parts for p in part.parts))
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """Which action was it?
+
+    log_posterior: (B, A) with a uniform prior.  actions: (B,) the likeliest.
+    log_likelihood: (B, A) nats, of all codes of y.
+    same: (B,) whether x and y have the same codes.
+    n: codes of one image.  names: of the A actions.
+    explains_at: nats per code that true pairs reach; None where that is not known.
+    """
+
+    log_posterior: Tensor
+    actions: Tensor
+    log_likelihood: Tensor
+    same: Tensor
+    n: int
+    names: Sequence[str] = field(repr=False)
+    explains_at: float | None = None
+
+    @property
+    def per_code(self) -> Tensor:
+        """(B,) nats per code of y under the action that explains it best."""
+        return self.log_likelihood.amax(1) / self.n
+
+    @property
+    def verdict(self) -> list[str]:
+        """B texts: the action's name, `NOTHING` or (if `explains_at` is known) `UNEXPLAINED`."""
+        low = [self.explains_at is not None and p < self.explains_at for p in self.per_code]
+        told = zip(self.actions.tolist(), self.same.tolist(), low, strict=True)
+        return [NOTHING if s else UNEXPLAINED if bad else self.names[a] for a, s, bad in told]
