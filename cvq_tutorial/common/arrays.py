@@ -118,18 +118,46 @@ def as_probabilities(values: Any, name: str, shape: Sequence[int | None]) -> NDA
     return array.clip(0, 1)
 
 
+EDGE_NUMBERS = ("probability", "prob", "p", "weight", "label")
+
+
 def as_graph(graph: Any, name: str = "graph") -> NDArray[np.float64]:
     """Edge probabilities (N, N), row = cause, column = effect, checked.
 
-    graph: an array, a tensor, a `CausalGraph`, or a networkx DiGraph (edge attribute
-        `probability`, else `weight`, else 1).
+    graph: an array, a tensor, a `CausalGraph`, a pandas DataFrame (columns are put into the order
+        of the rows, by name), or a networkx DiGraph. The number of an edge is its attribute
+        `probability`, else `prob`, `p`, `weight` or a `label` that is a number: the first of these
+        that any edge has, and then all must have it; else all are 1.
     """
     if hasattr(graph, "is_directed"):
         graph = _adjacency(graph, name)
+    elif hasattr(graph, "columns"):
+        graph = _by_name(graph, name)
     array = as_probabilities(graph, name, (None, None))
     if array.shape[0] != array.shape[1]:
         raise ValueError(f"{name} must have shape (N, N), found {array.shape}")
     return array
+
+
+def graph_names(graph: Any) -> tuple[str, ...]:
+    """The names that a DiGraph or a DataFrame has for its nodes; () for others or for 0, 1, ..."""
+    if hasattr(graph, "is_directed"):
+        labels = list(graph)
+    else:
+        labels = list(graph.index) if hasattr(graph, "columns") else []
+    return () if labels == list(range(len(labels))) else tuple(map(str, labels))
+
+
+def _by_name(table: Any, name: str) -> NDArray:
+    """A DataFrame's values, the columns in the order of the rows."""
+    rows, columns = list(table.index), list(table.columns)
+    if set(rows) != set(columns) or len(set(rows)) < len(rows) or len(rows) != len(columns):
+        told = [", ".join(map(repr, labels[:8])) for labels in (rows, columns)]
+        raise ValueError(
+            f"{name} must have the same names of rows and columns, each once, found rows {told[0]} "
+            f"and columns {told[1]}"
+        )
+    return table.to_numpy()[:, [columns.index(row) for row in rows]]
 
 
 def _adjacency(graph: Any, name: str) -> NDArray[np.float64]:
@@ -139,8 +167,15 @@ def _adjacency(graph: Any, name: str) -> NDArray[np.float64]:
         raise TypeError(f"{name} must have at most one edge from node to node, found a multigraph")
     position = {node: n for n, node in enumerate(graph)}
     array = np.zeros((len(position), len(position)))
-    for cause, effect, told in graph.edges(data=True):
-        probability = told.get("probability", told.get("weight", 1.0))
+    edges = list(graph.edges(data=True))
+    key = next((k for k in EDGE_NUMBERS if any(_has_number(told, k) for *_, told in edges)), None)
+    for cause, effect, told in edges:
+        if key is not None and key not in told:
+            raise ValueError(
+                f"{name}: expected a {key} of every edge or of none, found none of {cause!r} -> "
+                f"{effect!r}"
+            )
+        probability = 1.0 if key is None else told[key]
         try:
             array[position[cause], position[effect]] = float(probability)
         except (TypeError, ValueError):
@@ -149,6 +184,16 @@ def _adjacency(graph: Any, name: str) -> NDArray[np.float64]:
                 f"{probability!r}"
             ) from None
     return array
+
+
+def _has_number(told: Any, key: str) -> bool:
+    """Whether an edge has a number under a key; a label may be a text."""
+    if key != "label":
+        return key in told
+    try:
+        return float(told[key]) is not None
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def as_marks(marks: Any, length: int, name: str) -> NDArray[np.bool_]:

@@ -1,9 +1,10 @@
-"""A causal graph as a file, and back: networkx, GraphML, DOT, node-link JSON, CSV, npz.
+"""A causal graph as a file, and back: networkx, GraphML, GML, DOT, node-link JSON, CSV, npz.
 
 All formats but CSV hold the whole `CausalGraph`; CSV holds names, edges and `set_by`. An edge of
 probability 0 is not written (npz keeps the whole matrix), so files stay small after `threshold` or
-`top_k`. Nothing is unpickled, no other program is needed, and a file that is damaged, undirected or
-no graph at all is refused with one line.
+`top_k`. Files that other tools wrote are read too, dagitty's text (`.dagitty`) among them; an edge
+without a number is certain, if no edge has one. Nothing is unpickled, no other program is needed,
+and a file that is damaged, undirected or no graph at all is refused with one line.
 
     save(graph, "hair.dot")             the ending says which format
     graph = load("hair.dot")
@@ -17,17 +18,19 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
 import numpy as np
+from numpy.typing import NDArray
 
 from cvq_tutorial.common.arrays import EDGE_AT, as_graph
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.common.files import write_atomic
 from cvq_tutorial.graphs import dot as graph_dot
+from cvq_tutorial.graphs import readers
 from cvq_tutorial.graphs.graph import MOST_NODES, CausalGraph
 
 CSV_HEADER = ["cause", "effect", "probability", "effect_is_set"]
@@ -54,11 +57,14 @@ def to_networkx(graph: CausalGraph) -> nx.DiGraph:
 
 
 def from_networkx(graph: nx.DiGraph) -> CausalGraph:
-    """The graph of a DiGraph: edge attribute `probability`, else `weight`, else 1.
+    """The graph of a DiGraph.
 
-    Nodes are named by their attribute `name` if they have it, else by themselves; what
-    `to_networkx` adds is read back if it is there. Raises TypeError for an undirected graph or a
-    multigraph, ValueError for no nodes, more than 4,096, or values that are no probabilities.
+    An edge's number is its `probability`, else `prob`, `p`, `weight` or a `label` that is a number:
+    the first of these that any edge has, and then all must have it; else all are 1. Nodes are named
+    by their attribute `name` if they have it, else by themselves; what `to_networkx` adds is read
+    back if it is there. Raises TypeError for an undirected graph, a multigraph or what is no
+    number, ValueError for no nodes, more than 4,096, values that are no probabilities, or `set_by`
+    of some nodes only.
     """
     if not hasattr(graph, "is_directed"):
         raise TypeError(f"expected a networkx.DiGraph, found {type(graph).__name__}")
@@ -66,13 +72,16 @@ def from_networkx(graph: nx.DiGraph) -> CausalGraph:
         raise ValueError(f"expected 1 to {MOST_NODES} nodes, found {len(graph)}")
     nodes = [(told.get("name", node), told.get("set_by")) for node, told in graph.nodes(data=True)]
     known = [set_by for _, set_by in nodes if set_by is not None]
+    if known and len(known) < len(nodes):
+        found = f"found it for {len(known)} of {len(nodes)}"
+        raise ValueError(f"expected set_by for all nodes or for none, {found}")
     about = graph.graph
     return CausalGraph(
         as_graph(graph),
         tuple(str(name) for name, _ in nodes),
         action=about.get("action"),
         n=int(about.get("n", 1)),
-        set_by=np.array(known, dtype=float) if len(known) == len(nodes) else None,
+        set_by=np.array(known, dtype=float) if known else None,
         grid=_grid(about.get("grid")),
         codebooks=int(about.get("codebooks", 1)),
         limit=float(about.get("limit", EDGE_AT)),
@@ -104,38 +113,23 @@ def _grid(told: Any) -> tuple[int, int] | None:
 
 def _graphml(graph: CausalGraph) -> bytes:
     plain = to_networkx(graph)
-    named = nx.relabel_nodes(plain, {name: f"n{i}" for i, name in enumerate(graph.names)})
-    nx.set_node_attributes(named, {f"n{i}": name for i, name in enumerate(graph.names)}, "name")
-    return ("\n".join(nx.generate_graphml(named)) + "\n").encode()
+    numbered = nx.relabel_nodes(plain, {name: f"n{i}" for i, name in enumerate(graph.names)})
+    for node, name in zip(numbered, graph.names, strict=True):
+        numbered.nodes[node].update(name=name, label=name)  # `label` is what yEd and Gephi show
+    return ("\n".join(nx.generate_graphml(numbered)) + "\n").encode()
 
 
-def _from_graphml(data: bytes) -> CausalGraph:
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise ValueError("expected GraphML without a document type, found one")
-    return from_networkx(nx.parse_graphml(data.decode()))
+def _gml(graph: CausalGraph) -> bytes:
+    return ("\n".join(nx.generate_gml(to_networkx(graph))) + "\n").encode()
 
 
 def _dot(graph: CausalGraph) -> bytes:
     return graph_dot.write(to_networkx(graph), graph.grid).encode()
 
 
-def _from_dot(data: bytes) -> CausalGraph:
-    return from_networkx(graph_dot.read(data.decode()))
-
-
 def _json(graph: CausalGraph) -> bytes:
     told = nx.node_link_data(to_networkx(graph), edges="edges")
     return (json.dumps(told, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def _from_json(data: bytes) -> CausalGraph:
-    told = json.loads(data)
-    if not isinstance(told, dict) or not {"nodes", "edges", "links"} & told.keys():
-        raise ValueError("expected node-link JSON with the keys nodes and edges")
-    if told.get("directed") is not True:
-        raise ValueError(f"expected a directed graph, found directed: {told.get('directed')!r}")
-    edges = "edges" if "edges" in told else "links"
-    return from_networkx(nx.node_link_graph(told, multigraph=False, edges=edges))
 
 
 def _csv(graph: CausalGraph) -> bytes:
@@ -153,26 +147,6 @@ def _csv(graph: CausalGraph) -> bytes:
     return text.getvalue().encode()
 
 
-def _from_csv(data: bytes) -> CausalGraph:
-    rows = [row for row in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")) if row]
-    header = rows[0] if rows else ["nothing"]
-    if header[:2] != CSV_HEADER[:2]:
-        raise ValueError(f"expected the columns {', '.join(CSV_HEADER)}, found {', '.join(header)}")
-    result = nx.DiGraph()
-    for row in rows[1:]:
-        if len(row) != len(header):
-            raise ValueError(f"expected {len(header)} columns in each row, found {row}")
-        told = dict(zip(header, row, strict=True))
-        cause, effect = told["cause"], told["effect"]
-        result.add_nodes_from((cause, effect))
-        if told.get("effect_is_set"):
-            result.nodes[effect]["set_by"] = float(told["effect_is_set"])
-        if result.has_edge(cause, effect):
-            raise ValueError(f"expected each edge once, found {cause!r} -> {effect!r} twice")
-        result.add_edge(cause, effect, probability=float(told.get("probability", 1)))
-    return from_networkx(result)
-
-
 def _npz(graph: CausalGraph) -> bytes:
     told = {**_about(graph), "names": graph.names}
     arrays = {"edges": graph.edges, "about": np.array(json.dumps(told))}
@@ -183,32 +157,67 @@ def _npz(graph: CausalGraph) -> bytes:
     return buffer.getvalue()
 
 
-def _from_npz(data: bytes) -> CausalGraph:
+MOST_BYTES = {  # what the members of an npz may unpack to
+    "edges": 8 * MOST_NODES**2 + 4096,
+    "set_by": 8 * MOST_NODES + 4096,
+    "about": 4096 * MOST_NODES,  # 1,024 characters for each name
+}
+
+
+def _members(data: bytes) -> dict[str, NDArray]:
+    """The arrays of an npz that are ours, once their declared sizes are known to be small."""
     if not zipfile.is_zipfile(io.BytesIO(data)):
         raise ValueError("expected an npz archive, found something else")
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        size = arrays.zip.getinfo("edges.npy").file_size
-        if size > 8 * MOST_NODES**2 + 4096:
-            raise ValueError(f"expected at most {MOST_NODES} nodes, found {size} bytes of edges")
-        told = json.loads(str(arrays["about"])) if "about" in arrays else {}
-        return CausalGraph(
-            arrays["edges"],
-            tuple(told.get("names", ())),
-            action=told.get("action"),
-            n=told.get("n", 1),
-            set_by=arrays.get("set_by"),
-            grid=_grid(told.get("grid")),
-            codebooks=told.get("codebooks", 1),
-            limit=told.get("limit", EDGE_AT),
-        )
+        declared = arrays.zip.infolist()  # zipfile reads no more of a member than is declared
+        for info in declared:
+            name = info.filename.removesuffix(".npy")
+            most = MOST_BYTES.get(name, 0)
+            if info.file_size > most:
+                what = f"{name} of at most {MOST_NODES} nodes" if most else ", ".join(MOST_BYTES)
+                raise ValueError(f"expected {what}, found {info.file_size} bytes of {name}")
+        if len({info.filename for info in declared}) < len(declared):
+            raise ValueError("expected each array once, found one twice")
+        return {name: arrays[name] for name in arrays.files}
 
 
-FORMATS: dict[str, tuple[Callable[[CausalGraph], bytes], Callable[[bytes], CausalGraph]]] = {
-    "dot": (_dot, _from_dot),
-    "graphml": (_graphml, _from_graphml),
-    "json": (_json, _from_json),
-    "csv": (_csv, _from_csv),
-    "npz": (_npz, _from_npz),
+def _from_npz(data: bytes) -> CausalGraph:
+    arrays = _members(data)
+    if "edges" not in arrays:
+        raise ValueError(f"expected an array edges.npy, found {', '.join(arrays) or 'none'}")
+    told = json.loads(str(arrays["about"])) if "about" in arrays else {}
+    return CausalGraph(
+        arrays["edges"],
+        tuple(told.get("names", ())),
+        action=told.get("action"),
+        n=told.get("n", 1),
+        set_by=arrays.get("set_by"),
+        grid=_grid(told.get("grid")),
+        codebooks=told.get("codebooks", 1),
+        limit=told.get("limit", EDGE_AT),
+    )
+
+
+def _through(read: Callable[[bytes], nx.DiGraph]) -> Callable[[bytes], CausalGraph]:
+    return lambda data: from_networkx(read(data))
+
+
+FORMATS: dict[str, Callable[[CausalGraph], bytes]] = {
+    "dot": _dot,
+    "graphml": _graphml,
+    "gml": _gml,
+    "json": _json,
+    "csv": _csv,
+    "npz": _npz,
+}
+READERS: dict[str, Callable[[bytes], CausalGraph]] = {
+    "dot": _through(lambda data: graph_dot.read(data.decode())),
+    "dagitty": _through(lambda data: graph_dot.read(data.decode(), "dag")),
+    "graphml": _through(readers.from_graphml),
+    "gml": _through(readers.from_gml),
+    "json": _through(readers.from_json),
+    "csv": _through(readers.from_csv),
+    "npz": _from_npz,
 }
 
 
@@ -216,14 +225,14 @@ FORMATS: dict[str, tuple[Callable[[CausalGraph], bytes], Callable[[bytes], Causa
 
 
 def dumps(graph: CausalGraph, form: str) -> bytes:
-    """The graph as the content of a file; form: dot, graphml, json, csv or npz."""
-    return FORMATS[_known(form)][0](graph)
+    """The graph as the content of a file; form: dot, graphml, gml, json, csv or npz."""
+    return FORMATS[_known(form, FORMATS)](graph)
 
 
 def loads(data: bytes, form: str) -> CausalGraph:
     """The graph in the content of a file; ValueError or TypeError, one line, if there is none."""
     try:
-        return FORMATS[_known(form)][1](data)
+        return READERS[_known(form, READERS)](data)
     except Exception as error:  # a damaged file raises nearly anything
         told = " ".join(str(error).split()) or type(error).__name__
         kind = TypeError if isinstance(error, TypeError) else ValueError
@@ -242,7 +251,7 @@ def load(path: str | Path) -> CausalGraph:
     Raises FileNotFoundError, or ValueError or TypeError with one line that names the file.
     """
     path = Path(path)
-    form = _known(path.suffix.lower().lstrip("."))
+    form = _known(path.suffix.lower().lstrip("."), READERS)
     data = path.read_bytes()
     try:
         return loads(data, form)
@@ -250,7 +259,7 @@ def load(path: str | Path) -> CausalGraph:
         raise type(error)(f"{path}: {error}") from None
 
 
-def _known(form: str) -> str:
-    if form not in FORMATS:
-        raise ValueError(close_match("graph format", form, FORMATS))
+def _known(form: str, forms: Iterable[str]) -> str:
+    if form not in forms:
+        raise ValueError(close_match("graph format", form, forms))
     return form

@@ -31,6 +31,7 @@ from cvq_tutorial.common.arrays import (
     check_text,
     check_threshold,
     counts,
+    graph_names,
 )
 from cvq_tutorial.common.checks import close_match, whole_number
 from cvq_tutorial.graphs import (
@@ -50,10 +51,11 @@ MOST_NODES = 4096  # 134 MB of probabilities; a file that claims more is refused
 class CausalGraph:
     """Edge probabilities between named nodes, and where they come from.
 
-    edges: (N, N) probabilities, `[i, j]` is "i is a cause of j"; array, tensor or networkx DiGraph.
-        Kept as float64 that cannot be written to.
-    names: N different texts; without them v0, v1, ... or, with a grid, r0c0, r0c1, ... (row,
-        column), preceded by b0, b1, ... where there are several codebooks.
+    edges: (N, N) probabilities, `[i, j]` is "i is a cause of j"; array, tensor, networkx DiGraph or
+        pandas DataFrame. Kept as float64 that cannot be written to.
+    names: N different texts; without them those of the DiGraph or DataFrame (with them, its nodes
+        in this order), else v0, v1, ... or, with a grid, r0c0, r0c1, ... (row, column), preceded by
+        b0, b1, ... where there are several codebooks.
     action: the name of the action that the graph belongs to, or None.
     n: how many images (or, for a stability, graphs) were averaged.
     set_by: (N,) probability that the action sets the node, or None if unknown.
@@ -79,6 +81,7 @@ class CausalGraph:
             raise ValueError(f"expected at most {MOST_NODES} nodes, found {found}")
         edges = as_graph(self.edges, "edges")
         n_nodes = len(edges)
+        own = graph_names(self.edges)  # of a DataFrame or DiGraph
         grid, n_books = self.grid, whole_number("codebooks", self.codebooks)
         if grid is not None:
             if n_nodes % n_books:
@@ -86,7 +89,15 @@ class CausalGraph:
             grid = check_grid(grid, n_nodes // n_books)
         elif n_books != 1:
             raise ValueError(f"{n_books} codebooks need a grid, found None")
-        names: Sequence[str] = self.names
+        names: Sequence[str] = self.names if len(self.names) else own
+        if own and names is not own:
+            if sorted(names) != sorted(own):
+                raise ValueError(
+                    f"names must be those of the graph, {', '.join(own[:8])}, found "
+                    f"{', '.join(map(str, names[:8]))}"
+                )
+            order = [own.index(name) for name in names]
+            edges = edges[np.ix_(order, order)]
         if len(names) == 0:
             names = (
                 graph_groups.places(grid, n_books) if grid else [f"v{i}" for i in range(n_nodes)]

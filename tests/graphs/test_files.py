@@ -91,9 +91,13 @@ def test_opposite_edges_stay_two():
 
 
 def test_a_digraph_of_networkx_is_read_by_weight_or_as_ones():
-    digraph = nx.DiGraph([(3, 1, {"weight": 0.4}), (1, 3)])
+    digraph = nx.DiGraph([(3, 1, {"weight": 0.4}), (1, 3, {"weight": 1})])
     graph = graph_files.from_networkx(digraph)
     assert graph.names == ("3", "1") and graph.edges.tolist() == [[0, 0.4], [1, 0]]
+    assert graph_files.from_networkx(nx.DiGraph([(3, 1), (1, 3)])).edges.tolist() == [
+        [0, 1],
+        [1, 0],
+    ]
 
 
 def test_graphml_of_networkx(tmp_path):
@@ -122,7 +126,7 @@ def test_a_dot_file_written_by_hand():
         comment */ node [shape=box, color="red"]
         a [label="first\\nnode"]; "b \\"x\\"" // the second
         a -> "b \\"x\\"" -> c [probability=.25]
-        c -> a
+        c -> a [probability=1]
         edge [color=blue]; graph [n=7]
     }"""
     graph = graph_files.loads(text.encode(), "dot")
@@ -132,7 +136,8 @@ def test_a_dot_file_written_by_hand():
 
 def test_dot_needs_no_graphviz_and_no_other_reader(tmp_path):
     code = (
-        "import sys; from cvq_tutorial import graph_files; from cvq_tutorial.graphs.graph import *;"
+        "import sys; from cvq_tutorial.graphs import files as graph_files;"
+        "from cvq_tutorial.graphs.graph import *;"
         "g = graph_files.loads(graph_files.dumps(CausalGraph([[1.0]]), 'dot'), 'dot');"
         "print(sorted({'pydot', 'pygraphviz', 'graphviz', 'torch'} & set(sys.modules)), g.n_nodes)"
     )
@@ -210,18 +215,22 @@ def claims_much() -> bytes:
 GRAPHML = '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">{}</graphml>'
 BROKEN = [
     ("dot", b"", ValueError, "expected a digraph, found nothing"),
-    ("dot", b"graph { a -- b }", ValueError, "expected a digraph, found graph"),
-    ("dot", b"digraph { a -> b", ValueError, r"expected \{ \.\.\. \} after digraph"),
+    ("dot", b"graph { a -- b }", ValueError, "expected a digraph, found a graph"),
+    ("dot", b"dag { a -> b }", ValueError, "expected a digraph, found a dag"),
+    ("dot", b"digraph { a -> b", ValueError, "expected a } at the end, found the end"),
     ("dot", b"digraph { }", ValueError, "expected 1 to 4096 nodes, found 0"),
-    ("dot", b"digraph { a -> }", ValueError, "expected a name, found '}'"),
-    ("dot", b"digraph { a -- b }", ValueError, "expected nodes, edges and attributes, found '--'"),
-    ("dot", b"digraph { a:n -> b }", ValueError, "found ':'"),
-    ("dot", b"digraph { subgraph x { a } }", ValueError, "without subgraphs"),
-    ("dot", b"digraph { a [label=<b>] }", ValueError, "expected a name, found '<'"),
-    ("dot", b"digraph { a [label] }", ValueError, r"expected label=value, found label \]"),
-    ("dot", b"digraph { a [", ValueError, "after digraph"),
-    ("dot", b"digraph { a [x=y }", ValueError, "expected a name, found '}'"),
-    ("dot", b'digraph { "a }', ValueError, r"line 1: '\"a }' is no DOT"),
+    ("dot", b"digraph {\n a -> }", ValueError, "line 2: expected a digraph, found '}'"),
+    ("dot", b"digraph { a -> b } c", ValueError, "line 1: expected a digraph, found 'c'"),
+    ("dot", b"digraph { a -> b } digraph { c }", ValueError, "expected one graph, found 2"),
+    ("dot", b"digraph { a -- b }", ValueError, "expected directed edges, found a -- b"),
+    ("dot", b"digraph { a <- b }", ValueError, "expected directed edges, found a <- b"),
+    ("dot", b"digraph { a:port -> b }", ValueError, "without ports, found a:port"),
+    ("dot", b"digraph { 12abc -> b }", ValueError, "found '2abc"),
+    ("dot", b"digraph { a [label=<b>] }", ValueError, "plain text, found HTML: <b>"),
+    ("dot", b"digraph { a [label] }", ValueError, "expected label=value, found label"),
+    ("dot", b"digraph { a [", ValueError, "expected a } at the end"),
+    ("dot", b"digraph { a [x=y }", ValueError, "line 1: expected a digraph, found '}'"),
+    ("dot", b'digraph { "a }', ValueError, r"line 1: expected a digraph, found '\"a }'"),
     ("dot", b"digraph { a -> b; a -> b }", ValueError, "each edge once, found a -> b twice"),
     ("dot", b"digraph { a -> b [probability=2] }", ValueError, r"in \[0, 1\], found 0 to 2"),
     ("dot", b"digraph { a -> b [probability=x] }", TypeError, "'a' -> 'b' must be a number"),
@@ -247,7 +256,7 @@ BROKEN = [
     ("json", b'{"nodes": [], "edges": []}', ValueError, "expected a directed graph"),
     ("json", b'{"directed": false, "nodes": [], "edges": []}', ValueError, "directed: False"),
     ("json", b'{"directed": true, "nodes": [], "edges": []}', ValueError, "found 0"),
-    ("json", b'{"directed": true, "nodes": [{"id": 1}]}', ValueError, "links"),
+    ("json", b'{"directed": true, "nodes": [{"id": 1}]}', ValueError, "expected edges: a list"),
     (
         "json",
         b'{"directed": true, "multigraph": true, "nodes": [{"id": 1}], "edges": []}',
@@ -262,8 +271,8 @@ BROKEN = [
         "must be finite",
     ),
     ("json", b"[" * 100_000, ValueError, "recursion"),
-    ("csv", b"", ValueError, "expected the columns cause, effect, .* found nothing"),
-    ("csv", b"a,b\n1,2\n", ValueError, "expected the columns cause, effect, .* found a, b"),
+    ("csv", b"", ValueError, "expected the columns cause, effect .* found nothing"),
+    ("csv", b"a,b\n1,2\n", ValueError, "expected the columns cause, effect .* found a, b"),
     ("csv", b"cause,effect\n", ValueError, "found 0"),
     ("csv", b"cause,effect\na\n", ValueError, r"expected 2 columns in each row, found \['a'\]"),
     ("csv", b"cause,effect,probability\na,b,x\n", ValueError, "could not convert"),
@@ -271,7 +280,7 @@ BROKEN = [
     ("csv", b"cause,effect\na,b\na,b\n", ValueError, "each edge once, found 'a' -> 'b' twice"),
     ("npz", b"", ValueError, "expected an npz archive"),
     ("npz", b"\x93NUMPY", ValueError, "expected an npz archive"),
-    ("npz", npz(other=np.eye(2)), ValueError, "edges.npy"),
+    ("npz", npz(other=np.eye(2)), ValueError, "edges, set_by, about, found 160 bytes of other"),
     ("npz", npz(edges=np.zeros((2, 3))), ValueError, r"shape \(N, N\), found \(2, 3\)"),
     ("npz", npz(edges=np.full((2, 2), np.nan)), ValueError, "must be finite"),
     ("npz", npz(edges=np.eye(2))[:-40], ValueError, "npz"),
@@ -282,7 +291,7 @@ BROKEN = [
         "json",
         b'{"directed": true, "nodes": [{"id": "a"}], "edges": [], "graph": {"n": Infinity}}',
         ValueError,
-        "infinity",
+        "finite, found Infinity",
     ),
     ("npz", pickled(), ValueError, "allow_pickle=False"),
     ("npz", npz(edges=np.eye(2), about=np.array('{"n": "x"}')), TypeError, "n must be an integer"),
@@ -311,7 +320,7 @@ def test_too_many_nodes_are_refused_before_they_are_made():
     text = "digraph {" + ";".join(f"n{i}" for i in range(5000)) + "}"
     with pytest.raises(ValueError, match="expected 1 to 4096 nodes, found 5000"):
         graph_files.loads(text.encode(), "dot")
-    with pytest.raises(ValueError, match="at most 4096 nodes, found 200000128 bytes"):
+    with pytest.raises(ValueError, match="edges of at most 4096 nodes, found 200000128 bytes"):
         graph_files.loads(npz(edges=np.zeros((5000, 5000))), "npz")
 
 
