@@ -33,6 +33,7 @@ NEEDED = {
     "pillow": "10.1",
     "tqdm": "4.66",
     "filelock": "3.12",
+    "platformdirs": "4.0",
     "click": "8.1",
     "nbformat": "5.10",
     "jupyter-client": "8.6",

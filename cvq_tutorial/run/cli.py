@@ -36,6 +36,9 @@ Examples:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code; whatever goes wrong is printed, not raised."""
+    for stream in (sys.stdout, sys.stderr):
+        if getattr(stream, "errors", "") == "strict" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a code page may lack a name's letters
     try:
         result = cli.main(args=arguments, prog_name="cvq", standalone_mode=False)
         return result if isinstance(result, int) else 0
@@ -375,7 +378,9 @@ cli.add_command(graph)
 )
 def bench(out: Path) -> None:
     """Time one training step and one retrieval on this machine."""
+    from cvq_tutorial.common.files import place_of
     from cvq_tutorial.experiments import bench as benchmark
 
+    place_of(out)
     benchmark.run(out)
     click.echo(f"written: {out}")

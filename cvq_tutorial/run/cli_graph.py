@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -79,12 +80,14 @@ def graph(context, run_dir: Path, action: str, form, out: Path | None, n: int, *
     form = form or ending or "csv"
     if form in BINARY and out is None:
         raise click.UsageError(f"--format {form} needs --out FILE", context)
+    from cvq_tutorial.common.files import place_of, write_atomic
     from cvq_tutorial.run.reproduce import export_graph
 
+    if out is not None:
+        place_of(out)
     content = export_graph(run_dir, action, form, n=n, **options)
     if out is None:
-        click.echo(content.decode(), nl=False)
+        text = sys.stdout.isatty()  # a file gets the bytes, whatever the terminal's code page is
+        click.echo(content.decode() if text else content, nl=False)
     else:
-        from cvq_tutorial.common.files import write_atomic
-
         click.echo(f"written: {write_atomic(out, content)}", err=True)

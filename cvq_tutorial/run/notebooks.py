@@ -35,7 +35,7 @@ from traitlets import default
 from traitlets.config import Config
 
 from cvq_tutorial.common.checks import close_match
-from cvq_tutorial.common.files import write_atomic
+from cvq_tutorial.common.files import place_of, write_atomic
 
 SOCKET_PATH_LIMIT = 90  # a Unix socket's path has room for about 104 bytes; zmq adds a few
 
@@ -218,7 +218,8 @@ def run_notebook(
         The executed notebook.
 
     Raises:
-        FileNotFoundError: no such notebook, or no folder for the output.
+        FileNotFoundError: no such notebook, or no folder for the output. OSError: `out_path` is a
+            folder, a FIFO or a device.
         ValueError, TypeError: see `parameters_of` and `check_parameters`. Nothing was started.
         papermill.PapermillExecutionError: a cell raised (`.ename`, `.evalue`, `.exec_count`).
         nbclient.exceptions.CellTimeoutError, DeadKernelError: a cell took too long, the kernel
@@ -231,6 +232,7 @@ def run_notebook(
         raise FileNotFoundError(f"no notebook at {source}")
     if not out_path.parent.is_dir():
         raise FileNotFoundError(f"no folder {out_path.parent} for the executed notebook")
+    place_of(out_path)
     try:
         notebook = nbformat.read(source, as_version=4)
     except Exception as error:  # nbformat passes on whatever it tripped over, of many kinds

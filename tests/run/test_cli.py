@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -203,3 +204,18 @@ def test_bench_hands_its_file_on(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("cvq_tutorial.experiments.bench.run", asked.append)
     assert run(capsys, "bench", "--out", str(tmp_path / "b.json"))[0] == 0
     assert asked == [tmp_path / "b.json"]
+
+
+def test_a_code_page_that_lacks_the_letters_of_a_name_stops_nothing(tmp_path):
+    folder = tmp_path / "\u732b"  # a cat
+    folder.mkdir()
+    (folder / "\u0431.csv").write_text("file,\u0447\u0451\u0440\u043d\n1.png,1\n", "utf-8")
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONPATH": os.getcwd()}
+    with open(tmp_path / "told.txt", "wb") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "cvq_tutorial", "worlds", "check", str(folder)],
+            stdout=out, stderr=subprocess.PIPE, env=environment, timeout=300,
+        )  # fmt: skip
+    told = (tmp_path / "told.txt").read_text("cp1252")
+    assert done.returncode in (0, 1), done.stderr  # it found a problem: there is no picture
+    assert r"\u732b" in told and b"codec" not in done.stderr
