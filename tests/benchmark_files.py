@@ -85,8 +85,9 @@ def write_shapes3d(
             file.create_dataset("images", *images)
             return path
         data = file.create_dataset(
-            "images", (480_000, 64, 64, 3), "u1", chunks=(1, 64, 64, 3), compression="gzip"
-        )
+            "images", (480_000, 64, 64, 3), "u1", chunks=(1, 64, 64, 3), compression="gzip",
+            fillvalue=0,  # what was never written is meant to be black
+        )  # fmt: skip
         for row, image in zip(rows, pictures, strict=True):
             data[int(row)] = image
     return path

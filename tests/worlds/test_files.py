@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
@@ -21,12 +22,14 @@ import torch
 from PIL import Image
 from scipy.io import loadmat
 
+from cvq_tutorial.common.files import _HERE
 from cvq_tutorial.common.folders import data_root
 from cvq_tutorial.data.transitions import sample_transitions
 from cvq_tutorial.run.report import listed_world
 from cvq_tutorial.training.checkpoints import describe
 from cvq_tutorial.worlds.files import dsprites_file
 from cvq_tutorial.worlds.files.hdf5 import HDF5Rows
+from cvq_tutorial.worlds.files.npz import Array
 from cvq_tutorial.worlds.files.rows import FlatRows, shrink
 from cvq_tutorial.worlds.files.unpack import UnpackedRows
 from cvq_tutorial.worlds.make import data_places, make_world, published_factors, world_of_files
@@ -152,7 +155,9 @@ def test_both_sizes_of_mpi3d_are_known_by_their_number_of_rows(tmp_path, n, size
     path = tmp_path / "mpi3d_toy.h5"
     ends = np.array([0, 1, n - 1])
     with h5py.File(path, "w") as file:
-        data = file.create_dataset("images", (n, 64, 64, 3), "u1", chunks=(1, 64, 64, 3))
+        data = file.create_dataset(
+            "images", (n, 64, 64, 3), "u1", chunks=(1, 64, 64, 3), fillvalue=0
+        )
         for row, image in zip(ends, made.encoded(ends), strict=True):
             data[row] = image
     world = make_world("mpi3d", path=path)
@@ -375,27 +380,101 @@ def test_files_are_unpacked_once_and_again_when_they_change(tmp_path, cache):
     before = copy.stat().st_mtime_ns
     assert np.array_equal(make_world("dsprites_file", path=world.path).read([3]), images[3:4])
     assert copy.stat().st_mtime_ns == before
-    whole = copy.read_bytes()
-    copy.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) - len(whole) // 2))
     world.rows._rows.close()
-    with pytest.raises(ValueError, match="this is a copy: delete it, it is made again"):
-        world.read(np.arange(120))
-    world.rows._rows.close()
-    start = whole.rindex(b"OHDR")  # of the data set
-    for damaged in (
-        b"\x89HDF\r\n\x1a\n and then nothing",  # not even the start can be read
-        whole[:start] + b"none" + whole[start + 4 :],
-    ):
-        copy.write_bytes(damaged)
-        again = make_world("dsprites_file", path=world.path)
-        assert np.array_equal(again.read([3]), images[3:4])
-        again.rows._rows.close()
     turned = made.dsprites_arrays()
     turned["imgs"] = 1 - turned["imgs"]
     made.write_dsprites(tmp_path, **turned)
     changed = make_world("dsprites_file", path=world.path)
     assert np.array_equal(changed.read(np.arange(120)), 255 - images)
     assert len(list(cache.iterdir())) == 2
+
+
+def swapped(path: Path) -> None:
+    """Pictures 5 and 7 change places: each is whole, and none is where it was."""
+    with h5py.File(path, "a") as file:
+        data = file["images"]
+        data[5], data[7] = data[7], data[5]
+
+
+def without_a_piece(path: Path) -> None:
+    """Picture 5 is not there: the others are copied without it."""
+    with h5py.File(path, "a") as file:
+        old, sums = file["images"][:], file["sums"][:]
+        del file["images"]
+        data = file.create_dataset("images", old.shape, "u1", chunks=(1, 64, 64))
+        for row in set(range(len(old))) - {5}:
+            data[row] = old[row]
+        assert np.array_equal(sums, file["sums"][:])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda p: p.write_bytes(b"\x89HDF\r\n\x1a\n and then nothing"),
+        lambda p: p.write_bytes(p.read_bytes()[: p.stat().st_size // 2] + bytes(p.stat().st_size)),
+        lambda p: p.write_bytes(p.read_bytes().replace(b"OHDR", b"none")),
+        swapped,
+        without_a_piece,
+    ],
+)
+def test_a_damaged_copy_is_noticed_and_made_again(tmp_path, cache, spoil):
+    world = make_world("dsprites_file", path=made.write_dsprites(tmp_path))
+    images = world.read(np.arange(120))
+    [copy] = cache.iterdir()
+    world.rows._rows.close()
+    spoil(copy)
+    again = make_world("dsprites_file", path=world.path)
+    assert np.array_equal(again.read(np.arange(120)), images)
+    again.rows._rows.close()
+    assert np.array_equal(world.read(np.arange(120)), images)  # opened anew, it is whole again
+    assert list(cache.iterdir()) == [copy]
+
+
+def test_a_copy_that_is_damaged_while_it_is_open_is_made_again(tmp_path, cache):
+    world = make_world("dsprites_file", path=made.write_dsprites(tmp_path))
+    images = world.read(np.arange(120))
+    [copy] = cache.iterdir()
+    world.rows._rows.close()
+    swapped(copy)
+    assert np.array_equal(world.read(np.arange(120)), images)
+
+
+def test_a_copy_holds_black_pictures_too(tmp_path, cache):
+    images = np.zeros((48, 64, 64, 3), np.uint8)
+    path = made.write_npz(tmp_path / "a.npz", images=images)
+    world = make_world("mpi3d", path=path, sizes=made.MPI3D)
+    assert np.array_equal(world.read(np.arange(48)), images)
+    [copy] = cache.iterdir()
+    with h5py.File(copy) as file:
+        assert file["images"].id.get_num_chunks() == 48
+
+
+def test_an_uncompressed_npz_is_compared_with_its_checksum_once(tmp_path, cache, monkeypatch):
+    images = made.pictures(range(48), (64, 64, 3))
+    path = made.write_npz(tmp_path / "a.npz", compressed=False, images=images)
+    assert np.array_equal(make_world("mpi3d", path=path, sizes=made.MPI3D).read([3]), images[3:4])
+    [note] = cache.iterdir()
+    assert note.suffix == ".verified" and note.stat().st_size == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Array, "blocks", lambda *_: pytest.fail("it was compared again"))
+        make_world("mpi3d", path=path, sizes=made.MPI3D).read([4])
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+    os.utime(path, (1, 1))
+    world = make_world("mpi3d", path=path, sizes=made.MPI3D)
+    with pytest.raises(
+        ValueError, match=r"a\.npz: array 'images' is damaged after row \d+: Bad CRC"
+    ):
+        world.read([4])
+
+
+def test_what_a_killed_unpacking_left_goes_with_the_next(tmp_path, cache):
+    cache.mkdir(parents=True)
+    left = cache / f".dsprites_file-0123456789abcdef.h5.{_HERE}-{2**22 + 1}-01234567.tmp"
+    left.write_bytes(bytes(1000))
+    make_world("dsprites_file", path=made.write_dsprites(tmp_path)).read([0])
+    assert len(list(cache.iterdir())) == 1 and not left.exists()
 
 
 def test_a_stopped_unpacking_leaves_nothing(tmp_path, cache, monkeypatch):
@@ -560,7 +639,7 @@ def test_dsprites_and_cars_at_their_full_size(tmp_path):
     )
     with h5py.File(path, "a") as file:
         del file["imgs"]
-        data = file.create_dataset("imgs", (737_280, 64, 64), "u1", chunks=(1, 64, 64))
+        data = file.create_dataset("imgs", (737_280, 64, 64), "u1", chunks=(1, 64, 64), fillvalue=0)
         data[600_000, 5, 6] = 1
     world = make_world("dsprites_file", path=path)
     assert world.factors.sizes == sizes[1:] and type(world.factors) is dsprites_file.FullTurnFactors

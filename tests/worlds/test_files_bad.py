@@ -7,6 +7,7 @@ import gzip
 import pickle
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,9 @@ import h5py
 import numpy as np
 import pytest
 
+from cvq_tutorial.common.archives import Budget
+from cvq_tutorial.worlds.files import cars3d
+from cvq_tutorial.worlds.files.unpack import UnpackedRows
 from cvq_tutorial.worlds.inspect.check import check_folder as check
 from cvq_tutorial.worlds.make import make_world
 
@@ -173,6 +177,7 @@ def test_an_npz_that_has_become_shorter_is_one_line(tmp_path):
     images = made.pictures(range(48), (64, 64, 3))
     path = made.write_npz(tmp_path / "a.npz", compressed=False, images=images)
     world = make_world("mpi3d", path=path, sizes=made.MPI3D)
+    world.read([0])
     cut(path)
     with pytest.raises(ValueError, match=r"a.npz: the file ends within row 47"):
         world.read([0, 47])
@@ -369,6 +374,54 @@ def test_an_hdf5_that_is_damaged_inside_names_the_row(tmp_path):
         world.read([36, 37])
 
 
+def with_holes(path: Path, chunks: tuple[int, ...], rows: list[int], **more) -> Path:
+    """An HDF5 file of MPI3D where the pieces of these rows were never written."""
+    images = made.pictures(range(48), (64, 64, 3))
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("images", images.shape, "u1", chunks=chunks, **more)
+        for row in sorted(set(range(48)) - set(rows)):
+            data[row] = images[row]
+    return path
+
+
+def test_pieces_that_an_hdf5_lacks_are_no_black_pictures(tmp_path, monkeypatch):
+    path = with_holes(tmp_path / "mpi3d_toy.h5", (1, 64, 64, 3), [7, 30])
+    message = "'images' is damaged: 2 of 48 pieces are not in the file, of the rows from 7, 30 on"
+    refused("mpi3d", path, message, read=True, sizes=made.MPI3D)
+    world = make_world("mpi3d", path=path, sizes=made.MPI3D)
+    for _ in range(2):  # not only the first time
+        with pytest.raises(ValueError, match=message):
+            world.read([8])
+    filled = with_holes(tmp_path / "filled.h5", (1, 64, 64, 3), [7], fillvalue=0)
+    world = make_world("mpi3d", path=filled, sizes=made.MPI3D)
+    assert not world.read([7]).any() and world.read([8]).any()  # the file says what it lacks
+    monkeypatch.setattr("cvq_tutorial.worlds.files.world._AT_ONCE", 10_000)
+    path = with_holes(tmp_path / "across.h5", (6, 32, 64, 3), list(range(12, 18)))
+    message = "2 of 16 pieces are not in the file, of the rows from 12 on"
+    refused("mpi3d", path, message, read=True, sizes=made.MPI3D)
+
+
+def test_a_piece_that_an_hdf5_has_twice_stands_for_no_other(tmp_path):
+    path = with_holes(tmp_path / "mpi3d_toy.h5", (1, 64, 64, 3), [])
+    data = path.read_bytes()
+    key = b"".join(n.to_bytes(8, "little") for n in (20, 0, 0, 0, 0))  # where row 20 is looked up
+    assert data.count(key) == 1
+    path.write_bytes(data.replace(key, key.replace(b"\x14", b"\x13")))
+    world = make_world("mpi3d", path=path, sizes=made.MPI3D)
+    with pytest.raises(
+        ValueError, match=r"1 of 48 pieces are not in the file, of the rows from 20"
+    ):
+        world.read(np.arange(48))
+
+
+def test_an_hdf5_in_one_piece_that_was_never_written_is_damaged(tmp_path):
+    path = tmp_path / "mpi3d_toy.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("images", (48, 64, 64, 3), "u1")
+    message = "'images' is damaged: expected 589824 bytes, found 0"
+    refused("mpi3d", path, message, read=True, sizes=made.MPI3D)
+
+
 def test_an_hdf5_that_is_another_file_by_now_is_one_line(tmp_path):
     path = tmp_path / "mpi3d_toy.h5"
     with h5py.File(path, "w") as file:
@@ -409,9 +462,9 @@ NORB = [
         packed(DAT.transpose(0, 2, 3, 1)),
         r"expected shape \(N, 2, 96, 96\), found \(300, 96, 96, 2\); the axes are swapped",
     ),
-    ("dat", packed(DAT[:0]), r"expected 1 to 10000000 rows, found 0"),
+    ("dat", packed(DAT[:0]), r"expected 1 to 1000000 rows, found 0"),
     ("dat", packed(DAT[:, 0]), r"expected shape \(N, 2, 96, 96\), found \(300, 96, 96\)$"),
-    ("dat", head(0x1E3D4C55, 4, -5, 2, 96, 96), "expected 1 to 10000000 rows, found -5"),
+    ("dat", head(0x1E3D4C55, 4, -5, 2, 96, 96), "expected 1 to 1000000 rows, found -5"),
     ("dat", head(0x1E3D4C55, 99), "expected 1 to 8 axes, found 99"),
     ("dat", head(0x1E3D4C55), "ends within the number of axes"),
     ("cat", packed(CAT)[:-30], "is cut short or damaged at"),
@@ -626,3 +679,89 @@ def test_an_archive_that_has_become_shorter_is_one_line(tmp_path, cache):
 def test_a_bad_car_in_an_archive_is_named_and_leaves_nothing(tmp_path):
     path = made.write_tar(tmp_path / "cars.tar.gz", LIST)
     refused("cars3d", path, r"data/cars/car_1.mat: expected a MATLAB 5 file", read=True)
+
+
+# More than anybody expects ------------------------------------------------------------------------
+
+
+def declares(size: int) -> Callable[[tarfile.TarFile], object]:
+    """The header of a file of any size, of which nothing follows."""
+
+    def add(archive: tarfile.TarFile) -> None:
+        member = tarfile.TarInfo("data/cars/large.bin")
+        member.size = size
+        archive.fileobj.write(member.tobuf())
+
+    return add
+
+
+@pytest.mark.parametrize("ending", ["tar", "tar.gz"])
+def test_a_file_in_an_archive_that_declares_a_terabyte_is_refused_at_once(tmp_path, ending):
+    path = made.write_tar(tmp_path / f"cars.{ending}", LIST, declares(2**40))
+    message = r"'data/cars/large\.bin' says that it unpacks to 1,099,511,627,776 bytes, expected"
+    refused("cars3d", path, message)
+    assert any("1,099,511,627,776" in text for text in check(path).problems)
+
+
+def test_an_archive_that_unpacks_to_more_than_it_may_is_refused(tmp_path):
+    path = made.write_tar(tmp_path / "cars.tar.gz", {**LIST, "x": bytes(10**6), "y": bytes(10**6)})
+    assert len(list(cars3d._members(path))) == 4
+    small = Budget(ratio=1, free=1_500_000)
+    with pytest.raises(
+        ValueError, match=r"cars\.tar\.gz: 'y' says that it unpacks to 1,000,000 byt"
+    ):
+        list(cars3d._members(path, small))
+    with pytest.raises(ValueError, match=r"cars\.tar\.gz: reading it took more than 0 s"):
+        list(cars3d._members(path, Budget(seconds=0)))
+    path.write_bytes(compress(bytes(10**7)))  # it ends at once, as two blocks of zeros end a tar
+    assert list(cars3d._members(path, small)) == []
+    name = tarfile.TarInfo("././@LongLink")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, 10**8
+    path.write_bytes(compress(name.tobuf() + b"a" * 10**7))
+    with pytest.raises(ValueError, match="a header in it is larger than 1,048,576 bytes"):
+        list(cars3d._members(path))
+
+
+def test_an_archive_of_too_many_files_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(cars3d, "_MEMBERS", 3)
+    many = {f"{i}": b"" for i in range(4)}
+    refused("cars3d", made.write_tar(tmp_path / "cars.tar", many), "at most 3 files in it")
+
+
+def test_a_car_that_unpacks_to_more_than_any_is_refused(tmp_path, monkeypatch):
+    folder = made.write_cars(tmp_path / "cars", ["car"])
+    monkeypatch.setattr(cars3d, "_MAT_BYTES", 10**6)  # its pictures are 4.7 million
+    message = "car.mat is damaged: expected variables that unpack to at most 1,000,000 bytes"
+    with pytest.raises(ValueError, match=message):
+        make_world("cars3d", path=folder).read([0])
+
+
+def test_an_npz_with_a_header_of_gigabytes_is_refused_at_its_start(tmp_path):
+    path = tmp_path / "mpi3d_toy.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        head = b"\x93NUMPY\x02\x00" + (2**32 - 1).to_bytes(4, "little")
+        archive.writestr("images.npy", head + b" " * 2**20)
+    refused("mpi3d", path, "'images' has no readable header: EOF: reading array header, expected")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("images.npy", b"")
+    refused("mpi3d", path, "no readable header: expected it stored or deflated, found method 14")
+
+
+def test_pictures_that_are_declared_to_fill_a_disk_are_not_unpacked(tmp_path):
+    shape = (2**25, 64, 64)
+    with pytest.raises(ValueError, match=r"at most 68,719,476,736 bytes, found 137,438,953,472"):
+        UnpackedRows("dsprites_file", [tmp_path / "a.npz"], shape, lambda: [])
+
+
+def test_a_piece_of_an_hdf5_that_is_larger_than_its_pictures_is_not_unpacked(tmp_path):
+    path = tmp_path / "mpi3d_toy.h5"
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset(
+            "images", (48, 64, 64, 3), "u1", chunks=(1, 64, 64, 3), compression="gzip"
+        )
+        for row in range(48):
+            data[row] = 1
+        data.id.write_direct_chunk((3, 0, 0, 0), zlib.compress(bytes(2 * 10**7)))
+    world = make_world("mpi3d", path=path, sizes=made.MPI3D)
+    with pytest.raises(ValueError, match="'images' is damaged: the piece of row 3 is larger than"):
+        world.read([3])

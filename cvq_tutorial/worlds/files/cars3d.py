@@ -8,17 +8,21 @@ disk under a name of theirs; a link or a name that leaves the archive is refused
 
 from __future__ import annotations
 
+import gzip
 import io
+import itertools
+import struct
 import tarfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
+from cvq_tutorial.common.archives import BUDGET, Budget, Metered
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.worlds.factors import Factor, FactorSpace
 from cvq_tutorial.worlds.files.lookup import (
@@ -36,6 +40,8 @@ AZIMUTHS, ELEVATIONS, SIDE = 24, 4, 128
 _SHAPE = (SIDE, SIDE, 3, AZIMUTHS, ELEVATIONS)
 _LIST = "list.txt"
 _LIST_BYTES, _MAT_BYTES = 2**20, 2**28  # more than any of the files has
+_MEMBERS, _HEADERS = 100_000, 2**20  # files in an archive, bytes between two of them
+_COMPRESSED = 15  # type of an element of a .mat file
 _DAMAGED = (tarfile.TarError, EOFError, zlib.error, OSError)
 _TAR = "nips2015-analogy-data.tar.gz"
 # `digest_of` 14 other cars in the same layout, see _STAND_IN_CREDIT
@@ -170,6 +176,7 @@ def _pictures_of(where: str, data: bytes, kind: str = "something else") -> np.nd
     if not data.startswith(b"MATLAB 5.0"):
         raise ValueError(f"{where}: expected a MATLAB 5 file (as -v7 saves it), found {kind}")
     try:
+        data = _inflated(data)
         held = {name: (shape, kind) for name, shape, kind in whosmat(io.BytesIO(data))}
     except Exception as error:  # a damaged file raises nearly anything
         raise ValueError(f"{where} is damaged: {' '.join(str(error).split())}") from error
@@ -189,6 +196,29 @@ def _pictures_of(where: str, data: bytes, kind: str = "something else") -> np.nd
         return image.transpose(4, 3, 0, 1, 2).reshape(-1, SIDE, SIDE, 3)
     except Exception as error:
         raise ValueError(f"{where} is damaged: {' '.join(str(error).split())}") from error
+
+
+def _inflated(data: bytes) -> bytes:
+    """A MATLAB 5 file without its compression: how far its variables unpack is known then.
+
+    Raises ValueError: they unpack to more than any car has. zlib.error, struct.error: damaged.
+    """
+    order = "<" if data[126:128] == b"IM" else ">"
+    parts, at, left = [data[:128]], 128, _MAT_BYTES
+    while at < len(data):
+        kind, size = struct.unpack_from(f"{order}II", data, at)
+        part = data[at : at + 8 + size]
+        at += 8 + size
+        if kind == _COMPRESSED:
+            unpacker = zlib.decompressobj()
+            part = unpacker.decompress(part[8:], left + 1)
+            if not unpacker.eof and len(part) <= left:
+                raise ValueError("a variable ends too early")
+        parts.append(part)
+        left -= len(part)
+        if left < 0:
+            raise ValueError(f"expected variables that unpack to at most {_MAT_BYTES:,} bytes")
+    return b"".join(parts)
 
 
 def _of_folder(files: Sequence[Path]) -> Iterator[tuple[int, np.ndarray]]:
@@ -254,24 +284,41 @@ def _content(path: Path, member: tarfile.TarInfo, file: IO[bytes]) -> bytes:
         raise ValueError(f"{path}: {member.name} is cut short or damaged: {error}") from error
 
 
-def _members(path: Path) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
+def _unpacked(path: Path) -> IO[bytes]:
+    """The tar of a file, packed with gzip or not."""
+    packed = what_it_is(path) == "a gzip file"
+    return gzip.open(path) if packed else open(path, "rb")  # type: ignore[return-value]
+
+
+def _members(path: Path, budget: Budget = BUDGET) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
     """The files of an archive as a stream, each to be read before the next.
 
     Raises ValueError: as `_scan`.
     """
     try:
-        with tarfile.open(path, "r|*") as archive:
-            for member in archive:
+        with _unpacked(path) as file:
+            metered = Metered(file, path, budget)
+            archive = tarfile.TarFile.open(str(path), "r|", metered)  # type: ignore[call-overload]
+            metered.next = _HEADERS
+            for number in itertools.count():
+                if (member := archive.next()) is None:
+                    break
+                archive.members = []  # else it remembers all of them
                 name = repr(member.name)[:80]
+                if number >= _MEMBERS:
+                    raise ValueError(f"{path}: expected at most {_MEMBERS:,} files in it")
+                metered.expect(member.size, name)
+                metered.next = member.size + _HEADERS
                 if not (member.isreg() or member.isdir()):
                     kind = "a link" if member.issym() or member.islnk() else "a special file"
                     raise ValueError(f"{path}: {name} is {kind}, expected files and folders only")
                 if not safe_name(member.name):
                     raise ValueError(f"{path}: {name} is a name that leaves the archive: refused")
-                file: Any = archive.extractfile(member)
-                if file is not None:
-                    yield member, file
+                held = archive.extractfile(member)
+                if held is not None:
+                    yield member, held
     except _DAMAGED as error:
         kind = what_it_is(path)
+        kind = f"{kind}: unpack it first" if kind in ("a bzip2 file", "an xz file") else kind
         told = f"a damaged one: {error}" if kind in ("a gzip file", "nothing known") else kind
         raise ValueError(f"{path}: expected a tar, found {told}") from error

@@ -1,12 +1,14 @@
 """Data sets of HDF5 files by row number, without trusting the file.
 
 HDF5 can point out of a file (external links, external storage, virtual data sets): such a data set
-is refused. A handle is never shared between processes: the workers of a loader would read each
-other's rows without a word.
+is refused. A piece of a data set that is not in the file reads as zeros, which are black pictures:
+so the pieces that are there are counted before the first row is read. A handle is never shared
+between processes: the workers of a loader would read each other's rows without a word.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,6 +50,7 @@ class DataSet:
         if size > _SMALL:
             raise ValueError(f"{self}: expected at most {_SMALL} bytes, found {size}")
         with _opened(self.path) as file:
+            check_stored(self.path, file[self.name], every=True)
             return _slab(self.path, file[self.name], 0, max(self.shape[0], 1))
 
 
@@ -118,6 +121,63 @@ def dataset_of(path: Path, name: str) -> DataSet:
         return DataSet(path, name, place.shape, place.dtype, place.chunks)
 
 
+def check_stored(path: Path, data: Any, every: bool = False) -> None:
+    """Raise ValueError unless all numbers of a data set are in its file, naming the rows that lack.
+
+    A data set that itself says what stands for what was never written (a fill value) is believed.
+
+    Args:
+        path: of the file.  data: the open data set.
+        every: look at each piece (seconds where there are many); False only counts them.
+    """
+    import h5py
+
+    known = data.id.get_create_plist().fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED
+    if known or data.size == 0:
+        return
+    if data.chunks is None:
+        if (stored := data.id.get_storage_size()) != data.nbytes:
+            raise ValueError(
+                f"{path}: data set {data.name[1:]!r} is damaged: expected {data.nbytes} bytes, "
+                f"found {stored}"
+            )
+        return
+    grid = tuple(-(-n // c) for n, c in zip(data.shape, data.chunks, strict=True))
+    wanted = math.prod(grid)
+    if not every and data.id.get_num_chunks() == wanted:
+        return
+    found = np.zeros(wanted, dtype=bool)
+    most = math.prod(data.chunks) * data.dtype.itemsize
+    most += most // 50 + 4096  # what cannot be packed becomes a little larger
+    large = []
+
+    def look(piece: Any) -> None:
+        place = [o // c for o, c in zip(piece.chunk_offset, data.chunks, strict=True)]
+        if all(p < n for p, n in zip(place, grid, strict=True)):
+            found[np.ravel_multi_index(place, grid)] = True
+        if piece.size > most:
+            large.append(piece.chunk_offset[0])
+
+    try:
+        data.id.chunk_iter(look)
+    except _DAMAGED as error:
+        raise ValueError(
+            f"{path}: data set {data.name[1:]!r} is damaged: {_told(error)}"
+        ) from error
+    if large:
+        raise ValueError(
+            f"{path}: data set {data.name[1:]!r} is damaged: the piece of row {large[0]} is larger "
+            "than its pictures"
+        )
+    if not found.all():
+        rows = np.flatnonzero(~found.reshape(grid[0], -1).all(axis=1)) * data.chunks[0]
+        listed = ", ".join(str(row) for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
+        raise ValueError(
+            f"{path}: data set {data.name[1:]!r} is damaged: {int((~found).sum()):,} of {wanted:,} "
+            f"pieces are not in the file, of the rows from {listed} on"
+        )
+
+
 class HDF5Rows:
     """Pictures that are a data set of an HDF5 file.
 
@@ -129,6 +189,7 @@ class HDF5Rows:
         self.path, self.name, self.shape = path, name, shape
         self._file: Any = None
         self._process = 0
+        self._counted = False  # whether each piece was looked for, not just their number
 
     def __getstate__(self) -> dict:
         return {**vars(self), "_file": None, "_process": 0}
@@ -140,7 +201,8 @@ class HDF5Rows:
         self._file = None
 
     def _data(self) -> Any:
-        if self._file is None or self._process != os.getpid():
+        fresh = self._file is None or self._process != os.getpid()
+        if fresh:
             self.close()  # in a fork it is the parent's
             self._file, self._process = open_hdf5(self.path), os.getpid()
         try:
@@ -154,6 +216,12 @@ class HDF5Rows:
             raise ValueError(
                 f"{self.path} is another file now: expected shape {self.shape}, found {shape}"
             )
+        if fresh:
+            try:
+                check_stored(self.path, data)
+            except ValueError:
+                self.close()  # so that the next one looks again
+                raise
         return data
 
     def read(self, rows: object) -> np.ndarray:
@@ -170,11 +238,15 @@ class HDF5Rows:
         for i in np.argsort(rows, kind="stable").tolist():
             if (row := int(rows[i])) != last:
                 last, picture = row, _slab(self.path, data, row, row + 1)[0]
+                if not self._counted and not picture.any():  # is it black, or not in the file?
+                    check_stored(self.path, data, every=True)
+                    self._counted = True
             out[i] = picture
         return out
 
     def blocks(self, n: int) -> Iterator[tuple[int, np.ndarray]]:
         """All pictures in order, `n` at a time: (row of the first, uint8 (b, H, W[, 3]))."""
+        check_stored(self.path, self._data(), every=True)
         for start in range(0, self.shape[0], n):
             stop = min(start + n, self.shape[0])
             yield start, _slab(self.path, self._data(), start, stop)

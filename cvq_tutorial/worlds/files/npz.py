@@ -1,8 +1,8 @@
 """Arrays of an npz file (a zip of .npy files) by name, without unpickling and without loading them.
 
 Only the arrays that are asked for are opened: the pickled `metadata` of dSprites is never touched.
-An array that is stored uncompressed can be read at any row; a compressed one only from its start,
-see `unpack`.
+An array that is stored uncompressed can be read at any row, once its checksum was compared; a
+compressed one only from its start, see `unpack`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import IO
 
 import numpy as np
 
+from cvq_tutorial.common.archives import Header, npy_header, open_member
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.worlds.files.lookup import what_it_is
 
@@ -124,16 +125,14 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         yield archive
 
 
-def _start(
-    archive: zipfile.ZipFile, path: Path, name: str
-) -> tuple[IO[bytes], tuple[tuple[int, ...], bool, np.dtype]]:
+def _start(archive: zipfile.ZipFile, path: Path, name: str) -> tuple[IO[bytes], Header]:
     """An array, open at its first number, and what its header says.
 
     Raises ValueError: damaged, encrypted, or gone by now.
     """
     try:
-        file = archive.open(f"{name}.npy")
-        return file, _header(file)
+        file = open_member(archive, f"{name}.npy")
+        return file, npy_header(file)
     except Exception as error:  # a damaged file raises nearly anything
         told = _told(error)
         raise ValueError(f"{path}: array {name!r} has no readable header: {told}") from error
@@ -141,12 +140,3 @@ def _start(
 
 def _told(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(file)
-    if version in ((2, 0), (3, 0)):
-        return np.lib.format.read_array_header_2_0(file)
-    raise ValueError(f"expected version 1, 2 or 3 of the .npy format, found {version}")

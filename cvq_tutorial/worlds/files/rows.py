@@ -7,7 +7,7 @@ process opens the file for itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -100,10 +100,18 @@ class FlatRows:
 
     Args:
         path: the file.  offset: of the first picture, in bytes.  shape: (N, H, W) or (N, H, W, 3).
+        check: called once before the first `read`; it raises ValueError for a damaged file. It is
+            sent to other processes, so it must pickle.
     """
 
-    def __init__(self, path: Path, offset: int, shape: tuple[int, ...]) -> None:
-        self.path, self.offset, self.shape = path, offset, shape
+    def __init__(
+        self,
+        path: Path,
+        offset: int,
+        shape: tuple[int, ...],
+        check: Callable[[], object] | None = None,
+    ) -> None:
+        self.path, self.offset, self.shape, self.check = path, offset, shape, check
 
     def read(self, rows: object) -> np.ndarray:
         """Pictures uint8 (B, H, W[, 3]) of row numbers (B,), see `check_rows`.
@@ -111,6 +119,9 @@ class FlatRows:
         Raises ValueError also where the file has become shorter.
         """
         rows = check_rows(rows, self.shape[0])
+        if self.check is not None:
+            self.check()
+            self.check = None
         out = np.empty((len(rows), *self.shape[1:]), dtype=np.uint8)
         size = int(np.prod(self.shape[1:]))
         with open(self.path, "rb") as file:  # opened anew each time: nothing can be shared
@@ -119,8 +130,3 @@ class FlatRows:
                 if file.readinto(memoryview(out[i]).cast("B")) != size:
                     raise ValueError(f"{self.path}: the file ends within row {row}")
         return out
-
-    def blocks(self, n: int) -> Iterator[tuple[int, np.ndarray]]:
-        """All pictures in order, `n` at a time: (row of the first, uint8 (b, H, W[, 3]))."""
-        for start in range(0, self.shape[0], n):
-            yield start, self.read(np.arange(start, min(start + n, self.shape[0])))

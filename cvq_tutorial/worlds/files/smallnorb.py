@@ -46,7 +46,7 @@ _TYPES = {  # first number of a file: what it holds
 _CATEGORIES = ("animal", "human", "plane", "truck", "car")
 _NAMES = ("category", "instance", "elevation", "azimuth", "lighting")
 _CAMERAS, _SIDE = 2, 96
-_AXES, _LABELS = 8, 10**7  # more than any of these files has
+_AXES, _LABELS = 8, 10**6  # more than any of these files has
 _PICTURES = 256  # in memory at once
 _DAMAGED = (OSError, EOFError, zlib.error)
 

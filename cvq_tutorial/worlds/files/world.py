@@ -24,7 +24,7 @@ from cvq_tutorial.worlds.files.hdf5 import DataSet, HDF5Rows
 from cvq_tutorial.worlds.files.lookup import Benchmark, check_side
 from cvq_tutorial.worlds.files.npz import Array
 from cvq_tutorial.worlds.files.rows import FlatRows, Rows, check_rows, shrink
-from cvq_tutorial.worlds.files.unpack import UnpackedRows
+from cvq_tutorial.worlds.files.unpack import UnpackedRows, verify_once
 
 _AT_ONCE = 2**20  # bytes that one picture may cost; more, and the file is unpacked first
 _BLOCK = 64 * 2**20  # bytes in memory while a file is unpacked
@@ -164,7 +164,7 @@ def stored_rows(benchmark: Benchmark, images: Array | DataSet) -> Rows:
     picture = int(np.prod(images.shape[1:], dtype=np.int64))  # bytes
     if isinstance(images, Array):
         if images.offset is not None:
-            return FlatRows(images.path, images.offset, images.shape)
+            return FlatRows(images.path, images.offset, images.shape, partial(verify_once, images))
         blocks = partial(images.blocks, max(1, _BLOCK // picture // 8))
         return UnpackedRows(benchmark.world, [images.path], images.shape, blocks)
     rows = HDF5Rows(images.path, images.name, images.shape)

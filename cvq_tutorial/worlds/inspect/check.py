@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from cvq_tutorial.common.archives import npy_header, open_member
 from cvq_tutorial.worlds.factors import Factor, FactorSpace
 from cvq_tutorial.worlds.files import cars3d, dsprites_file, mpi3d, shapes3d_file, smallnorb
 from cvq_tutorial.worlds.files.hdf5 import names_of
@@ -133,11 +134,8 @@ def _arrays(path: Path) -> tuple[str, ...]:
     try:
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
-                with archive.open(name) as file:
-                    version = np.lib.format.read_magic(file)
-                    read = np.lib.format.read_array_header_1_0
-                    read = read if version == (1, 0) else np.lib.format.read_array_header_2_0
-                    shape, fortran, dtype = read(file)
+                with open_member(archive, name) as file:
+                    shape, fortran, dtype = npy_header(file)
                 pickled = ", pickled: not read" if dtype.hasobject else ""
                 order = ", Fortran order" if fortran and len(shape) > 1 else ""
                 lines.append(f"array {name.removesuffix('.npy')}: {dtype} {shape}{order}{pickled}")
