@@ -298,8 +298,8 @@ def _members(path: Path, budget: Budget = BUDGET) -> Iterator[tuple[tarfile.TarI
     try:
         with _unpacked(path) as file:
             metered = Metered(file, path, budget)
+            metered.next = _HEADERS  # the first is read when it is opened
             archive = tarfile.TarFile.open(str(path), "r|", metered)  # type: ignore[call-overload]
-            metered.next = _HEADERS
             for number in itertools.count():
                 if (member := archive.next()) is None:
                     break
