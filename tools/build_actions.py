@@ -88,7 +88,7 @@ def measured(folder: Path, *others: Path) -> dict:
         done = model.intervene(to_float(world.render(part.x)), torch.from_numpy(part.actions))
         read.append(judge.read(done.images))
         best.append(judge.read(model.reconstruct(to_float(world.render(part.y)))))
-    moved = leakage(torch.cat(read).cpu().numpy(), edits.y, edits.actions % world.factors.n_factors)
+    moved = leakage(torch.cat(read).cpu().numpy(), edits.y, world.factors.factor_of(edits.actions))
     misread = torch.cat(best).cpu().numpy() != edits.y
     return {
         "run": {

@@ -34,8 +34,8 @@ class Sampling:
     Args:
         values: one rule for all factors, "uniform" or "zipf:EXPONENT", or {factor: rule or one
             weight per value}; factors that are not named are uniform.
-        factors: which factor an action moves: a rule, or {factor: weight}, 1 where not named. Up
-            and down are always equally frequent.
+        factors: which factor an action moves: a rule, or {factor: weight}, 1 where not named. The
+            actions of a factor (up and down, or one per value) are always equally frequent.
         correlations: (cause, effect, strength) each: with probability `strength` in [0, 1] the
             effect is not drawn by its own weights but has the value at the same place of its range
             as the cause's value. An effect has one cause, and there is no circle.

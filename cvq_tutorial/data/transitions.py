@@ -1,4 +1,4 @@
-"""Transitions (x, action, y): two images that differ in one factor by one step.
+"""Transitions (x, action, y): two images that differ in one factor, which the action changed.
 
 Where factors cause each other (`Factor.causes`) the effects of that one have moved with it.
 
@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from cvq_tutorial.data.sampling import Sampling, allowed, draw_values, factor_weights
-from cvq_tutorial.worlds.factors import NO_ACTION, SPLITS, FactorSpace, split_id, split_of_keys
+from cvq_tutorial.worlds.factors import SPLITS, FactorSpace, split_id, split_of_keys
 
 __all__ = [
     "SPLITS",
@@ -42,13 +42,26 @@ class ImageWorld(Protocol):
     def render(self, values: np.ndarray) -> np.ndarray: ...
 
 
+@runtime_checkable
+class GivenPictures(Protocol):
+    """A space of which most settings have no picture, and which knows those that have one."""
+
+    def split_of_rows(self, values: np.ndarray) -> np.ndarray: ...
+
+    def sample_rows(self, n: int, split: str, rng: np.random.Generator) -> np.ndarray: ...
+
+    def sample_pairs(
+        self, n: int, split: str, rng: np.random.Generator, weights: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]: ...
+
+
 @dataclass(frozen=True)
 class Transitions:
     """A batch of transitions as factor values.
 
     Args:
         x, y: int64 (B, F), before and after.
-        actions: int64 (B,), in -1 .. 2F-1.
+        actions: int64 (B,), in -1 .. A-1.
 
     Raises:
         ValueError: shapes that do not fit together.
@@ -74,10 +87,8 @@ class Transitions:
         return Transitions(self.x[rows], self.y[rows], self.actions[rows])
 
     def reversed(self, space: FactorSpace) -> Transitions:
-        """The same transitions backwards: (y, opposite action, x)."""
-        actions = space.check_actions(self.actions)
-        opposite = (actions + space.n_factors) % space.n_actions
-        return Transitions(self.y, self.x, np.where(actions == NO_ACTION, NO_ACTION, opposite))
+        """The same transitions backwards: (y, inverse action, x)."""
+        return Transitions(self.y, self.x, space.inverse(self.x, self.actions))
 
 
 def split_of(space: FactorSpace, values: np.ndarray) -> np.ndarray:
@@ -90,11 +101,9 @@ def split_of(space: FactorSpace, values: np.ndarray) -> np.ndarray:
         space: the factors of the world.
         values: integers (B, F).
     """
-    if hasattr(space, "split_of_rows"):
+    if isinstance(space, GivenPictures):
         return space.split_of_rows(values)
-    if hasattr(space, "first_alike"):
-        values = space.first_alike(values)
-    return split_of_keys(space.index(values).astype(np.uint64))
+    return split_of_keys(space.index(space.first_alike(values)).astype(np.uint64))
 
 
 def sample_values(
@@ -117,7 +126,7 @@ def sample_values(
     wanted, n = split_id(split), _count(n)
     _check_kind(sampling)
     rng = _generator(seed, wanted, 0)
-    if hasattr(space, "sample_rows"):
+    if isinstance(space, GivenPictures):
         _attribute_weights(space, sampling)  # raises for a sampling that says how values come
         return space.sample_rows(n, split, rng)
     if sampling is not None:
@@ -144,11 +153,11 @@ def sample_transitions(
 ) -> Transitions:
     """Transitions with both ends in one split, every factor equally often.
 
-    Each factor gets n / F transitions (the remainder goes to factors drawn at random); its step,
-    the direction and all other factors are uniform over what the split holds. The order is
-    shuffled. With a `sampling`, each action gets its factor's weight of the n, and x is drawn as
-    the sampling says among the images that the action can start from; a balanced sampling has the
-    same chances as none.
+    Each factor gets n / F transitions (the remainder goes to factors drawn at random); its step and
+    the direction, or the two values that a set leads between, and all other factors are uniform
+    over what the split holds. The order is shuffled. With a `sampling`, each action of a factor
+    gets the same part of its factor's weight of the n, and x is drawn as the sampling says among
+    the images that the action can start from; a balanced sampling has the same chances as none.
 
     Args:
         space: the factors of the world.
@@ -166,7 +175,7 @@ def sample_transitions(
     wanted, n = split_id(split), _count(n)
     _check_kind(sampling)
     rng = _generator(seed, wanted, 1)
-    if hasattr(space, "sample_pairs"):
+    if isinstance(space, GivenPictures):
         pairs, actions = space.sample_pairs(n, split, rng, _attribute_weights(space, sampling))
         return Transitions(pairs[:, 0], pairs[:, 1], actions)
     if sampling is not None:
@@ -175,11 +184,13 @@ def sample_transitions(
     shares[rng.permutation(space.n_factors)[: n % space.n_factors]] += 1
 
     def draw(factor: int, m: int) -> np.ndarray:
-        steps = space.sizes[factor] - (0 if wrap and space.factors[factor].cyclic else 1)
+        size, is_set = space.sizes[factor], factor in space.sets
+        around = wrap and space.factors[factor].cyclic
         x = rng.integers(0, space.sizes, size=(m, space.n_factors))
-        x[:, factor] = rng.integers(0, steps, size=m)
+        x[:, factor] = rng.integers(0, size if is_set or around else size - 1, size=m)
         y = x.copy()
-        y[:, factor] = (x[:, factor] + 1) % space.sizes[factor]
+        y[:, factor] += rng.integers(1, size, size=m) if is_set else 1  # any other value, or up
+        y[:, factor] %= size
         y = space.follow(x, y)
         inside = (split_of(space, x) == wanted) & (split_of(space, y) == wanted)
         return np.stack([x, y], axis=1)[inside]  # (kept, 2, F)
@@ -192,7 +203,7 @@ def sample_transitions(
     factor_of = np.repeat(np.arange(space.n_factors), shares)
     down = rng.integers(0, 2, size=n).astype(bool)
     pair[down] = pair[down, ::-1]
-    actions = factor_of + space.n_factors * down
+    actions = space.acting_on(factor_of, down, pair[np.arange(n), 1, factor_of])
     order = rng.permutation(n)
     return Transitions(pair[order, 0], pair[order, 1], actions[order])
 
@@ -208,7 +219,8 @@ def _sample_transitions(
     """`sample_transitions` with a sampling: x by its weights, one action after the other."""
     sampling.check(space)
     wanted = split_id(split)
-    exact = n * np.tile(factor_weights(space, sampling) / 2, 2)  # (A,)
+    factor_of = space.factor_of(np.arange(space.n_actions))  # (A,)
+    exact = n * (factor_weights(space, sampling) / np.bincount(factor_of))[factor_of]
     counts = np.floor(exact).astype(np.int64)
     if left := n - int(counts.sum()):
         rest = exact - counts
@@ -259,7 +271,7 @@ def invisible_share(
         raise ValueError(f"expected n of at least {space.n_factors}, one per factor, found {n}")
     transitions = sample_transitions(space, n, split, seed)
     invisible = changed_pixels(world, transitions) == 0
-    factor = transitions.actions % space.n_factors
+    factor = space.factor_of(transitions.actions)
     return {name: float(invisible[factor == f].mean()) for f, name in enumerate(space.names)}
 
 

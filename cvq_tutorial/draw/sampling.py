@@ -46,7 +46,7 @@ def sample_balance(
     n, n_factors = len(transitions), space.n_factors
     if not n:
         raise ValueError("transitions: expected at least one, found none")
-    x, factor = space.check(transitions.x), space.check_actions(transitions.actions) % n_factors
+    x, factor = space.check(transitions.x), space.factor_of(transitions.actions)
     again = None if chances is None else as_probabilities(chances, "chances", (n,))
     sampling = sampling or Sampling()
     sampling.check(space)

@@ -58,7 +58,7 @@ def by_actions(
     table = as_probabilities(masks, "masks", (None, None)) >= check_threshold(threshold)  # (A, N)
     names = check_names(action_names, len(table), "action names")
     limit = whole_number("at_most", at_most)
-    bases = [name.rstrip("+-") or name for name in names]
+    bases = [name.partition("=")[0].rstrip("+-") or name for name in names]
     kept = tuple(dict.fromkeys(bases))
     either = np.array([table[[base == b for b in bases]].any(axis=0) for base in kept])
     kinds, kind_of = np.unique(either.T, axis=0, return_inverse=True)  # (G, F), (N,)

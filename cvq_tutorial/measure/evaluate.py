@@ -132,7 +132,7 @@ def compare(
     the test sample, with errors and readings in the place of pictures: arrays (B, ...).
     """
     space, sampling = world.factors, recipe.sampling
-    names = space.names
+    names, factor_of = space.names, space.factor_of(np.arange(space.n_actions))
     test = sample_transitions(space, recipe.test_transitions, "test", seed)
     train = sample_transitions(space, 20_000, "train", seed, sampling=sampling)
     majority = int(np.bincount(train.actions, minlength=space.n_actions).argmax())
@@ -148,12 +148,18 @@ def compare(
         if not len(test):
             none = {"retrieval": {"n": 0}}
             return none if judge is None else none | {"intervention": {"n": 0}}
-        told = {"retrieval": metrics.retrieval(test.actions, found["retrieved"], names, majority)}
+        before = test.x[:, : len(names)]
+        told = {
+            "retrieval": metrics.retrieval(
+                test.actions, found["retrieved"], names, majority, factor_of=factor_of,
+                possible=space.possible(before) if space.sets else None,
+            )
+        }  # fmt: skip
         if judge is not None:
             told["intervention"] = metrics.interventions(
                 found["mse"], found["mse_ceiling"], found["mse_copy"], found["mse_edit"],
                 found["judged"], found["judged_ceiling"], test.y[:, : len(names)],
-                test.actions % len(names),
+                factor_of[test.actions],
                 names, judge_right,
             )  # fmt: skip
         if "right" in found:
@@ -166,8 +172,9 @@ def compare(
     told["retrieval"]["visible"] = visible["retrieval"]
     if sampling is not None:
         told["retrieval"]["per_value"] = metrics.per_value(
-            test.x[:, : len(names)], test.actions, found["retrieved"], space.sizes, names
-        )
+            test.x[:, : len(names)], test.actions, found["retrieved"], space.sizes, names,
+            factor_of,
+        )  # fmt: skip
         samples = {"skewed": sampling}
         extra = {}
         if sampling.held_out:

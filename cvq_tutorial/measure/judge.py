@@ -263,8 +263,8 @@ def identity(world: Any, seed: int, steps: int, batch: int = 128) -> str:
     told = {
         "format": FORMAT,
         "world": world.name,
-        "options": world.options,
-        "factors": world.factors.to_json(),
+        "options": {k: v for k, v in world.options.items() if k != "actions"},
+        "factors": world.factors.with_actions("steps").to_json(),  # it reads pictures only
         "image_shape": list(world.image_shape),
         "pixels": hashlib.sha256(np.ascontiguousarray(probe).tobytes()).hexdigest(),
         "seed": seed,

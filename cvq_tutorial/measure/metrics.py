@@ -127,22 +127,33 @@ def _per_class(classes: NDArray, hits: NDArray) -> float:
     return float(np.mean([hits[classes == value].mean() for value in np.unique(classes)]))
 
 
+def _factors_of(factor_of: ArrayLike | None, n_factors: int) -> NDArray[np.int64]:
+    """The factor of each action, (A,): as given, or of steps, all up and then all down."""
+    if factor_of is None:
+        return np.tile(np.arange(n_factors), 2)
+    return checked("factor_of", factor_of, "integers", (None,), n_factors)
+
+
 def retrieval(
     true: ArrayLike,
     predicted: ArrayLike,
     names: Sequence[str] | None,
     majority_action: int,
     *,
+    factor_of: ArrayLike | None = None,
+    possible: ArrayLike | None = None,
     n_actions: int | None = None,
     seed: int = 0,
 ) -> dict:
     """How often the action, and the factor that it moves, is named from x and y.
 
     true, predicted: actions (B,), integers in 0..A-1.
-    names: the F factor names, where A = 2F and action `a` moves factor `a % F`; None for a world
-        whose actions have no factors (all keys about factors are then left out, and `n_actions`
-        must be given).
+    names: the F factor names; None for a world whose actions have no factors (all keys about
+        factors are then left out, and `n_actions` must be given).
     majority_action: the most frequent action of the *training* transitions.
+    factor_of: (A,) the factor that each action moves; None for steps, see `worlds.factors`.
+    possible: bool (B, A), which actions are possible at x, so that only these can be guessed; None
+        counts all, as is usual of steps, of which few are not possible.
     Returns n, action_accuracy, factor_accuracy, macro_action_accuracy (mean over the actions that
     occur in `true`), macro_factor_accuracy (over the factors that occur), per_factor {name: {n,
     action_accuracy, factor_accuracy}} (factors that do not occur have n 0 and are otherwise empty),
@@ -151,32 +162,39 @@ def retrieval(
     unchanged whatever the action: all likelihoods tie, and ties are broken evenly).
     Raises ValueError without transitions, or for actions out of range.
     """
-    total = n_actions if names is None else 2 * len(names)
+    owner = None if names is None else _factors_of(factor_of, len(names))
+    total = n_actions if owner is None else len(owner)
     if total is None:
         raise ValueError("n_actions must be given where there are no factor names")
     if n_actions is not None and n_actions != total:
-        raise ValueError(f"n_actions must be 2 x {len(names or ())} factors, found {n_actions}")
+        raise ValueError(
+            f"n_actions must be {total}, those of {len(names or ())} factors, found {n_actions}"
+        )
     right = checked("true", true, "integers", (None,), total)
     guess = checked("predicted", predicted, "integers", right.shape, total)
     checked("majority_action", [majority_action], "integers", (1,), total)
 
-    everything_ties = np.zeros((len(right), total))
+    can = np.ones((len(right), total), dtype=bool)
+    if possible is not None:
+        can = checked("possible", possible, "booleans", can.shape)
+        if not can[np.arange(len(right)), right].all():
+            raise ValueError("possible: expected every true action to be possible, found others")
     hit = right == guess
     result: dict = {
         "n": len(right),
         "action_accuracy": float(hit.mean()),
         "macro_action_accuracy": _per_class(right, hit),
-        "chance": {"action": 1 / total},
+        "chance": {"action": 1 / total if possible is None else float((1 / can.sum(1)).mean())},
         "majority": {"action": float((right == majority_action).mean())},
-        "copy": {"action": expected_accuracy(everything_ties, right)},
+        "copy": {"action": expected_accuracy(can.astype(float), right)},
         "interval": {"action_accuracy": list(bootstrap(hit, seed=seed))},
     }
-    if names is None:
+    if names is None or owner is None:
         return result
 
     n_factors = len(names)
-    factor = right % n_factors
-    factor_hit = factor == guess % n_factors
+    factor = owner[right]
+    factor_hit = factor == owner[guess]
     per_factor: dict[str, dict] = {}
     for index, name in enumerate(names):
         rows = factor == index
@@ -188,8 +206,8 @@ def retrieval(
     result["macro_factor_accuracy"] = _per_class(factor, factor_hit)
     result["per_factor"] = per_factor
     result["chance"]["factor"] = 1 / n_factors
-    result["majority"]["factor"] = float((factor == majority_action % n_factors).mean())
-    result["copy"]["factor"] = expected_accuracy(everything_ties[:, :n_factors], factor)
+    result["majority"]["factor"] = float((factor == owner[majority_action]).mean())
+    result["copy"]["factor"] = expected_accuracy(np.zeros((len(factor), n_factors)), factor)
     result["interval"]["factor_accuracy"] = list(bootstrap(factor_hit, seed=seed))
     return result
 
@@ -200,20 +218,22 @@ def per_value(
     predicted: ArrayLike,
     sizes: Sequence[int],
     names: Sequence[str],
+    factor_of: ArrayLike | None = None,
 ) -> dict[str, dict[str, list]]:
     """How often the action is named, by the value that its factor has before: are rare ones worse?
 
-    x: integers (B, F), factor values before; true, predicted: actions (B,), in 0..2F-1.
-    sizes, names: of the F factors.
+    x: integers (B, F), factor values before; true, predicted: actions (B,), in 0..A-1.
+    sizes, names: of the F factors; factor_of: as in `retrieval`.
     Returns {factor name: {n: [...], action_accuracy: [...]}}, one entry per value, over the
     transitions whose action moves the factor; the accuracy of a value without any is 0.
     """
-    right = checked("true", true, "integers", (None,), 2 * len(names))
-    guess = checked("predicted", predicted, "integers", right.shape, 2 * len(names))
+    owner = _factors_of(factor_of, len(names))
+    right = checked("true", true, "integers", (None,), len(owner))
+    guess = checked("predicted", predicted, "integers", right.shape, len(owner))
     before = checked("x", x, "integers", (len(right), len(names)))
     found = {}
     for index, (name, size) in enumerate(zip(names, sizes, strict=True)):
-        rows = right % len(names) == index
+        rows = owner[right] == index
         n = np.bincount(before[rows, index], minlength=size)
         hits = np.bincount(before[rows, index], right[rows] == guess[rows], minlength=size)
         shares = hits / np.maximum(n, 1)

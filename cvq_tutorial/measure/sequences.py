@@ -40,7 +40,7 @@ def outcomes(world: Any, values: Values) -> tuple[Values, NDArray[np.bool_]]:
     """What every action truly does: (S, A, F) values after it, and whether it exists, (S, A).
 
     values: (S, F) factor values, or (S, N) codes of a world without images, where all exist.
-    Where an action would leave the range of a factor, the values stay.
+    Where an action is not possible, the values stay.
     """
     count = len(world.factors.action_names if world.has_images else world.action_names)
     before = np.repeat(values, count, axis=0)

@@ -40,6 +40,7 @@ class CausalShapes3D:
     Args:
         links: (cause, effect, steps) each: when the cause goes up by one value, the effect goes up
             by `steps`, round its values and back to the first if need be.
+        actions: "steps" or "set", see `factors`.
 
     Attributes:
         factors: those of shapes3d, with their causes. image_shape: (64, 64, 3).
@@ -47,10 +48,11 @@ class CausalShapes3D:
 
     Raises:
         ValueError: a link that is no such triple, an unknown factor, steps that move nothing, the
-            same link twice, links that run in a circle.
+            same link twice, links that run in a circle, unknown actions.
     """
 
     links: Sequence[tuple[str, str, int]] = LINKS
+    actions: str = "steps"
     name: str = field(default="causal_shapes3d", init=False)
     has_images: bool = field(default=True, init=False)
     factors: FactorSpace = field(init=False, repr=False)
@@ -67,13 +69,13 @@ class CausalShapes3D:
                 raise ValueError(f"links: {cause!r} causes {effect!r} twice, expected once")
             causes[effect][cause] = steps
         linked = [replace(f, causes=tuple(causes[f.name].items())) for f in FACTORS.factors]
-        object.__setattr__(self, "factors", FactorSpace(tuple(linked)))
+        object.__setattr__(self, "factors", FactorSpace(tuple(linked), actions=self.actions))
         object.__setattr__(self, "links", tuple(tuple(link) for link in self.links))
 
     @property
     def options(self) -> dict:
         """What `make_world("causal_shapes3d", **options)` needs to make this world again."""
-        return {"links": [list(link) for link in self.links]}
+        return {"links": [list(link) for link in self.links], **self.factors.actions_option}
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -121,7 +123,7 @@ class CausalShapes3D:
         names = (factors,) if isinstance(factors, str) else tuple(factors)
         for name in names:
             FACTORS.factor_id(name)
-        return CausalShapes3D(tuple(link for link in self.links if link[1] not in names))
+        return replace(self, links=tuple(link for link in self.links if link[1] not in names))
 
     def do(self, values: np.ndarray, factor: str, value: int) -> np.ndarray:
         """Factor values after the factor is set by hand: int64 (B, 6); its effects follow.

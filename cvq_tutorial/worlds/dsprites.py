@@ -50,9 +50,9 @@ class TurningFactors(FactorSpace):
 
 FACTORS = TurningFactors(
     (
-        Factor("shape", len(SHAPES), ordered=False, values=SHAPES),
+        Factor("shape", len(SHAPES), "categorical", SHAPES),
         Factor("scale", len(SCALES), values=tuple(f"{s:.1f}" for s in SCALES)),
-        Factor("orientation", len(TURNS), cyclic=True, values=tuple(f"{t:.0f}" for t in TURNS)),
+        Factor("orientation", len(TURNS), "cyclic", tuple(f"{t:.0f}" for t in TURNS)),
         Factor("pos_x", PLACES),
         Factor("pos_y", PLACES),
     )
@@ -71,6 +71,7 @@ class DSprites:
 
     Args:
         antialias: smooth edges, 65 levels of grey; False gives black and white only.
+        actions: "steps" or "set", see `factors`.
 
     Attributes:
         factors: shape 3, scale 6, orientation 40 (cyclic), pos_x 32 (from left to right), pos_y 32
@@ -79,13 +80,14 @@ class DSprites:
         stamps: uint8 (720, 33, 33), number (shape * 6 + scale) * 40 + orientation.
 
     Raises:
-        TypeError: antialias is no bool.
+        TypeError: antialias is no bool. ValueError: unknown actions.
     """
 
     antialias: bool = True
+    actions: str = "steps"
     name: str = field(default="dsprites", init=False)
     has_images: bool = field(default=True, init=False)
-    factors: TurningFactors = field(default=FACTORS, init=False, repr=False)
+    factors: TurningFactors = field(init=False, repr=False)
     image_shape: tuple[int, int, int] = field(default=(SIZE, SIZE, 3), init=False)
     credit: str = field(
         default="Scene after dSprites (Matthey, Higgins, Hassabis and Lerchner, 2017); pictures "
@@ -97,12 +99,13 @@ class DSprites:
     def __post_init__(self) -> None:
         if not isinstance(self.antialias, bool):
             raise TypeError(f"antialias: expected True or False, found {self.antialias!r}")
+        object.__setattr__(self, "factors", FACTORS.with_actions(self.actions))
         object.__setattr__(self, "stamps", draw_stamps(_RAYS if self.antialias else 1))
 
     @property
     def options(self) -> dict:
         """What `make_world("dsprites", **options)` needs to make this world again."""
-        return {"antialias": self.antialias}
+        return {"antialias": self.antialias, **self.factors.actions_option}
 
     @cached_property
     def fingerprint(self) -> str:

@@ -2,79 +2,48 @@
 
 A world with factors of sizes (10, 4) has 40 images. Image `i` and its factor values `(v_0, v_1)`
 are two names for the same thing, `i = v_0 * 4 + v_1`: the last factor changes fastest. An
-**action** moves one factor by one step. With F factors there are 2F actions: action `a < F` raises
-factor `a`, action `a >= F` lowers factor `a - F`, and -1 is "no action". Everything here works on
-whole batches, without a loop over images.
+**action** changes one factor. It is an integer, and the space says what it does, in one of two
+ways:
+
+* `actions="steps"`, as published and wherever nothing else is said: with F factors there are 2F
+  actions. Action `a < F` raises factor `a` by one step, "scale+"; action `a >= F` lowers factor
+  `a - F`, "scale-".
+* `actions="set"`: a step up in a list of hair styles means nothing, so a **categorical** factor has
+  one action per value, "pose=left", which sets it from any other value. All other factors keep
+  their two steps. First come all "+", then all "-", both in the order of the factors, then the
+  sets, factor after factor. Without a categorical factor the actions are those of the steps.
+
+-1 is no action. An action is **possible** where it changes something: a step must stay in the range
+of its factor, and what is set already cannot be set. Code outside of this module asks the space
+(`action_names`, `factor_of`, `possible`, `apply`, `inverse`) and never counts with numbers of
+actions. Everything here works on whole batches, without a loop over images.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
+from typing import Self
 
 import numpy as np
 
 from cvq_tutorial.common.checks import close_match
+from cvq_tutorial.worlds.factor import Factor, factor_from_json, factor_to_json, links_of
+from cvq_tutorial.worlds.splits import SPLITS, split_id, split_of_keys
+
+__all__ = [
+    "ACTIONS",
+    "NO_ACTION",
+    "SPLITS",
+    "Factor",
+    "FactorSpace",
+    "split_id",
+    "split_of_keys",
+]
 
 NO_ACTION = -1
-SPLITS = ("train", "valid", "test")
-
-
-@dataclass(frozen=True)
-class Factor:
-    """One ground-truth variable with the integer values 0 .. size-1.
-
-    Args:
-        name: an identifier such as "floor_hue".
-        size: how many values, at least 2 (a constant is no factor: leave it out).
-        ordered: neighbouring values are alike (sizes, angles); False for kinds (shapes, clothes).
-        cyclic: the last value is a neighbour of the first (hues, full turns).
-        values: text for each value, for labels; None prints the integers.
-        causes: factors that this one follows, as (name, steps): when that factor goes up by one,
-            this one goes up by `steps`, round its values and back to the first if need be.
-
-    Raises:
-        TypeError, ValueError: an argument of the wrong kind, size below 2, or not one text per
-        value; a cause that is no (name, steps), or whose steps are a multiple of the size.
-    """
-
-    name: str
-    size: int
-    ordered: bool = True
-    cyclic: bool = False
-    values: tuple[str, ...] | None = None
-    causes: tuple[tuple[str, int], ...] = ()
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.isidentifier():
-            raise ValueError(f"a factor name must be an identifier, found {self.name!r}")
-        if isinstance(self.size, bool) or not isinstance(self.size, (int, np.integer)):
-            raise TypeError(f"factor {self.name!r}: size must be an integer, found {self.size!r}")
-        if self.size < 2:
-            raise ValueError(f"factor {self.name!r}: size must be at least 2, found {self.size}")
-        if self.cyclic and (not self.ordered or self.size < 3):
-            raise ValueError(
-                f"factor {self.name!r}: a cyclic factor must be ordered and have at least 3 values "
-                "(with 2, a step up and a step down are the same)"
-            )
-        if self.values is not None and len(self.values) != self.size:
-            raise ValueError(
-                f"factor {self.name!r}: expected {self.size} texts in values, "
-                f"found {len(self.values)}"
-            )
-        for cause in self.causes:
-            fits = isinstance(cause, (tuple, list)) and [type(c) for c in cause] == [str, int]
-            if not fits or cause[1] % self.size == 0:
-                raise ValueError(
-                    f"factor {self.name!r}: a cause is a name and how many steps it moves this one "
-                    f"(no multiple of {self.size}), found {cause!r}"
-                )
-        object.__setattr__(self, "causes", tuple((name, steps) for name, steps in self.causes))
-
-    def label(self, value: int) -> str:
-        """Text of one value: its entry in `values`, or the integer itself."""
-        return str(value) if self.values is None else self.values[value]
+ACTIONS = ("steps", "set")
 
 
 @dataclass(frozen=True)
@@ -83,13 +52,16 @@ class FactorSpace:
 
     Args:
         factors: at least one Factor, with distinct names.
+        actions: "steps" or "set", see the module's text.
 
     Raises:
         ValueError: no factor, a name used twice, more than 2**62 combinations, a cause that is no
-            factor, or causes that run in a circle.
+            factor, causes that run in a circle; another word for `actions`, or two values of a
+            categorical factor with the same text, where it names actions.
     """
 
     factors: tuple[Factor, ...]
+    actions: str = field(default="steps", kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "factors", tuple(self.factors))
@@ -103,6 +75,24 @@ class FactorSpace:
         if self.size > 2**62:
             raise ValueError(f"at most 2**62 combinations of factors, found {self.size}")
         _ = self._links  # raises for an unknown cause or a circle of causes
+        if self.actions not in ACTIONS:
+            raise ValueError(close_match("actions", self.actions, ACTIONS))
+        for f in self.sets:
+            names = [self.factors[f].label(value) for value in range(self.sizes[f])]
+            if twice := {name for name in names if names.count(name) > 1}:
+                raise ValueError(
+                    f"factor {self.names[f]!r}: values name actions, so their texts must be "
+                    f"distinct, found twice: {', '.join(sorted(twice))}"
+                )
+
+    def with_actions(self, actions: str) -> Self:
+        """The same factors with other actions: "steps" or "set"."""
+        return self if actions == self.actions else replace(self, actions=actions)
+
+    @property
+    def actions_option(self) -> dict[str, str]:
+        """What the `options` of a world say of its actions: nothing of steps."""
+        return {} if self.actions == "steps" else {"actions": self.actions}
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -119,10 +109,16 @@ class FactorSpace:
         """F."""
         return len(self.factors)
 
+    @cached_property
+    def sets(self) -> tuple[int, ...]:
+        """The factors that have an action per value instead of two steps."""
+        kinds = [factor.kind for factor in self.factors]
+        return tuple(f for f, k in enumerate(kinds) if self.actions == "set" and k == "categorical")
+
     @property
     def n_actions(self) -> int:
-        """A = 2F."""
-        return 2 * len(self.factors)
+        """A."""
+        return len(self._table) - 1
 
     @cached_property
     def size(self) -> int:
@@ -131,8 +127,26 @@ class FactorSpace:
 
     @cached_property
     def action_names(self) -> tuple[str, ...]:
-        """Names of the 2F actions: "name+" for those that raise, then "name-" for the others."""
-        return tuple(f"{n}+" for n in self.names) + tuple(f"{n}-" for n in self.names)
+        """Names of the A actions: "name+" and "name-" for steps, "name=value" for sets."""
+        told = []
+        for f, step, value in self._table[:-1].tolist():
+            change = f"={self.factors[f].label(value)}" if not step else "+" if step > 0 else "-"
+            told.append(self.names[f] + change)
+        return tuple(told)
+
+    @cached_property
+    def _table(self) -> np.ndarray:
+        """int64 (A + 1, 3): factor, step and value set (-1 for a step) of each action, then those
+        of no action, which is found at -1."""
+        stepping = [f for f in range(self.n_factors) if f not in self.sets]
+        steps = [(f, step, -1) for step in (1, -1) for f in stepping]
+        sets = [(f, 0, value) for f in self.sets for value in range(self.sizes[f])]
+        return np.array([*steps, *sets, (-1, 0, -1)], dtype=np.int64)
+
+    @cached_property
+    def _first(self) -> np.ndarray:
+        """int64 (F,): the first action of each factor, "+" or the set of value 0."""
+        return np.array([int((self._table[:, 0] == f).argmax()) for f in range(self.n_factors)])
 
     @cached_property
     def _strides(self) -> np.ndarray:
@@ -141,23 +155,8 @@ class FactorSpace:
 
     @cached_property
     def _links(self) -> tuple[tuple[int, int, int], ...]:
-        """(cause, effect, steps) of all causes, each factor's own before those of its effects."""
-        links: list[tuple[int, int, int]] = []
-        left = dict(enumerate(self.factors))
-        while left:
-            ready = [
-                i
-                for i, f in left.items()
-                if not {self.factor_id(n) for n, _ in f.causes} & set(left)
-            ]
-            if not ready:
-                circle = ", ".join(f.name for f in left.values())
-                raise ValueError(
-                    f"factors must not cause each other in a circle, found one among {circle}"
-                )
-            for i in ready:
-                links += [(self.factor_id(name), i, steps) for name, steps in left.pop(i).causes]
-        return tuple(links)
+        """(cause, effect, steps) of all causes, see `links_of`."""
+        return links_of(self.factors)
 
     @property
     def factor_graph(self) -> np.ndarray:
@@ -257,7 +256,7 @@ class FactorSpace:
         return self.action_names.index(action)
 
     def check_actions(self, actions: object, length: int | None = None) -> np.ndarray:
-        """`actions` as an int64 array (B,) after checking shape, kind and range -1 .. 2F-1."""
+        """`actions` as an int64 array (B,) after checking shape, kind and range -1 .. A-1."""
         array = np.asarray(actions)
         if array.ndim != 1 or (length is not None and len(array) != length):
             expected = "(B,)" if length is None else f"({length},)"
@@ -271,112 +270,130 @@ class FactorSpace:
             )
         return array
 
-    def _step(self, values: object, actions: object, wrap: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Values after the step, in range or not, and whether each is in range."""
-        values = self.check(values)
+    def factor_of(self, actions: object) -> np.ndarray:
+        """Which factor each action changes: int64 (B,) of actions (B,); -1 for no action.
+
+        Raises:
+            TypeError, ValueError: as `check_actions`.
+        """
+        return self._table[self.check_actions(actions), 0]
+
+    def acting_on(self, factor: np.ndarray, down: np.ndarray, value: np.ndarray) -> np.ndarray:
+        """The actions that change these factors, all (B,): int64 (B,).
+
+        A step, down where `down` is true and else up; where the factor has an action per value,
+        the one that sets it to `value`.
+        """
+        n_stepping = self.n_factors - len(self.sets)
+        offset = np.where(np.isin(factor, self.sets), value, down * n_stepping)
+        return self._first[factor] + offset
+
+    def inverse(self, values: np.ndarray, actions: object) -> np.ndarray:
+        """The actions that lead back, int64 (B,): to `values` from where `actions` led.
+
+        The inverse of a step is the other step, and of "pose=left", done where the pose was up,
+        "pose=up".
+
+        Args:
+            values: integers (B, F) before the actions; further columns are not looked at.
+            actions: integers (B,) in -1 .. A-1; of no action it is no action.
+        """
         actions = self.check_actions(actions, len(values))
-        rows, factor = np.arange(len(values)), actions % self.n_factors
-        step = np.where(actions < 0, 0, np.where(actions < self.n_factors, 1, -1))
-        moved = values.copy()
-        moved[rows, factor] += step
+        factor, step, _ = self._table[actions].T
+        back = self.acting_on(factor, step > 0, values[np.arange(len(values)), factor])
+        return np.where(actions == NO_ACTION, NO_ACTION, back)
+
+    def _act(self, values: object, actions: object, wrap: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Values after the actions, in range or not, and whether each is possible."""
+        values = self.check(values)
+        factor, step, value = self._table[self.check_actions(actions, len(values))].T
+        rows, moved = np.arange(len(values)), values.copy()
+        now = values[rows, factor]
+        moved[rows, factor] = np.where(value < 0, now + step, value)
         sizes = np.array(self.sizes)
         if wrap:
             cyclic = np.array([f.cyclic for f in self.factors])
             moved = np.where(cyclic, moved % sizes, moved)
         moved = self.follow(values, moved)
-        return moved, np.all((moved >= 0) & (moved < sizes), axis=1)
+        return moved, np.all((moved >= 0) & (moved < sizes), axis=1) & (value != now)
 
     def legal(self, values: object, actions: object, wrap: bool = False) -> np.ndarray:
-        """Whether each action stays in range: bool (B,); arguments and errors as `apply`."""
-        return self._step(values, actions, wrap)[1]
+        """Whether each action is possible: bool (B,); arguments and errors as `apply`."""
+        return self._act(values, actions, wrap)[1]
+
+    def possible(self, values: object) -> np.ndarray:
+        """Which of all actions are possible: bool (B, A) of values (B, F), which pass `check`."""
+        before, every = self.check(values), np.arange(self.n_actions)
+        again = np.repeat(before, len(every), axis=0)
+        return self.legal(again, np.tile(every, len(before))).reshape(len(before), -1)
 
     def apply(self, values: object, actions: object, wrap: bool = False) -> np.ndarray:
-        """Factor values after one action each; the effects of the moved factor move with it.
+        """Factor values after one action each; the effects of the changed factor move with it.
 
         Args:
             values: integers (B, F).
-            actions: integers (B,), each in -1 .. 2F-1; -1 changes nothing.
+            actions: integers (B,), each in -1 .. A-1; -1 changes nothing.
             wrap: let cyclic factors step from their last value to their first and back.
 
         Returns:
             int64 (B, F), a new array.
 
         Raises:
-            TypeError, ValueError: as `check`; and a step that leaves the range.
+            TypeError, ValueError: as `check`; and an action that is not possible.
         """
-        moved, legal = self._step(values, actions, wrap)
-        if not legal.all():
-            row = int(np.argmin(legal))
+        moved, possible = self._act(values, actions, wrap)
+        if not possible.all():
+            row = int(np.argmin(possible))
             action = int(np.asarray(actions)[row])
-            factor = self.factors[action % self.n_factors]
-            found = int(np.asarray(values)[row, action % self.n_factors])
+            name, (f, step, _) = self.action_names[action], self._table[action]
+            factor, found = self.factors[f], int(np.asarray(values)[row, f])
+            if not step:
+                raise ValueError(
+                    f"action {name!r} sets what is set already: expected another value of "
+                    f"{factor.name!r} than {factor.label(found)} in row {row}"
+                )
             cyclic = "; it is cyclic, wrap=True allows the step" if factor.cyclic else ""
             raise ValueError(
-                f"action {self.action_names[action]!r} leaves the range of {factor.name!r}: "
-                f"expected a result in 0..{factor.size - 1}, found a step from {found} in row "
-                f"{row}{cyclic}"
+                f"action {name!r} leaves the range of {factor.name!r}: expected a result in "
+                f"0..{factor.size - 1}, found a step from {found} in row {row}{cyclic}"
             )
         return moved
 
-    def to_json(self) -> list[dict]:
-        """A list of plain dicts, one per factor, that `from_json` reads back."""
-        return [
-            {
-                "name": f.name,
-                "size": int(f.size),
-                "ordered": bool(f.ordered),
-                "cyclic": bool(f.cyclic),
-                "values": None if f.values is None else list(f.values),
-            }
-            | ({"causes": [list(cause) for cause in f.causes]} if f.causes else {})
-            for f in self.factors
-        ]
+    def first_alike(self, values: np.ndarray) -> np.ndarray:
+        """The smallest values with the same picture, which splits go by: here the same values.
+
+        Worlds in which settings look alike have a space that knows them.
+        """
+        return values
+
+    def to_json(self) -> list | dict:
+        """What `from_json` reads back: a list of plain dicts, one per factor.
+
+        For actions other than steps it is under "factors", beside "actions".
+        """
+        told = [factor_to_json(factor) for factor in self.factors]
+        return told if self.actions == "steps" else {"actions": self.actions, "factors": told}
 
     @classmethod
-    def from_json(cls, data: list[dict]) -> FactorSpace:
-        """The space that `to_json` wrote.
+    def from_json(cls, data: list | dict) -> FactorSpace:
+        """The space that `to_json` wrote, now or when there were steps only and no kinds.
 
         Raises:
             ValueError: not a list of dicts with the keys name, size, ordered, cyclic, values (and
-                causes, where there are some).
+                causes and kind, where there are some), alone or beside the actions.
             TypeError, ValueError: what Factor and FactorSpace refuse.
         """
-        keys = {"name", "size", "ordered", "cyclic", "values"}
+        actions = "steps"
+        if isinstance(data, dict) and set(data) == {"actions", "factors"}:
+            actions, data = data["actions"], data["factors"]
+        keys, more = {"name", "size", "ordered", "cyclic", "values"}, {"causes", "kind"}
         if not isinstance(data, list) or not all(
-            isinstance(d, dict) and set(d) | {"causes"} == keys | {"causes"} for d in data
+            isinstance(d, dict) and set(d) | more == keys | more for d in data
         ):
             raise ValueError(
                 f"factors: expected a list of dicts with keys {sorted(keys)}, found {data!r:.80}"
             )
-        return cls(
-            tuple(
-                Factor(**{**d, "values": None if d["values"] is None else tuple(d["values"])})
-                for d in data
-            )
-        )
-
-
-def split_of_keys(keys: np.ndarray) -> np.ndarray:
-    """Which split each key belongs to: uint8 (B,), a position in `SPLITS`; 70, 15 and 15 percent.
-
-    The split is a fixed hash of the key (the splitmix64 finaliser), the same on every machine and
-    in every version; no table is kept and no key can be in two splits.
-
-    Args:
-        keys: uint64 (B,), distinct for distinct things.
-    """
-    mixed = np.asarray(keys, dtype=np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    share = ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11)) / 2.0**53
-    return np.searchsorted([0.70, 0.85], share, side="right").astype(np.uint8)
-
-
-def split_id(split: str) -> int:
-    """Position of a split in `SPLITS`. Raises ValueError for another name."""
-    if split not in SPLITS:
-        raise ValueError(close_match("split", split, SPLITS))
-    return SPLITS.index(split)
+        return cls(tuple(factor_from_json(d) for d in data), actions=actions)
 
 
 def _integers(array: np.ndarray, what: str) -> np.ndarray:

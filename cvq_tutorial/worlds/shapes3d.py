@@ -35,11 +35,11 @@ _HUES = ("red", "orange", "lime", "green", "mint", "cyan", "blue", "indigo", "pu
 
 FACTORS = FactorSpace(
     (
-        Factor("floor_hue", 10, cyclic=True, values=_HUES),
-        Factor("wall_hue", 10, cyclic=True, values=_HUES),
-        Factor("object_hue", 10, cyclic=True, values=_HUES),
+        Factor("floor_hue", 10, "cyclic", _HUES),
+        Factor("wall_hue", 10, "cyclic", _HUES),
+        Factor("object_hue", 10, "cyclic", _HUES),
         Factor("scale", 8, values=tuple(f"{s:.2f}" for s in SCALES)),
-        Factor("shape", 4, ordered=False, values=SHAPES),
+        Factor("shape", 4, "categorical", SHAPES),
         Factor("orientation", 15, values=tuple(f"{a:.0f}" for a in AZIMUTHS)),
     )
 )
@@ -71,21 +71,30 @@ _TONES = {"floor": (0.62, 0.94), "wall": (0.50, 1.0), "object": (0.88, 1.0)}
 class Shapes3D:
     """The world `shapes3d`: `render` makes the pictures of any factor values.
 
+    Args:
+        actions: "steps" or "set", see `factors`.
+
     Attributes:
         factors: floor_hue 10, wall_hue 10, object_hue 10, scale 8, shape 4, orientation 15 (last
             fastest).
         image_shape: (64, 64, 3).
-        options: empty; the world has none.
+
+    Raises:
+        ValueError: unknown actions.
     """
 
+    actions: str = "steps"
     name: str = field(default="shapes3d", init=False)
     has_images: bool = field(default=True, init=False)
-    factors: FactorSpace = field(default=FACTORS, init=False, repr=False)
+    factors: FactorSpace = field(init=False, repr=False)
     image_shape: tuple[int, int, int] = field(default=(SIZE, SIZE, 3), init=False)
     credit: str = field(
         default="Scene after 3D Shapes (Burgess and Kim, 2018); pictures rendered by cvq_tutorial.",
         init=False,
     )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "factors", FACTORS.with_actions(self.actions))
 
     @cached_property
     def weights(self) -> np.ndarray:
@@ -97,8 +106,8 @@ class Shapes3D:
 
     @property
     def options(self) -> dict:
-        """What `make_world("shapes3d", **options)` needs to make this world again: nothing."""
-        return {}
+        """What `make_world("shapes3d", **options)` needs to make this world again."""
+        return self.factors.actions_option
 
     @cached_property
     def fingerprint(self) -> str:

@@ -56,13 +56,13 @@ _OTHER_CREDIT = "Sheets other than the published Sprites sheets: name whoever dr
 
 def _kinds(component: str) -> Factor:
     sheets = SHEETS[component]
-    return Factor(component, len(sheets), ordered=False, values=tuple(str(s) for s in sheets))
+    return Factor(component, len(sheets), "categorical", tuple(str(s) for s in sheets))
 
 
 FACTORS = FactorSpace(
     (
         *(_kinds(c) for c in ("bottomwear", "topwear", "hair", "eyes", "shoes", "body")),
-        Factor("action", len(_ACTIONS), ordered=False, values=_ACTIONS),
+        Factor("action", len(_ACTIONS), "categorical", _ACTIONS),
         Factor("rotation", len(_ROTATIONS), values=_ROTATIONS),
         Factor("frame", _FRAMES),
     )
@@ -76,6 +76,7 @@ class Sprites:
     Args:
         root: folder that holds body/0.png ... ; None is `data_root() / "sprites"`.
         sheets: hash that the sheets must have (a world's own `options` carry it); None takes any.
+        actions: "steps" or "set", see `factors`.
 
     Attributes:
         factors: as in the module's text. image_shape: (64, 64, 3).
@@ -83,18 +84,20 @@ class Sprites:
 
     Raises:
         FileNotFoundError: the folder or a sheet is missing. ValueError: a sheet of another size,
-            one that is no picture, or sheets that do not have the hash `sheets`.
+            one that is no picture, sheets that do not have the hash `sheets`, or unknown actions.
     """
 
     root: str | Path | None = field(default=None, compare=False)
     sheets: str | None = None
+    actions: str = "steps"
     name: str = field(default="sprites", init=False)
     has_images: bool = field(default=True, init=False)
-    factors: FactorSpace = field(default=FACTORS, init=False, repr=False)
+    factors: FactorSpace = field(init=False, repr=False)
     image_shape: tuple[int, int, int] = field(default=(_TILE, _TILE, 3), init=False)
     _tiles: dict[str, np.ndarray] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "factors", FACTORS.with_actions(self.actions))
         root = data_root() / "sprites" if self.root is None else Path(self.root).expanduser()
         if not root.is_dir():
             raise FileNotFoundError(f"no folder of sprites sheets at {root}; {_GET}")
@@ -124,8 +127,8 @@ class Sprites:
 
     @property
     def options(self) -> dict:
-        """What makes this world again, wherever the sheets lie: {"sheets": their hash}."""
-        return {"sheets": self.fingerprint}
+        """What makes this world again, wherever the sheets lie: {"sheets": their hash, ...}."""
+        return {"sheets": self.fingerprint, **self.factors.actions_option}
 
     @property
     def credit(self) -> str:

@@ -24,8 +24,8 @@ from cvq_tutorial.worlds.shapes3d import FACTORS
 
 SPACE = FactorSpace(
     (
-        Factor("hue", 10, cyclic=True),
-        Factor("kind", 4, ordered=False),
+        Factor("hue", 10, kind="cyclic"),
+        Factor("kind", 4, kind="categorical"),
         Factor("scale", 8),
         Factor("turn", 15),
     )

@@ -17,8 +17,8 @@ from cvq_tutorial.worlds.factors import Factor, FactorSpace
 
 SPACE = FactorSpace(
     (
-        Factor("hue", 10, cyclic=True),
-        Factor("kind", 4, ordered=False),
+        Factor("hue", 10, kind="cyclic"),
+        Factor("kind", 4, kind="categorical"),
         Factor("scale", 8),
         Factor("turn", 15),
     )

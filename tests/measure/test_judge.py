@@ -30,7 +30,7 @@ class Squares:
     factors: FactorSpace = field(
         default_factory=lambda: FactorSpace(
             (
-                Factor("color", 4, ordered=False),
+                Factor("color", 4, kind="categorical"),
                 Factor("row", 5),
                 Factor("column", 5),
                 Factor("grey", 5),

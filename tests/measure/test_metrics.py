@@ -209,7 +209,7 @@ def test_retrieval_refuses():
         metrics.retrieval([0], [0], NAMES, 6)
     with pytest.raises(ValueError, match="n_actions must be given"):
         metrics.retrieval([0], [0], None, 0)
-    with pytest.raises(ValueError, match="2 x 3 factors, found 5"):
+    with pytest.raises(ValueError, match="must be 6, those of 3 factors, found 5"):
         metrics.retrieval([0], [0], NAMES, 0, n_actions=5)
 
 

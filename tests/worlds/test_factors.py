@@ -10,8 +10,8 @@ from cvq_tutorial.worlds.factors import SPLITS, Factor, FactorSpace, split_id, s
 
 SPACE = FactorSpace(
     (
-        Factor("hue", 4, cyclic=True),
-        Factor("shape", 3, ordered=False, values=("cube", "ball", "rod")),
+        Factor("hue", 4, kind="cyclic"),
+        Factor("shape", 3, kind="categorical", values=("cube", "ball", "rod")),
         Factor("scale", 5),
     )
 )
@@ -127,8 +127,13 @@ def test_json_round_trip_through_text():
         (lambda: Factor("a", 1), ValueError, "at least 2, found 1"),
         (lambda: Factor("a", 2.0), TypeError, "must be an integer, found 2.0"),
         (lambda: Factor("a", 3, values=("x",)), ValueError, "expected 3 texts in values, found 1"),
-        (lambda: Factor("a", 3, ordered=False, cyclic=True), ValueError, "must be ordered"),
-        (lambda: Factor("a", 2, cyclic=True), ValueError, "at least 3 values"),
+        (lambda: Factor("a", 3, "binary"), ValueError, "must have 2 values, found 3"),
+        (
+            lambda: Factor("a", 3, "kinds"),
+            ValueError,
+            "factor .a.: .kinds.; known: ordered",
+        ),
+        (lambda: Factor("a", 2, kind="cyclic"), ValueError, "at least 3 values"),
         (lambda: split_id("tests"), ValueError, "unknown split 'tests'; did you mean 'test'"),
     ],
 )

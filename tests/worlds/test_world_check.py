@@ -190,7 +190,7 @@ class Flat:
     """A world in which one factor does nothing, and half of the pictures are black."""
 
     name, credit, image_shape = "flat", "nobody", (8, 8, 3)
-    factors = FactorSpace((Factor("light", 2), Factor("turn", 12, cyclic=True), Factor("none", 3)))
+    factors = FactorSpace((Factor("light", 2), Factor("turn", 12, "cyclic"), Factor("none", 3)))
 
     def render(self, values):
         images = np.zeros((len(values), 8, 8, 3), dtype=np.uint8)

@@ -87,7 +87,7 @@ _MOVED = {FACTORS.names[f] for f in range(FACTORS.n_factors) if START[f] != GOAL
 
 
 def _moves(way: tuple[str, ...]) -> set[str]:
-    return {name[:-1] for name in way}
+    return {name.rstrip("+-") for name in way}
 
 
 way_to_the_goal = Exercise(

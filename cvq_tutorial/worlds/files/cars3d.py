@@ -58,12 +58,11 @@ _OTHER_CREDIT = "Cars in the layout of Cars3D, but other ones: name whoever made
 def _space(names: Sequence[str]) -> FactorSpace:
     elevation = Factor("elevation", ELEVATIONS)
     azimuth = Factor(
-        "azimuth", AZIMUTHS, cyclic=True,
-        values=tuple(str(360 // AZIMUTHS * a) for a in range(AZIMUTHS)),
-    )  # fmt: skip
+        "azimuth", AZIMUTHS, "cyclic", tuple(str(360 // AZIMUTHS * a) for a in range(AZIMUTHS))
+    )
     if len(names) == 1:
         return FactorSpace((elevation, azimuth))
-    objects = Factor("object", len(names), ordered=False, values=tuple(names))
+    objects = Factor("object", len(names), "categorical", tuple(names))
     return FactorSpace((elevation, azimuth, objects))
 
 
@@ -84,6 +83,7 @@ def cars3d_world(
     size: int | None = 64,
     pictures: str | None = None,
     sha256: str | None = None,
+    actions: str = "steps",
 ) -> FileWorld:
     """The world `cars3d`.
 
@@ -95,6 +95,7 @@ def cars3d_world(
         size, pictures: see FileWorld; their own size is 128 x 128.
         sha256: hash that the tar must have, or list.txt and the .mat files in its order, see
             `lookup.check_digest`.
+        actions: "steps" or "set", see `worlds.factors`.
 
     Raises:
         FileNotFoundError: nothing there. TypeError, ValueError: a wrong argument; one line on what
@@ -120,7 +121,8 @@ def cars3d_world(
     # Rows are in the order (object, elevation, azimuth), numbers in (elevation, azimuth, object).
     order = np.arange(rows.shape[0]).reshape(n, ELEVATIONS, AZIMUTHS).transpose(1, 2, 0).ravel()
     about = replace(BENCHMARK, credit=_credit(files, n))
-    return FileWorld(about, found.parent, _space(names), rows, size, pictures, order=order)
+    space = _space(names).with_actions(actions)
+    return FileWorld(about, found.parent, space, rows, size, pictures, order=order)
 
 
 def _credit(files: Sequence[Path], n: int) -> str:

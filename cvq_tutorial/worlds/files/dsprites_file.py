@@ -52,7 +52,7 @@ def _space(tables: list[np.ndarray]) -> FactorSpace:
         None,
     ]
     factors = tuple(
-        Factor(name, len(table), ordered=name not in ("color", "shape"), values=text)
+        Factor(name, len(table), "categorical" if name in ("color", "shape") else "ordered", text)
         for name, table, text in zip(_NAMES, tables, texts, strict=True)
         if len(table) > 1
     )
@@ -86,6 +86,7 @@ def dsprites_file_world(
     size: int | None = 64,
     pictures: str | None = None,
     sha256: str | None = None,
+    actions: str = "steps",
 ) -> FileWorld:
     """The world `dsprites_file`.
 
@@ -95,6 +96,7 @@ def dsprites_file_world(
         path: the file or its folder, see `Benchmark.find`.
         size, pictures: see FileWorld.
         sha256: hash that the file must have; it is read once for that.
+        actions: "steps" or "set", see `worlds.factors`.
 
     Raises:
         FileNotFoundError: no such file. TypeError, ValueError: a wrong argument; one line on what
@@ -115,7 +117,7 @@ def dsprites_file_world(
         check_labels(str(found), found.shape, found.dtype, (images.shape[0], 6))
     check_digest([file], sha256)
     sizes = _sizes(str(labels[0]), labels[0].load())
-    space = _space(_tables(labels[1].load(), sizes))
+    space = _space(_tables(labels[1].load(), sizes)).with_actions(actions)
     rows = stored_rows(BENCHMARK, images)
     return FileWorld(BENCHMARK, file, space, rows, size, pictures, white=1)
 

@@ -33,7 +33,7 @@ SIZES = ((6, 6, 2, 3, 3, 40, 40), (4, 4, 2, 3, 3, 40, 40))  # published, and old
 def _space(sizes: Sequence[int]) -> FactorSpace:
     return FactorSpace(
         tuple(
-            Factor(name, size, ordered=name not in _UNORDERED)
+            Factor(name, size, "categorical" if name in _UNORDERED else "ordered")
             for name, size in zip(_NAMES, sizes, strict=True)
             if size > 1
         )
@@ -58,6 +58,7 @@ def mpi3d_world(
     sizes: Sequence[int] | None = None,
     pictures: str | None = None,
     sha256: str | None = None,
+    actions: str = "steps",
 ) -> FileWorld:
     """The world `mpi3d`.
 
@@ -70,6 +71,7 @@ def mpi3d_world(
             None takes the first that is there, in this order.
         sizes: of the seven factors, for a part of the data; None goes by the number of rows.
         sha256: hash that the file must have; it is read once for that.
+        actions: "steps" or "set", see `worlds.factors`.
 
     Raises:
         FileNotFoundError: no such file. TypeError, ValueError: a wrong argument; one line on what
@@ -92,7 +94,7 @@ def mpi3d_world(
     named = file.stem.removeprefix("mpi3d_")
     more: dict = {"kind": named} if named in KINDS else {}
     more |= {} if given is None else {"sizes": list(given)}
-    space = _space(known[images.shape[0]])
+    space = _space(known[images.shape[0]]).with_actions(actions)
     return FileWorld(BENCHMARK, file, space, rows, size, pictures, more=more)
 
 

@@ -34,6 +34,7 @@ def shapes3d_file_world(
     size: int | None = 64,
     pictures: str | None = None,
     sha256: str | None = None,
+    actions: str = "steps",
 ) -> FileWorld:
     """The world `shapes3d_file`.
 
@@ -44,6 +45,7 @@ def shapes3d_file_world(
         path: the file or its folder, see `Benchmark.find`.
         size, pictures: see FileWorld.
         sha256: hash that the file must have; it is read once for that.
+        actions: "steps" or "set", see `worlds.factors`.
 
     Raises:
         FileNotFoundError: no such file. TypeError, ValueError: a wrong argument; one line on what
@@ -58,7 +60,8 @@ def shapes3d_file_world(
     check_labels(str(labels), labels.shape, labels.dtype, (FACTORS.size, FACTORS.n_factors))
     check_digest([file], sha256)
     _check_order(str(labels), labels.load())
-    return FileWorld(BENCHMARK, file, FACTORS, stored_rows(BENCHMARK, images), size, pictures)
+    space, rows = FACTORS.with_actions(actions), stored_rows(BENCHMARK, images)
+    return FileWorld(BENCHMARK, file, space, rows, size, pictures)
 
 
 def _check_order(where: str, labels: np.ndarray) -> None:

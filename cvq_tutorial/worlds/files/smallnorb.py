@@ -64,8 +64,9 @@ def _space(tables: list[list[int]]) -> FactorSpace:
     return FactorSpace(
         tuple(
             Factor(
-                name, len(text), ordered=name in ("elevation", "azimuth"), values=text,
-                cyclic=name == "azimuth" and full_turn,
+                name, len(text), values=text,
+                kind="categorical" if name not in ("elevation", "azimuth")
+                else "cyclic" if name == "azimuth" and full_turn else "ordered",
             )
             for name, text in zip(_NAMES, texts, strict=True)
             if len(text) > 1
@@ -93,6 +94,7 @@ def smallnorb_world(
     split: str | None = None,
     pictures: str | None = None,
     sha256: str | None = None,
+    actions: str = "steps",
 ) -> FileWorld:
     """The world `smallnorb`.
 
@@ -104,6 +106,7 @@ def smallnorb_world(
         split: "training" or "testing" takes these files alone; None needs both.
         sha256: hash that the files must have (dat, cat, info of training, then of testing), see
             `lookup.check_digest`.
+        actions: "steps" or "set", see `worlds.factors`.
 
     Raises:
         FileNotFoundError: a file is missing. TypeError, ValueError: a wrong argument; one line on
@@ -133,9 +136,8 @@ def smallnorb_world(
         partial(_left_pictures, parts), size,
     )  # fmt: skip
     more = {} if split is None else {"split": split}
-    return FileWorld(
-        BENCHMARK, found.parent, _space(tables), rows, size, pictures, order=order, more=more
-    )
+    space = _space(tables).with_actions(actions)
+    return FileWorld(BENCHMARK, found.parent, space, rows, size, pictures, order=order, more=more)
 
 
 def _part(folder: Path, split: str, part: str) -> Path:

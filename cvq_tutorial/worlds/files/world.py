@@ -97,7 +97,8 @@ class FileWorld:
 
         The first time it reads some pictures, see `fingerprint`.
         """
-        return {**self.more, "size": self.size, "pictures": self.fingerprint}
+        told = {**self.more, "size": self.size, "pictures": self.fingerprint}
+        return told | self.factors.actions_option
 
     @cached_property
     def fingerprint(self) -> str:

@@ -214,7 +214,8 @@ def report_of(
     factor = np.repeat(np.arange(space.n_factors), EDITS)
     rows = np.arange(len(x))
     x[rows, factor] = rng.integers(0, np.array(space.sizes)[factor] - 1)
-    before, after = world.render(x), world.render(space.apply(x, factor))
+    edit = space.acting_on(factor, np.zeros(len(x), dtype=bool), x[rows, factor] + 1)
+    before, after = world.render(x), world.render(space.apply(x, edit))
     unseen = (before == after).all(axis=(1, 2, 3)).reshape(-1, EDITS).mean(axis=1)
     flat = (before == before[:, :1, :1]).all(axis=(1, 2, 3))
     if flat.any():

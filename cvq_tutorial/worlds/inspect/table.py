@@ -157,13 +157,14 @@ def _attribute_lines(
     split = SPLITS[int(np.bincount(space.data.split).argmax())]
     pairs, actions = space.sample_pairs(EDITS * space.n_factors, split, rng)
     same: list[list[bool]] = [[] for _ in space.factors]
-    for (one, other), action in zip(pairs[:, :, -1].tolist(), actions.tolist(), strict=True):
+    factors = space.factor_of(actions).tolist()
+    for (one, other), which in zip(pairs[:, :, -1].tolist(), factors, strict=True):
         try:
             equal = np.array_equal(pictures.one(one), pictures.one(other))
         except ValueError as error:
             problem(str(error))
         else:
-            same[action % space.n_factors].append(equal)
+            same[which].append(equal)
     lines = []
     for i, factor in enumerate(space.factors):
         with_it = int(space.data.values[:, space.columns[i]].sum())

@@ -207,10 +207,7 @@ def space_of(
     same_identity, candidates, distance: how pairs are found, see `AttributeWorld`.
     """
     return PictureSpace(
-        tuple(
-            Factor(identifier(data.names[c]), 2, ordered=False, values=("no", "yes"))
-            for c in columns
-        ),
+        tuple(Factor(identifier(data.names[c]), 2, "binary", ("no", "yes")) for c in columns),
         data,
         np.array(columns),
         finders(data, columns, known, same_identity),
