@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from cvq_tutorial.graphs import scores as graph_metrics
+from cvq_tutorial.worlds.world import World
 
 ALPHA = 0.01
 
@@ -70,7 +71,7 @@ def independence_graph(
     return level / (level + pair_p_values(x, actions, y, n_codes, n_actions))
 
 
-def evaluate_independence(world: Any, recipe: Any, seed: int = 0) -> dict:
+def evaluate_independence(world: World, recipe: Any, seed: int = 0) -> dict:
     """The graph part of `metrics.json` for this baseline on a world of codes.
 
     It sees the transitions that the method would be trained on. Raises ValueError for a world

@@ -30,6 +30,7 @@ from cvq_tutorial.method.autoencoder import PATCH, Residual
 from cvq_tutorial.training import data as training_data
 from cvq_tutorial.training import train
 from cvq_tutorial.training.run import Run
+from cvq_tutorial.worlds.world import ImageWorld
 
 RIDGE = 1e-4  # share of the mean variance that is added to every variance: latents may be constant
 HIDDEN = 256  # width of the classifiers
@@ -265,7 +266,7 @@ def named(scores: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor) -> T
 # Latents -----------------------------------------------------------------------------------------
 
 
-def latents(vae: VAE, world: Any, values: np.ndarray) -> Tensor:
+def latents(vae: VAE, world: ImageWorld, values: np.ndarray) -> Tensor:
     """Latents (B, L) on the VAE's device of images given as factor values (B, F), each once."""
     unique, where = np.unique(values, axis=0, return_inverse=True)
     parts = [
@@ -275,7 +276,7 @@ def latents(vae: VAE, world: Any, values: np.ndarray) -> Tensor:
 
 
 def latent_transitions(
-    vae: VAE, world: Any, drawn: Transitions, augment: str = "none", seed: int = 0
+    vae: VAE, world: ImageWorld, drawn: Transitions, augment: str = "none", seed: int = 0
 ) -> tuple[Tensor, Tensor]:
     """Latents (B, L) of both ends of transitions, on the CPU.
 

@@ -38,6 +38,7 @@ from cvq_tutorial.training import checkpoints, train
 from cvq_tutorial.training import data as training_data
 from cvq_tutorial.training.recipes import Recipe
 from cvq_tutorial.training.run import Run
+from cvq_tutorial.worlds.world import ImageWorld, World
 
 BETA = 4.0  # of the beta-VAE
 
@@ -66,7 +67,7 @@ class Request:
     """One run of a baseline: what `evaluate_baseline` was asked for."""
 
     baseline: Baseline
-    world: Any
+    world: ImageWorld
     recipe: Recipe
     seed: int
     folder: Path
@@ -106,14 +107,14 @@ def full_name(name: str) -> str:
     return full
 
 
-def default_latent(world: Any) -> int:
+def default_latent(world: ImageWorld) -> int:
     """L where nobody says: 10, or 16 for a world of more than eight factors."""
     return 10 if world.factors.n_factors <= 8 else 16
 
 
 def evaluate_baseline(
     name: str,
-    world: Any,
+    world: World,
     recipe: Recipe,
     seed: int,
     run_dir: str | Path,

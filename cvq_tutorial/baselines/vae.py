@@ -32,6 +32,7 @@ from cvq_tutorial.method.codebooks import Quantizer
 from cvq_tutorial.training.data import check_data, image_batches
 from cvq_tutorial.training.recipes import Recipe
 from cvq_tutorial.training.run import Run
+from cvq_tutorial.worlds.world import ImageWorld
 
 KIND = "vae"
 DEPTH = 16  # channels of the map between convolutions and vector
@@ -184,7 +185,7 @@ def negative_elbo(passed: Passed, images: Tensor, beta: float = 1.0) -> Tensor:
 
 
 def train_vae(
-    world: Any,
+    world: ImageWorld,
     recipe: Recipe,
     seed: int,
     run_dir: str | Path,
@@ -217,7 +218,7 @@ def train_vae(
 
 
 def load_vae(
-    run_dir: str | Path, world: Any, *, device: str | torch.device = "cpu"
+    run_dir: str | Path, world: ImageWorld, *, device: str | torch.device = "cpu"
 ) -> tuple[VAE, dict]:
     """The VAE of a run folder or of a shipped one, and its `model.json`.
 
@@ -234,7 +235,7 @@ def load_vae(
     return vae.to(device).eval(), info
 
 
-def _build(world: Any, recipe: Recipe, latent: int) -> VAE:
+def _build(world: ImageWorld, recipe: Recipe, latent: int) -> VAE:
     return VAE(world.image_shape, latent, width=recipe.decoder_width, blocks=recipe.decoder_blocks)
 
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from cvq_tutorial.data.sampling import Sampling, allowed, draw_values, factor_weights
 from cvq_tutorial.worlds.factors import SPLITS, FactorSpace, split_id, split_of_keys
+from cvq_tutorial.worlds.world import GivenPictures, ImageWorld
 
 __all__ = [
     "SPLITS",
@@ -32,27 +32,6 @@ __all__ = [
 ]
 
 _PATIENCE = 200_000  # candidates without a single hit before a split counts as empty
-
-
-class ImageWorld(Protocol):
-    """What these functions need of a world."""
-
-    factors: FactorSpace
-
-    def render(self, values: np.ndarray) -> np.ndarray: ...
-
-
-@runtime_checkable
-class GivenPictures(Protocol):
-    """A space of which most settings have no picture, and which knows those that have one."""
-
-    def split_of_rows(self, values: np.ndarray) -> np.ndarray: ...
-
-    def sample_rows(self, n: int, split: str, rng: np.random.Generator) -> np.ndarray: ...
-
-    def sample_pairs(
-        self, n: int, split: str, rng: np.random.Generator, weights: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]: ...
 
 
 @dataclass(frozen=True)
@@ -176,8 +155,8 @@ def sample_transitions(
     _check_kind(sampling)
     rng = _generator(seed, wanted, 1)
     if isinstance(space, GivenPictures):
-        pairs, actions = space.sample_pairs(n, split, rng, _attribute_weights(space, sampling))
-        return Transitions(pairs[:, 0], pairs[:, 1], actions)
+        ends, actions = space.sample_pairs(n, split, rng, _attribute_weights(space, sampling))
+        return Transitions(ends[:, 0], ends[:, 1], actions)
     if sampling is not None:
         return _sample_transitions(space, n, split, rng, wrap, sampling)
     shares = np.full(space.n_factors, n // space.n_factors)

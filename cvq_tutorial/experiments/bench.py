@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -156,9 +155,10 @@ def _cases(
             )
     for name in ("shapes3d", "sprites"):
         try:
-            world: Any = make_world(name)
+            world = make_world(name)
         except OSError:  # its data are not on this machine
             continue
+        assert world.has_images
         values = np.random.default_rng(0).integers(
             0, world.factors.sizes, (pictures, world.factors.n_factors)
         )

@@ -36,6 +36,7 @@ from cvq_tutorial.training.data import check_data
 from cvq_tutorial.training.run import STATE
 from cvq_tutorial.training.train import train
 from cvq_tutorial.worlds.make import make_world, world_names
+from cvq_tutorial.worlds.world import World
 
 FORMAT = 1
 RUN_FILES = ("metrics.json", "model.json", STATE)
@@ -164,7 +165,7 @@ def _no_circle(cells: Sequence[Cell]) -> None:
             at = waits[at]
 
 
-def _suits(cell: Cell, world: Any) -> None:
+def _suits(cell: Cell, world: World) -> None:
     """Raise ValueError if the world is not one that the cell's baseline is for."""
     if cell.baseline and world.has_images == (cell.baseline == "independence"):
         wanted = "without" if world.has_images else "with"
@@ -241,7 +242,7 @@ def _run(cell: Cell, root: Path, device: str, progress: bool = True) -> None:
 
 def _measured(
     cell: Cell,
-    world: Any,
+    world: World,
     recipe: recipes.Recipe,
     folder: Path,
     device: str,

@@ -30,6 +30,7 @@ from cvq_tutorial.explore.base import (
     start_image,
     whole,
 )
+from cvq_tutorial.worlds.world import ImageWorld, is_world
 
 SIDE = 192  # CSS pixels of a large tile
 SHOWN = 8  # steps in the history strip
@@ -40,7 +41,7 @@ def action_buttons(
 ) -> tuple[dict[str, ipywidgets.Button], ipywidgets.Widget]:
     """A button per action, and a box with all.
 
-    A line "- factor +" per factor where the names say so, else a grid.
+    A line "factor-", "factor+" for each factor that steps, then two a line those that set a value.
     """
     buttons = {}
     for name in names:
@@ -49,15 +50,20 @@ def action_buttons(
         )
         explorer.on_click(button, partial(act, name))
         buttons[name] = button
-    half = [name[:-1] for name in names[: len(names) // 2]]
-    paired = list(names) == [n + "+" for n in half] + [n + "-" for n in half]
-    order = [n + sign for n in half for sign in "-+"] if paired else list(names)
+    order = []
+    for name in names:
+        other = f"{name[:-1]}-"
+        if name.endswith("+") and other in buttons:
+            order += [other, name]
+    order += [name for name in names if name not in order]
     grid = ipywidgets.GridBox(
         [buttons[name] for name in order],
         layout={
             "grid_template_columns": "repeat(2, minmax(100px, 1fr))",
             "grid_gap": "2px 4px",
             "width": "236px",
+            "max_height": "560px",  # as the picture; one button per value may be many
+            "overflow": "hidden auto",
         },
     )
     return buttons, grid
@@ -102,7 +108,7 @@ class ActionPad(Explorer):
     def __init__(self, model: Any, start: Any, values: Sequence[int] | None = None) -> None:
         super().__init__()
         self.model, self.world, truth = model, None, None
-        if hasattr(start, "render"):
+        if is_world(start):
             self.world = has_images(start)
             names = list(start.factors.action_names)
             if names != model.action_names:
@@ -214,7 +220,7 @@ class RetrievalGame(Explorer):
     model_score = traitlets.Int(0)
     posterior = traitlets.Any(None, allow_none=True)
 
-    def __init__(self, model: Any, world: Any, seed: int = 0) -> None:
+    def __init__(self, model: Any, world: ImageWorld, seed: int = 0) -> None:
         super().__init__()
         self.model, self.world, self.seed = model, has_images(world), whole("seed", seed, 2**31)
         if list(world.factors.action_names) != model.action_names:

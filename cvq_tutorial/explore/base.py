@@ -30,6 +30,7 @@ from torch import Tensor
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.common.images import to_float
 from cvq_tutorial.draw.sheets import Sheet
+from cvq_tutorial.worlds.world import ImageWorld, is_world
 
 
 def handled(callback: Callable[..., Any]) -> Callable[..., None]:
@@ -232,12 +233,12 @@ def action_name(value: Any, names: Sequence[str]) -> str:
     return names[whole("action", value, len(names))]
 
 
-def has_images(world: Any) -> Any:
+def has_images(world: Any) -> ImageWorld:
     """The world, if it can render.
 
     Raises ValueError for a world of codes, TypeError for no world.
     """
-    if not hasattr(world, "has_images"):
+    if not is_world(world):
         raise TypeError(f"expected a world of worlds.make_world, found {type(world).__name__}")
     if not world.has_images:
         raise ValueError(f"expected a world with images, found {world.name!r}")
@@ -265,16 +266,15 @@ def codes_of(model: Any, image: Any) -> Tensor:
     return codes.cpu()
 
 
-def start_image(world: Any, values: Sequence[int]) -> Tensor:
+def start_image(world: ImageWorld, values: Sequence[int]) -> Tensor:
     """The world's image (1, 3, H, W) of one setting of its factors."""
     return to_float(world.render(np.array([values], dtype=np.int64)))
 
 
-def middle_values(world: Any) -> tuple[int, ...]:
+def middle_values(world: ImageWorld) -> tuple[int, ...]:
     """A setting from which most steps are possible: the middle value of each factor."""
-    if hasattr(world, "start_values"):  # pictures of a table: most settings have none
-        return world.start_values
-    return tuple(size // 2 for size in world.factors.sizes)
+    middle = tuple(size // 2 for size in world.factors.sizes)
+    return getattr(world, "start_values", middle)  # of given pictures: most settings have none
 
 
 def psnr_text(a: Tensor, b: Tensor) -> str:

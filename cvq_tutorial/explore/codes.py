@@ -24,6 +24,7 @@ from cvq_tutorial.explore.base import (
     whole,
 )
 from cvq_tutorial.explore.widget import GraphWidget, css_colors, data_url
+from cvq_tutorial.worlds.world import ImageWorld
 
 SIDE = 168  # CSS pixels of a large tile
 
@@ -40,7 +41,7 @@ class FactorExplorer(Explorer):
     values = Checked()
     codes = traitlets.Any(None, allow_none=True)
 
-    def __init__(self, world: Any, model: Any = None) -> None:
+    def __init__(self, world: ImageWorld, model: Any = None) -> None:
         super().__init__()
         self.world, self.model = has_images(world), model
         self.sliders = [

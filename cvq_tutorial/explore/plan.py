@@ -21,6 +21,7 @@ from cvq_tutorial.explore.base import (
     whole,
 )
 from cvq_tutorial.measure.sequences import follow, pairs_at
+from cvq_tutorial.worlds.world import ImageWorld, has_every_picture
 
 SIDE, SMALL = 176, 66  # CSS pixels of a large and of a small tile
 LONGEST = 8  # actions in a plan, as many as the strip has room for
@@ -46,14 +47,14 @@ class PlanExplorer(Explorer):
     def __init__(
         self,
         model: Any,
-        world: Any,
+        world: ImageWorld,
         x: Sequence[int] | None = None,
         y: Sequence[int] | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.model, self.world, self.seed = model, has_images(world), whole("seed", seed, 2**31)
-        if hasattr(world.factors, "sample_pairs"):  # pictures of a table: most settings have none
+        if not has_every_picture(world):
             raise ValueError(
                 f"expected a world with a picture of every setting, found {world.name!r}"
             )
@@ -169,8 +170,8 @@ class PlanExplorer(Explorer):
         self.show(pictures.sheet([large, above, below], [SIDE, SMALL, SMALL], told))
 
     def _difference(self) -> str:
-        pairs = zip(self.world.factors.names, self.x, self.y, strict=True)
-        moved = [f"{name} ({a} to {b})" for name, a, b in pairs if a != b]
+        pairs = zip(self.world.factors.factors, self.x, self.y, strict=True)
+        moved = [f"{f.name} ({f.label(a)} to {f.label(b)})" for f, a, b in pairs if a != b]
         return f"From x to y: {', '.join(moved)}" if moved else "x and y are the same"
 
     def _verdict(self, end: np.ndarray | None) -> str:

@@ -16,6 +16,7 @@ from cvq_tutorial.data.transitions import sample_values
 from cvq_tutorial.draw import sheets as pictures
 from cvq_tutorial.draw.sheets import Tile
 from cvq_tutorial.explore.base import Explorer, has_images, whole
+from cvq_tutorial.worlds.world import ImageWorld
 
 N_IMAGES, SIDE = 7, 80  # they fill the width of the curves
 
@@ -32,7 +33,7 @@ class TrainingMonitor(Explorer):
     step = traitlets.Int(0)
     rows: traitlets.List[dict] = traitlets.List()
 
-    def __init__(self, world: Any, seed: int = 0) -> None:
+    def __init__(self, world: ImageWorld, seed: int = 0) -> None:
         super().__init__()
         self.world = has_images(world)
         values = sample_values(world.factors, N_IMAGES, "valid", whole("seed", seed, 2**31))

@@ -30,6 +30,7 @@ from cvq_tutorial.training.checkpoints import CheckpointError
 from cvq_tutorial.training.recipes import Recipe
 from cvq_tutorial.training.train import train
 from cvq_tutorial.worlds.make import make_world
+from cvq_tutorial.worlds.world import ImageWorld
 
 SHIPPED = Path(__file__).resolve().parent / "weights"
 JUDGE_STEPS = 300
@@ -101,7 +102,7 @@ def changed_settings(world: str, settings: Recipe) -> dict[str, object]:
     return {k: v for k, v in settings.to_json().items() if v != usual[k]}
 
 
-def load_or_train_a_judge(world: Any, *, say: Callable[[str], object] = print) -> Judge:
+def load_or_train_a_judge(world: ImageWorld, *, say: Callable[[str], object] = print) -> Judge:
     """A judge of the world's factors (see `judge`): the shipped one if there is one, or trained."""
     path = SHIPPED / f"judge-{world.name}.safetensors"
     reader = Judge(world.factors.sizes, world.image_shape).eval()
@@ -113,7 +114,7 @@ def load_or_train_a_judge(world: Any, *, say: Callable[[str], object] = print) -
 
 
 def load_or_train_vae(
-    world: Any,
+    world: ImageWorld,
     beta: float = 1.0,
     seed: int = 0,
     *,
@@ -154,7 +155,9 @@ def ship(run_dir: str | Path, command: str, folder: Path = SHIPPED) -> Path:
         checkpoints.load_run(run_dir)  # whole and fitting, or CheckpointError
         target = folder / name_of(world, Recipe(**info["recipe"]), info["seed"])
     else:
-        load_vae(run_dir, make_world(world, **info["world"]["options"]))
+        made = make_world(world, **info["world"]["options"])
+        assert made.has_images
+        load_vae(run_dir, made)
         target = folder / vae_name(world, network["beta"], info["seed"])
     tensors = load_tensors((run_dir / "model.safetensors").read_bytes())
     weights = save_tensors({k: _halved(v) for k, v in tensors.items()})
@@ -164,7 +167,7 @@ def ship(run_dir: str | Path, command: str, folder: Path = SHIPPED) -> Path:
     return checkpoints.write(target, weights, info | {"made_by": command}).parent
 
 
-def ship_judge(world: Any, folder: Path = SHIPPED) -> Path:
+def ship_judge(world: ImageWorld, folder: Path = SHIPPED) -> Path:
     """Put the world's judge into `folder`, in half precision."""
     state = {
         k: _halved(v) for k, v in load_or_train_judge(world, 0, JUDGE_STEPS).state_dict().items()

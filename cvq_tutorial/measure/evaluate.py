@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +27,7 @@ from cvq_tutorial.measure.judge import Judge, load_or_train_judge
 from cvq_tutorial.measure.judge import accuracy as judge_accuracy
 from cvq_tutorial.method.model import CausalVQ
 from cvq_tutorial.training.recipes import Recipe
+from cvq_tutorial.worlds.world import CodeWorld, ImageWorld, World
 
 FORMAT = 1
 BATCH = 256
@@ -37,7 +37,7 @@ Look = Callable[[Tensor, Tensor, Tensor], dict[str, Tensor]]
 
 def evaluate(
     model: CausalVQ,
-    world: Any,
+    world: World,
     recipe: Recipe,
     seed: int = 0,
     *,
@@ -70,7 +70,7 @@ def evaluate(
 
 
 def about(
-    world: Any,
+    world: World,
     recipe: Recipe,
     seed: int,
     device: torch.device,
@@ -91,7 +91,7 @@ def about(
     }
 
 
-def _images(model: CausalVQ, world: Any, recipe: Recipe, seed: int, progress: bool) -> dict:
+def _images(model: CausalVQ, world: ImageWorld, recipe: Recipe, seed: int, progress: bool) -> dict:
     def look(x: Tensor, actions: Tensor, y: Tensor) -> dict[str, Tensor]:
         told = code_answers(model, x, actions, y)
         return told | {"edges_per_set": _causes(told.pop("edges"), model.to_nodes(told["mask"]))}
@@ -115,7 +115,7 @@ def _images(model: CausalVQ, world: Any, recipe: Recipe, seed: int, progress: bo
 
 def compare(
     look: Look,
-    world: Any,
+    world: ImageWorld,
     recipe: Recipe,
     seed: int,
     device: torch.device,
@@ -212,7 +212,7 @@ def code_answers(model: CausalVQ, x: Tensor, actions: Tensor, y: Tensor) -> dict
 
 
 def _answers(
-    look: Look, world: Any, device: torch.device, judge: Judge | None, test: Transitions
+    look: Look, world: ImageWorld, device: torch.device, judge: Judge | None, test: Transitions
 ) -> dict[str, np.ndarray]:
     """What `look` and the judge say about each transition, arrays with a first axis of (B,)."""
     parts: dict[str, list[np.ndarray]] = {}
@@ -244,7 +244,7 @@ def _causes(edges: Tensor, mask: Tensor) -> Tensor:
     return torch.stack([(on * chosen).sum(1), chosen.sum(1)], dim=1)
 
 
-def _codes(model: CausalVQ, world: Any, recipe: Recipe, seed: int) -> dict:
+def _codes(model: CausalVQ, world: CodeWorld, recipe: Recipe, seed: int) -> dict:
     sample = world.sample(recipe.test_transitions, "test", seed)
     train = world.sample(20_000, "train", seed).actions
     x, actions, y = (torch.tensor(a) for a in (sample.x, sample.actions, sample.y))

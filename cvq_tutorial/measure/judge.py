@@ -21,7 +21,6 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +35,7 @@ from cvq_tutorial.common.folders import cache_root
 from cvq_tutorial.common.images import to_float
 from cvq_tutorial.common.progress import is_watched
 from cvq_tutorial.data.transitions import sample_values
+from cvq_tutorial.worlds.world import ImageWorld
 
 FORMAT = 1  # raise when the network, the softening or the file changes: older caches are retrained
 WIDTHS = (32, 64, 96, 128)  # channels after each halving of the image
@@ -178,7 +178,7 @@ def pool_size(image_shape: Sequence[int]) -> int:
 
 
 def train_judge(
-    world: Any,
+    world: ImageWorld,
     seed: int = 0,
     steps: int = 250,
     batch: int = 128,
@@ -234,7 +234,7 @@ def train_judge(
 
 
 def accuracy(
-    judge: Judge, world: Any, split: str = "test", n: int = 2000, seed: int = 0
+    judge: Judge, world: ImageWorld, split: str = "test", n: int = 2000, seed: int = 0
 ) -> dict[str, float]:
     """How often the judge is right on `n` true, sharp images of a split.
 
@@ -255,7 +255,7 @@ def accuracy(
 # Cache -------------------------------------------------------------------------------------------
 
 
-def identity(world: Any, seed: int, steps: int, batch: int = 128) -> str:
+def identity(world: ImageWorld, seed: int, steps: int, batch: int = 128) -> str:
     """All that a judge's weights depend on, as JSON; a sample of pixels stands for the renderer and
     its data.
     """
@@ -306,7 +306,7 @@ def fill(judge: Judge, path: Path, identity: str) -> bool:
 
 
 def load_or_train_judge(
-    world: Any,
+    world: ImageWorld,
     seed: int = 0,
     steps: int = 250,
     batch: int = 128,

@@ -27,6 +27,7 @@ from cvq_tutorial.measure.metrics import bootstrap, psnr
 from cvq_tutorial.method.model import CARRIES, CausalVQ
 from cvq_tutorial.method.plan import clearly_nearer
 from cvq_tutorial.worlds.factors import split_id
+from cvq_tutorial.worlds.world import World, has_every_picture
 
 BATCH = 256
 DRAWS = 200  # starts tried per pair before a distance counts as absent
@@ -36,7 +37,7 @@ Values = NDArray[np.int64]
 # The truth ---------------------------------------------------------------------------------------
 
 
-def outcomes(world: Any, values: Values) -> tuple[Values, NDArray[np.bool_]]:
+def outcomes(world: World, values: Values) -> tuple[Values, NDArray[np.bool_]]:
     """What every action truly does: (S, A, F) values after it, and whether it exists, (S, A).
 
     values: (S, F) factor values, or (S, N) codes of a world without images, where all exist.
@@ -56,7 +57,7 @@ def outcomes(world: Any, values: Values) -> tuple[Values, NDArray[np.bool_]]:
     return after.reshape(*shape, values.shape[1]), exists.reshape(shape)
 
 
-def at_distance(world: Any, values: Sequence[int] | Values, distance: int) -> list[Values]:
+def at_distance(world: World, values: Sequence[int] | Values, distance: int) -> list[Values]:
     """Breadth-first search: entry d holds all values (S, F) that d actions, and no fewer, lead to.
 
     values: (F,) where it starts.  distance: the last d, at least 0.
@@ -72,7 +73,7 @@ def at_distance(world: Any, values: Sequence[int] | Values, distance: int) -> li
     return layers
 
 
-def follow(world: Any, values: Values, actions: Sequence[int]) -> Values | None:
+def follow(world: World, values: Values, actions: Sequence[int]) -> Values | None:
     """Where actions truly lead from values (F,): (F,), or None where one of them does not exist."""
     for action in actions:
         after, exists = outcomes(world, values[None])
@@ -82,9 +83,9 @@ def follow(world: Any, values: Values, actions: Sequence[int]) -> Values | None:
     return values
 
 
-def _starts(world: Any, n: int, split: str, seed: int | np.random.Generator) -> Values:
+def _starts(world: World, n: int, split: str, seed: int | np.random.Generator) -> Values:
     if world.has_images:
-        if hasattr(world.factors, "sample_pairs"):  # pictures of a table: most settings have none
+        if not has_every_picture(world):
             raise ValueError(
                 f"expected a world with a picture of every setting, found {world.name!r}"
             )
@@ -92,7 +93,7 @@ def _starts(world: Any, n: int, split: str, seed: int | np.random.Generator) -> 
     return world.sample(n, split, seed).x[:, :, 0]
 
 
-def _seen(model: CausalVQ, world: Any, values: Values) -> Tensor:
+def _seen(model: CausalVQ, world: World, values: Values) -> Tensor:
     """Codes (S, N, C) of the true images of values (S, F)."""
     if world.has_images:
         return model.encode(to_float(world.render(values)))
@@ -103,7 +104,7 @@ def _seen(model: CausalVQ, world: Any, values: Values) -> Tensor:
 
 
 def pairs_at(
-    world: Any, distance: int, n: int, seed: int = 0, split: str = "test"
+    world: World, distance: int, n: int, seed: int = 0, split: str = "test"
 ) -> tuple[Values, Values]:
     """x and y, (n, F) each: both images of the split, y exactly `distance` actions from x.
 
@@ -168,7 +169,7 @@ def random_plan(
 
 def plan_success(
     model: CausalVQ,
-    world: Any,
+    world: World,
     distance: int,
     n: int = 50,
     seed: int = 0,
@@ -221,7 +222,7 @@ def plan_success(
     }
 
 
-def _arrives(world: Any, x: Values, y: Values, actions: Sequence[int]) -> bool:
+def _arrives(world: World, x: Values, y: Values, actions: Sequence[int]) -> bool:
     end = follow(world, x, actions)
     return end is not None and bool((end == y).all())
 
@@ -230,7 +231,7 @@ def _arrives(world: Any, x: Values, y: Values, actions: Sequence[int]) -> bool:
 
 
 def random_actions(
-    world: Any, steps: int, n: int, seed: int = 0, split: str = "test"
+    world: World, steps: int, n: int, seed: int = 0, split: str = "test"
 ) -> tuple[Values, Values]:
     """Values (steps + 1, n, F) along random sequences, and their actions (steps, n).
 
@@ -250,7 +251,7 @@ def random_actions(
 
 def composition(
     model: CausalVQ,
-    world: Any,
+    world: World,
     steps: int = 10,
     n: int = 100,
     seed: int = 0,

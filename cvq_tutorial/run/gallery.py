@@ -19,6 +19,7 @@ from cvq_tutorial.data.transitions import changed_pixels, sample_transitions
 from cvq_tutorial.graphs.graph import CausalGraph
 from cvq_tutorial.measure.metrics import confusion
 from cvq_tutorial.training.data import encoded_transitions
+from cvq_tutorial.worlds.world import World
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Gallery:
         return int(self.changed.sum(axis=1).argmin())
 
 
-def look(model: Any, world: Any, n: int = 720, seed: int = 0, batch_size: int = 120) -> Gallery:
+def look(model: Any, world: World, n: int = 720, seed: int = 0, batch_size: int = 120) -> Gallery:
     """Draw test transitions and ask the model about each of them.
 
     Args:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cvq_tutorial.worlds.make import data_places, make_world, published_factors
+from cvq_tutorial.worlds.world import World
 
 
-def about_world(world: Any) -> str:
+def about_world(world: World) -> str:
     """A few lines about a world: its factors or variables, what an action is, whom to credit."""
     if not world.has_images:
         return (

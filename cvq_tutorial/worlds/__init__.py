@@ -12,7 +12,8 @@ from cvq_tutorial.common.lazy import lazy
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
-        "make": "make_world world_names data_places published_factors World",
+        "make": "make_world world_names data_places published_factors",
+        "world": "World ImageWorld CodeWorld",
         "factors": "Factor FactorSpace",
         "codes": "CodesWorld CodeTransitions",
         "shapes3d": "Shapes3D COLOURS",

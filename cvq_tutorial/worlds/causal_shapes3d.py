@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class CausalShapes3D:
     links: Sequence[tuple[str, str, int]] = LINKS
     actions: str = "steps"
     name: str = field(default="causal_shapes3d", init=False)
-    has_images: bool = field(default=True, init=False)
+    has_images: Literal[True] = field(default=True, init=False)
     factors: FactorSpace = field(init=False, repr=False)
     _room: Shapes3D = field(default_factory=Shapes3D, init=False, repr=False, compare=False)
 

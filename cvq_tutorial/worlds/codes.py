@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -66,7 +67,7 @@ class CodesWorld:
     noise: float = 0.0
     seed: int = 0
     name: str = field(default="codes", init=False)
-    has_images: bool = field(default=False, init=False)
+    has_images: Literal[False] = field(default=False, init=False)
     credit: str = field(default="Drawn from a seed by cvq_tutorial.", init=False)
     targets: np.ndarray = field(init=False, repr=False, compare=False)
     graph: np.ndarray = field(init=False, repr=False, compare=False)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -86,7 +87,7 @@ class DSprites:
     antialias: bool = True
     actions: str = "steps"
     name: str = field(default="dsprites", init=False)
-    has_images: bool = field(default=True, init=False)
+    has_images: Literal[True] = field(default=True, init=False)
     factors: TurningFactors = field(init=False, repr=False)
     image_shape: tuple[int, int, int] = field(default=(SIZE, SIZE, 3), init=False)
     credit: str = field(

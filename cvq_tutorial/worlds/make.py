@@ -1,9 +1,7 @@
 """Worlds: images with known factors, drawn here or read from files, and codes with a known graph.
 
-An image world has `name`, `factors` (a FactorSpace), `image_shape` (H, W, 3), `has_images` True,
-`options` (what `make_world` needs to make it again), `fingerprint` (names files that depend on the
-pictures), `credit` (whom to name) and `render(values (B, F)) -> uint8 (B, H, W, 3)`. In
-`causal_shapes3d` the factors cause each other, through a known graph too.
+What they must have is said in `world`. In `causal_shapes3d` the factors cause each other, through a
+known graph too.
 """
 
 from __future__ import annotations
@@ -21,16 +19,12 @@ from cvq_tutorial.worlds.codes import CodesWorld
 from cvq_tutorial.worlds.dsprites import DSprites
 from cvq_tutorial.worlds.factors import FactorSpace
 from cvq_tutorial.worlds.files import cars3d, dsprites_file, mpi3d, shapes3d_file, smallnorb
-from cvq_tutorial.worlds.files.world import FileWorld
 from cvq_tutorial.worlds.shapes3d import Shapes3D
 from cvq_tutorial.worlds.sprites import Sprites
 from cvq_tutorial.worlds.tables import world as attributes
 from cvq_tutorial.worlds.tables.files import CELEBA
+from cvq_tutorial.worlds.world import World
 
-World = (
-    Shapes3D | CodesWorld | Sprites | DSprites | attributes.AttributeWorld | CausalShapes3D
-    | FileWorld
-)  # fmt: skip
 _WORLDS: dict[str, Callable[..., Any]] = {
     "shapes3d": Shapes3D,
     "codes": CodesWorld,

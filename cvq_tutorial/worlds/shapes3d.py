@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -85,7 +86,7 @@ class Shapes3D:
 
     actions: str = "steps"
     name: str = field(default="shapes3d", init=False)
-    has_images: bool = field(default=True, init=False)
+    has_images: Literal[True] = field(default=True, init=False)
     factors: FactorSpace = field(init=False, repr=False)
     image_shape: tuple[int, int, int] = field(default=(SIZE, SIZE, 3), init=False)
     credit: str = field(

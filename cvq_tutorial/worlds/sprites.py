@@ -18,6 +18,7 @@ import io
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -91,7 +92,7 @@ class Sprites:
     sheets: str | None = None
     actions: str = "steps"
     name: str = field(default="sprites", init=False)
-    has_images: bool = field(default=True, init=False)
+    has_images: Literal[True] = field(default=True, init=False)
     factors: FactorSpace = field(init=False, repr=False)
     image_shape: tuple[int, int, int] = field(default=(_TILE, _TILE, 3), init=False)
     _tiles: dict[str, np.ndarray] = field(init=False, repr=False, compare=False)

@@ -198,6 +198,34 @@ def test_retrieval_per_value_by_hand():
         metrics.per_value(x[:4], true, predicted, (3, 2), ("a", "b"))
 
 
+def test_chance_counts_the_actions_that_are_possible():
+    """One factor with three values to set, one that steps: 5 actions, a set value is no guess."""
+    owner = [1, 1, 0, 0, 0]  # size+, size-, kind=0, kind=1, kind=2
+    true, guess = [2, 3, 0, 1], [3, 3, 1, 2]
+    possible = np.array(
+        [[1, 1, 1, 0, 1], [1, 0, 0, 1, 1], [1, 1, 1, 1, 0], [0, 1, 1, 1, 0]], dtype=bool
+    )
+    told = metrics.retrieval(true, guess, ("kind", "size"), 3, factor_of=owner, possible=possible)
+    chance = (1 / 4 + 1 / 3 + 1 / 4 + 1 / 3) / 4
+    assert told["chance"] == {"action": pytest.approx(chance), "factor": 0.5}
+    assert told["copy"]["action"] == pytest.approx(chance)
+    assert told["majority"] == {"action": 0.25, "factor": 0.5}
+    assert told["action_accuracy"] == 0.25 and told["factor_accuracy"] == 0.75
+    assert told["per_factor"]["kind"] == {"n": 2, "action_accuracy": 0.5, "factor_accuracy": 1.0}
+    assert told["per_factor"]["size"] == {"n": 2, "action_accuracy": 0.0, "factor_accuracy": 0.5}
+    finite_json(told)
+    every = metrics.retrieval(true, guess, ("kind", "size"), 3, factor_of=owner)
+    assert every["chance"]["action"] == every["copy"]["action"] == 0.2
+    x = [[1, 0], [0, 1], [2, 0], [0, 1]]
+    told = metrics.per_value(x, true, guess, (3, 2), ("kind", "size"), owner)
+    assert told["kind"] == {"n": [1, 1, 0], "action_accuracy": [1.0, 0.0, 0.0]}
+    assert told["size"] == {"n": [1, 1], "action_accuracy": [0.0, 0.0]}
+    with pytest.raises(ValueError, match="every true action to be possible"):
+        metrics.retrieval(true, guess, ("kind", "size"), 3, factor_of=owner, possible=~possible)
+    with pytest.raises(ValueError, match=r"factor_of must lie in 0\.\.1, found 0\.\.2"):
+        metrics.retrieval(true, guess, ("kind", "size"), 3, factor_of=[1, 1, 0, 0, 2])
+
+
 def test_retrieval_refuses():
     with pytest.raises(ValueError, match="true must not be empty"):
         metrics.retrieval(np.zeros(0, int), np.zeros(0, int), NAMES, 0)

@@ -16,6 +16,7 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -63,7 +64,7 @@ class FileWorld:
     order: np.ndarray | None = field(default=None, repr=False)
     white: int = field(default=255, repr=False)
     more: dict = field(default_factory=dict)
-    has_images: bool = field(default=True, init=False, repr=False)
+    has_images: Literal[True] = field(default=True, init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_side(self.size)

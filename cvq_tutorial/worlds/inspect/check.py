@@ -34,6 +34,7 @@ from cvq_tutorial.worlds.inspect.table import check_table
 from cvq_tutorial.worlds.make import make_world
 from cvq_tutorial.worlds.pictures import decode, is_picture, kind_of, square
 from cvq_tutorial.worlds.tables.files import CELEBA, CELEBA_CSV
+from cvq_tutorial.worlds.world import ImageWorld
 
 BENCHMARKS = tuple(m.BENCHMARK for m in (shapes3d_file, dsprites_file, cars3d, smallnorb, mpi3d))
 _UNPACK = 0.5  # gigabytes: a file that must be unpacked first is, up to here
@@ -186,13 +187,19 @@ def _world(name: str, **options: Any) -> Inspect:
     def inspect(
         path: Path, kind: str, problem: Callable[[str], None], look: int, rng: np.random.Generator
     ) -> WorldReport:
-        return report_of(make_world(name, **options), path, kind, problem, rng)
+        world = make_world(name, **options)
+        assert world.has_images
+        return report_of(world, path, kind, problem, rng)
 
     return inspect
 
 
 def report_of(
-    world: Any, path: Path, kind: str, problem: Callable[[str], None], rng: np.random.Generator
+    world: ImageWorld,
+    path: Path,
+    kind: str,
+    problem: Callable[[str], None],
+    rng: np.random.Generator,
 ) -> WorldReport:
     """Look at an opened world with a picture for every setting of its factors.
 
@@ -237,7 +244,7 @@ def _line(space: FactorSpace, factor: Factor, unseen: float | None) -> FactorLin
     return FactorLine(factor.name, factor.size, values_text(factor), each, edits, unseen)
 
 
-def _unread(world: Any) -> float:
+def _unread(world: ImageWorld) -> float:
     """Gigabytes to unpack before the first picture can be read, where that is more than a check
     should write; else 0."""
     rows = getattr(world, "rows", None)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -87,7 +88,7 @@ class AttributeWorld:
     crop: int | None = None
     table: str | None = None
     name: str = field(default="faces", init=False)
-    has_images: bool = field(default=True, init=False)
+    has_images: Literal[True] = field(default=True, init=False)
     image_shape: tuple[int, int, int] = field(default=(SIZE, SIZE, 3), init=False)
     factors: PictureSpace = field(init=False, repr=False)
     left_out: dict[str, str] = field(init=False, repr=False, compare=False)
