@@ -5,6 +5,11 @@
 Each folder is one that `make reproduce WORLD=... SEED=...` leaves: `model.json` and `metrics.json`
 are read. The table is of seed 0; some numbers of other seeds are kept beside it. Worlds and seeds
 that are not among the folders are left as they were.
+
+    python tools/build_worlds.py --actions runs/cars3d-steps runs/cars3d-set ...
+
+Each two folders are runs that differ in their actions only, `steps` and `set`. They may be shorter
+than the recipe; figures/worlds_actions.json keeps by how much, and the table says it.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from pathlib import Path
 from cvq_tutorial.common.files import write_atomic
 from cvq_tutorial.common.folders import PROJECT_ROOT
 from cvq_tutorial.training import checkpoints, recipes
+from cvq_tutorial.worlds.factors import FactorSpace
 
 OUT = PROJECT_ROOT / "figures"
 ORDER = ("shapes3d", "sprites", "dsprites", "cars3d", "faces")
@@ -68,6 +74,106 @@ together, on one or two cores that had other work at times.
 """
 
 
+BOTH = """
+## Steps, or one action per value
+
+A step up in a list of cars means nothing, so a categorical factor may have an action per value
+instead, `object=f1` (`actions="set"`); all others keep their steps. Both ways with the same
+autoencoder, judge, seed, and numbers of transitions and steps, which are fewer than the recipe's
+(named below each pair): **for comparison with each other only**, not with the table above. *Of
+categories*: the same number over the edits of categorical factors alone. *Chance* counts, of sets,
+the actions that are possible.
+
+"""
+BOTH_COLUMNS = {  # title -> (key, digits)
+    "A": ("actions", 0),
+    "action named": ("action", 3),
+    "chance": ("chance", 3),
+    "of categories": ("action_of_categories", 3),
+    "factor named": ("factor", 3),
+    "of categories ": ("factor_of_categories", 3),
+    "recovered": ("recovered", 3),
+    "of categories  ": ("recovered_of_categories", 3),
+    "target reached": ("target_reached", 3),
+    "of categories   ": ("target_of_categories", 3),
+    "ceiling": ("target_ceiling", 3),
+    "others kept": ("others_kept", 3),
+}
+
+
+def both_ways(steps: Path, sets: Path) -> dict:
+    """What two runs of one world say that differ in their actions only.
+
+    Raises ValueError if they differ in more, or in that not at all.
+    """
+    infos = [checkpoints.read_info(folder) for folder in (steps, sets)]
+    first, second = infos
+    for key in ("recipe", "seed"):
+        if first[key] != second[key]:
+            raise ValueError(f"{sets}: expected the {key} of {steps}, found another")
+    options = [info["world"]["options"] for info in infos]
+    if options[1] != options[0] | {"actions": "set"} or first["world"]["name"] != (
+        name := second["world"]["name"]
+    ):
+        raise ValueError(
+            f"{sets}: expected the world of {steps} with actions='set', found "
+            f"{second['world']['name']} with {options[1]}"
+        )
+    space = FactorSpace.from_json(second["world"]["factors"])
+    categories = [space.names[f] for f in space.sets]
+    usual = recipes.get("lesson", name).to_json()
+    changed = {k: [usual[k], v] for k, v in first["recipe"].items() if usual[k] != v}
+    told: dict = {"seed": first["seed"], "categories": categories, "changed": changed}
+    for how, folder, info in zip(("steps", "set"), (steps, sets), infos, strict=True):
+        metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+        named, done = metrics["retrieval"], metrics["intervention"]
+
+        def of(part: dict, key: str) -> float:
+            rows = [part["per_factor"][factor] for factor in categories]
+            return sum(row["n"] * row[key] for row in rows) / sum(row["n"] for row in rows)
+
+        told[how] = {
+            "actions": len(info["action_names"]),
+            "n": named["n"],
+            "psnr": round(metrics["reconstruction"]["psnr"], 2),
+            "action": round(named["action_accuracy"], 4),
+            "chance": round(named["chance"]["action"], 4),
+            "action_of_categories": round(of(named, "action_accuracy"), 4),
+            "factor": round(named["factor_accuracy"], 4),
+            "factor_of_categories": round(of(named, "factor_accuracy"), 4),
+            "recovered": round(done["recovered"], 4),
+            "recovered_of_categories": round(of(done, "recovered"), 4),
+            "target_reached": round(done["target_reached"], 4),
+            "target_of_categories": round(of(done, "target_reached"), 4),
+            "target_ceiling": round(done["target_reached_ceiling"], 4),
+            "others_kept": round(done["others_kept"], 4),
+            "others_ceiling": round(done["others_kept_ceiling"], 4),
+            "sha256": info["sha256"],
+        }
+    return told
+
+
+def written_both(rows: dict[str, dict]) -> str:
+    """The part of `worlds.md` about actions, of the contents of `worlds_actions.json`."""
+    if not rows:
+        return ""
+    text = BOTH + "| world | actions | " + " | ".join(t.strip() for t in BOTH_COLUMNS) + " |\n"
+    text += "|" + " --- |" * (len(BOTH_COLUMNS) + 2) + "\n"
+    for world, row in rows.items():
+        for how in ("steps", "set"):
+            cells = [f"{row[how][key]:.{digits}f}" for key, digits in BOTH_COLUMNS.values()]
+            text += f"| `{world}` | {how} | " + " | ".join(cells) + " |\n"
+    text += "\n"
+    for world, row in rows.items():
+        shorter = ", ".join(f"{k} {v} (usual {u})" for k, (u, v) in row["changed"].items())
+        text += (
+            f"* `{world}`: categories {', '.join(row['categories'])}; seed {row['seed']}, "
+            f"{row['steps']['n']} test transitions; recipe `lesson`"
+            f"{' but ' + shorter if shorter else ''}.\n"
+        )
+    return text
+
+
 def summed_up(folder: Path) -> dict:
     """The row of one run.
 
@@ -79,6 +185,8 @@ def summed_up(folder: Path) -> dict:
     world = info["world"]["name"]
     if world not in ORDER:
         raise ValueError(f"{folder}: expected a world among {', '.join(ORDER)}, found {world!r}")
+    if (actions := info["world"]["options"].get("actions", "steps")) != "steps":
+        raise ValueError(f"{folder}: expected actions 'steps', found {actions!r}; see --actions")
     usual = recipes.get("lesson", world).to_json()
     changed = {k: v for k, v in info["recipe"].items() if usual.get(k) != v}
     if changed:
@@ -121,8 +229,8 @@ def summed_up(folder: Path) -> dict:
     }
 
 
-def written(rows: dict[str, dict]) -> str:
-    """`worlds.md` of the contents of `worlds.json`."""
+def written(rows: dict[str, dict], both: dict[str, dict]) -> str:
+    """`worlds.md` of the contents of `worlds.json` and `worlds_actions.json`."""
     text = HEAD
     text += "| world | " + " | ".join(title.strip() for title in COLUMNS) + " |\n"
     text += "|" + " --- |" * (len(COLUMNS) + 1) + "\n"
@@ -138,23 +246,30 @@ def written(rows: dict[str, dict]) -> str:
             f"{weakest['edit_kept']:.2f}, of all edits {row['edit_kept']:.2f}. Of true pictures "
             f"the judge reads all factors right in {row['judge']:.3f}.\n"
         )
-    return text
+    return text + written_both(both)
 
 
-def main(folders: list[str]) -> int:
-    path = OUT / "worlds.json"
-    rows = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    for folder in map(Path, folders):
-        world, row = checkpoints.read_info(folder)["world"]["name"], summed_up(folder)
-        seeds = rows.get(world, {}).get("seeds", {})
-        seeds |= {str(row["seed"]): {key: row[key] for key in PER_SEED}}
-        rows[world] = (row if row["seed"] == 0 else rows.get(world, {})) | {"seeds": seeds}
+def main(arguments: list[str]) -> int:
+    """Put runs into the table, or pairs of runs into the one of actions, and write both."""
+    path, other = OUT / "worlds.json", OUT / "worlds_actions.json"
+    rows, both = (json.loads(p.read_text("utf-8")) if p.is_file() else {} for p in (path, other))
+    if arguments[:1] == ["--actions"]:
+        folders = [Path(argument) for argument in arguments[1:]]
+        for steps, sets in zip(folders[::2], folders[1::2], strict=True):
+            both[checkpoints.read_info(steps)["world"]["name"]] = both_ways(steps, sets)
+    else:
+        for folder in map(Path, arguments):
+            world, row = checkpoints.read_info(folder)["world"]["name"], summed_up(folder)
+            seeds = rows.get(world, {}).get("seeds", {})
+            seeds |= {str(row["seed"]): {key: row[key] for key in PER_SEED}}
+            rows[world] = (row if row["seed"] == 0 else rows.get(world, {})) | {"seeds": seeds}
     if strays := [world for world, row in rows.items() if "seed" not in row]:
         raise ValueError(f"expected seed 0 first, found none of {', '.join(strays)}")
-    rows = {world: rows[world] for world in ORDER if world in rows}
-    write_atomic(path, (json.dumps(rows, indent=1) + "\n").encode())
-    write_atomic(OUT / "worlds.md", written(rows).encode())
-    print(written(rows))
+    rows, both = ({w: told[w] for w in ORDER if w in told} for told in (rows, both))
+    for place, told in ((path, rows), (other, both)):
+        write_atomic(place, (json.dumps(told, indent=1) + "\n").encode())
+    write_atomic(OUT / "worlds.md", written(rows, both).encode())
+    print(written(rows, both))
     return 0
 
 

@@ -16,13 +16,14 @@ from cvq_tutorial.worlds.make import make_world
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROWS = json.loads((ROOT / "figures" / "worlds.json").read_text("utf-8"))
+BOTH = json.loads((ROOT / "figures" / "worlds_actions.json").read_text("utf-8"))
 README = (ROOT / "README.md").read_text("utf-8")
 
 build_worlds = project_tools.load("build_worlds")
 
 
 def test_the_table_is_that_of_the_results_file():
-    assert (ROOT / "figures" / "worlds.md").read_text("utf-8") == build_worlds.written(ROWS)
+    assert (ROOT / "figures" / "worlds.md").read_text("utf-8") == build_worlds.written(ROWS, BOTH)
     assert list(ROWS) == list(build_worlds.ORDER)
 
 
@@ -93,3 +94,37 @@ def test_a_run_of_other_settings_does_not_get_into_the_table(tmp_path):
     (tmp_path / "metrics.json").write_text("{}")
     with pytest.raises(ValueError, match=r"expected the recipe 'lesson' .*'autoencoder_steps': 10"):
         build_worlds.summed_up(tmp_path)
+
+
+def test_runs_with_other_actions_get_into_their_own_table_as_a_pair(tmp_path):
+    recipe = recipes.get("lesson", autoencoder_steps=10)
+    row = {"n": 3, "action_accuracy": 0.5, "factor_accuracy": 1.0}
+    done = {"n": 3, "recovered": 0.25, "target_reached": 0.75}
+    keys = ("recovered", "target_reached", "target_reached_ceiling", "others_kept")
+    metrics = {
+        "reconstruction": {"psnr": 20.0},
+        "retrieval": {"n": 9, "action_accuracy": 0.9, "factor_accuracy": 1.0,
+                      "chance": {"action": 0.1}, "per_factor": {"shape": row}},
+        "intervention": dict.fromkeys((*keys, "others_kept_ceiling"), 0.125)
+        | {"per_factor": {"shape": done}},
+    }  # fmt: skip
+    for how in ("steps", "set"):
+        world = make_world("shapes3d", actions=how)
+        with torch.random.fork_rng():
+            model = checkpoints.build(world, recipe)
+        checkpoints.save(tmp_path / how, model, world, recipe, 0)
+        (tmp_path / how / "metrics.json").write_text(json.dumps(metrics))
+    told = build_worlds.both_ways(tmp_path / "steps", tmp_path / "set")
+    assert told["categories"] == ["shape"] and told["changed"] == {"autoencoder_steps": [3000, 10]}
+    assert (told["steps"]["actions"], told["set"]["actions"]) == (12, 14)
+    assert (
+        told["set"]["action_of_categories"] == 0.5 and told["set"]["target_of_categories"] == 0.75
+    )
+    text = build_worlds.written_both({"shapes3d": told})
+    assert (
+        "autoencoder_steps 10 (usual 3000)" in text and "| `shapes3d` | set | 14 | 0.900 |" in text
+    )
+    with pytest.raises(ValueError, match=r"expected the world of .* with actions='set'"):
+        build_worlds.both_ways(tmp_path / "set", tmp_path / "steps")
+    with pytest.raises(ValueError, match="expected actions 'steps', found 'set'; see --actions"):
+        build_worlds.summed_up(tmp_path / "set")
