@@ -8,13 +8,14 @@ What is finished is summed up; labels that were not run are left as they were. T
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 from cvq_tutorial.common.files import write_atomic
 from cvq_tutorial.common.folders import PROJECT_ROOT
-from cvq_tutorial.experiments import sweeps, tables
+from cvq_tutorial.common.json_files import TEXT, check, dict_of, record, to_json
+from cvq_tutorial.common.progress import print_on_any_code_page
+from cvq_tutorial.experiments import results, sweeps, tables
 from cvq_tutorial.experiments.grids import GRIDS
 
 OUT = PROJECT_ROOT / "figures"
@@ -61,9 +62,8 @@ def written(expected: dict) -> str:
         about = made["machine"]
         wall = made.get("wall_minutes")
         whole = f" From nothing to the whole table: {wall:.0f} minutes." if wall else ""
-        text += (
-            f"\n## {grid}\n\n{ABOUT[grid]}\n`cvq reproduce --grid {grid}`, {about['processor']}, "
-        )
+        text += f"\n## {grid}\n\n{ABOUT.get(grid, '')}\n`cvq reproduce --grid {grid}`, "
+        text += f"{about['processor']}, "
         text += f"{about['device']}, one or two threads.{whole}\n\n{tables.markdown(made)}"
     return text
 
@@ -75,6 +75,8 @@ def summed_up(expected: dict, grid: str, folder: Path) -> None:
     """
     good, refused = sweeps.usable(GRIDS[grid], folder)
     made = tables.table(good, folder)
+    refused += results.damaged(good, folder)
+    refused += [f"{grid}: failed: {name}: {why}" for name, why in made.pop("failed").items()]
     before = expected.get(grid, {"rows": {}})
     for label, row in before["rows"].items():
         if set(row["seeds"]) - set(made["rows"].get(label, row)["seeds"]):
@@ -97,7 +99,10 @@ def summed_up(expected: dict, grid: str, folder: Path) -> None:
 
 
 def main(folders: list[str]) -> int:
-    expected = tables.read_expected(OUT / "expected.json")
+    print_on_any_code_page()
+    known = record({"machine": record({"processor": TEXT, "device": TEXT})})
+    path = OUT / "expected.json"
+    expected = check(tables.read_expected(path), path, dict_of(known))
     if absent := [runs for runs in folders if not Path(runs).is_dir()]:
         print(f"no folder of sweeps at {', '.join(absent)}", file=sys.stderr)
         return 2
@@ -105,7 +110,7 @@ def main(folders: list[str]) -> int:
         for grid in GRIDS:
             if (Path(runs) / grid).is_dir():
                 summed_up(expected, grid, Path(runs) / grid)
-    write_atomic(OUT / "expected.json", (json.dumps(expected, indent=1) + "\n").encode())
+    write_atomic(path, to_json(expected))
     text = written(expected)
     write_atomic(OUT / "tables.md", text.encode())
     print(text)

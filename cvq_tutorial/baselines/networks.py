@@ -26,6 +26,7 @@ from cvq_tutorial.training.checkpoints import (
     write,
 )
 from cvq_tutorial.training.run import STATE, Run
+from cvq_tutorial.training.trusted import check_sizes, shapes
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -79,4 +80,5 @@ def read(run_dir: str | Path, kind: str, world: Any | None = None) -> dict:
         raise CheckpointError(f"{run_dir} holds another model: expected {kind!r}, found {found!r}")
     if world is not None:
         check_world(run_dir, info, world)
+    check_sizes(info, shapes(run_dir), run_dir)
     return info

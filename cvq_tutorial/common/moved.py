@@ -50,7 +50,7 @@ _ROOMS = {
         "explore_widget=widget"
     ),
     "experiments": "grids sweeps side_by_side tables results bench",
-    "run": "reproduce notebooks report gallery cli cli_graph teller",
+    "run": "reproduce notebooks report gallery cli cli_graph",
 }
 
 

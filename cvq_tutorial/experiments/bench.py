@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import platform
 import statistics
@@ -25,6 +24,7 @@ from torch import Tensor
 
 from cvq_tutorial.common.device import half_precision, pick_device
 from cvq_tutorial.common.files import write_atomic
+from cvq_tutorial.common.json_files import to_json
 from cvq_tutorial.explore.graph import GraphExplorer
 from cvq_tutorial.method.autoencoder import QuantizedAutoencoder
 from cvq_tutorial.method.causal_transition import CausalTransition, transition_loss
@@ -82,7 +82,7 @@ def run(out: str | Path | None = "figures/bench.json", quick: bool = False) -> d
     }  # fmt: skip
     print(table(told))
     if out is not None:
-        write_atomic(out, (json.dumps(told, indent=1) + "\n").encode())
+        write_atomic(out, to_json(told))
     return told
 
 

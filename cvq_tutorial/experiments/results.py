@@ -16,6 +16,7 @@ import numpy as np
 
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.common.folders import PROJECT_ROOT
+from cvq_tutorial.common.json_files import FileError
 from cvq_tutorial.experiments import sweeps, tables
 from cvq_tutorial.experiments.grids import GRIDS, Cell
 from cvq_tutorial.graphs.scores import graph_recovery
@@ -37,8 +38,8 @@ def gather(
 
     runs: folder of finished sweeps; empty takes the tables of `expected`, the shipped ones.
     A run that does not belong to its cell (another version, other settings, a damaged file) is left
-    out and named, as are seeds that were not run. Returns {grid: table} in the order of `GRIDS`,
-    without grids that have no row.
+    out and named, as are runs that failed and seeds that were not run. Returns {grid: table} in the
+    order of `GRIDS`, without grids that have no row.
     Raises FileNotFoundError if `runs` is no folder, ValueError if `expected` is damaged.
     """
     if str(runs) and not Path(runs).is_dir():
@@ -51,7 +52,8 @@ def gather(
             good, refused = sweeps.usable(cells, Path(runs) / grid)
             notes += refused
             made = tables.table(good, Path(runs) / grid)
-            notes += _half_written(good, Path(runs) / grid)
+            notes += damaged(good, Path(runs) / grid)
+            notes += [f"{grid}: failed: {name}: {why}" for name, why in made["failed"].items()]
         else:
             made = shipped.get(grid, {"rows": {}})
         absent = [label for label in labels if label not in made["rows"]]
@@ -70,11 +72,17 @@ def gather(
     return found, notes
 
 
-def _half_written(cells: Sequence[Cell], root: Path) -> list[str]:
+def damaged(cells: Sequence[Cell], root: Path) -> list[str]:
     """A line for each run whose numbers are there and cannot be read."""
-    paths = [root / cell.name / "metrics.json" for cell in cells]
-    found = [p for c, p in zip(cells, paths, strict=True) if tables.metrics_of(c, root) is None]
-    return [f"{root.name}: left out: {path} is half-written" for path in found if path.exists()]
+    told = []
+    for cell in cells:
+        try:
+            tables.read_metrics(cell, root)
+        except FileNotFoundError:
+            continue
+        except FileError as error:
+            told.append(f"{root.name}: left out: {error}")
+    return told
 
 
 def _fewer_seeds(grid: str, rows: Rows) -> list[str]:

@@ -1,8 +1,8 @@
 """Cells of a sweep in processes of their own, side by side.
 
 A process lives as long as the sweep and is given one cell after the other through a pipe. One that
-fails stops the others; one that is killed is named, or replaced if it only waited; Ctrl-C is heard
-by the sweep alone, which asks each process once.
+is killed is replaced, and the cell that it worked on has failed; Ctrl-C is heard by the sweep
+alone, which asks each process once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,18 +26,16 @@ ASK_AGAIN = 10.0  # seconds: a process that is still importing can lose the firs
 
 def side_by_side(
     cells: Sequence[Cell],
-    run: Callable[[Cell], object],
-    root: Path,
+    run: Callable[[Cell], str],
     workers: int,
     started: Callable[[Cell], object],
-    finished: Callable[[], object],
+    finished: Callable[[Cell, str], object],
 ) -> None:
     """Run cells in processes; one that takes over an autoencoder waits for the run that trains it.
 
-    run: does one cell; it is sent to the processes.  root: folder of the cells' folders.
-    started, finished: called here, before and after each cell.
+    run: does one cell, and returns why it failed, if it did; it is sent to the processes.
+    started, finished: called here, before and after each cell, the second with what `run` returned.
     However it ends, no process is left: those at work are asked to stop, and save their state.
-    Raises RuntimeError if a cell failed in its process, after the others were stopped.
     """
     context = multiprocessing.get_context("spawn")
     threads = max(1, torch.get_num_threads() // workers)
@@ -74,15 +71,12 @@ def side_by_side(
             for pipe in told:
                 cell = running.pop(pipe)
                 try:
-                    pipe.recv()
+                    why = pipe.recv()
                 except (EOFError, OSError):  # it ended, or was killed
                     process = processes.pop(pipe)
                     process.join()
-                    raise RuntimeError(
-                        f"{cell.label}, seed {cell.seed} failed (exit code {process.exitcode}); "
-                        f"its error is above, its state in {root / cell.name}"
-                    ) from None
-                finished()
+                    why = f"its process ended with exit code {process.exitcode}"
+                finished(cell, why)
     finally:
         for pipe, process in processes.items():
             if pipe in running and process.is_alive():
@@ -94,12 +88,12 @@ def side_by_side(
                     os.kill(process.pid, signal.SIGINT)
 
 
-def _apart(cells: Any, run: Callable[[Cell], object], threads: int) -> None:
+def _apart(cells: Any, run: Callable[[Cell], str], threads: int) -> None:
     """Run cells, as they come, in a process of its own, out of reach of the terminal's Ctrl-C.
 
     The sweep hears that and asks once; heard twice, it would cut the saving short. A sweep that is
     killed asks nobody: then the process stops by itself, and saves.
-    cells: the pipe that they come through, and the name of each goes back when it is finished.
+    cells: the pipe that they come through, and what `run` says of each goes back.
     """
     if hasattr(os, "setsid"):
         os.setsid()
@@ -121,7 +115,6 @@ def _apart(cells: Any, run: Callable[[Cell], object], threads: int) -> None:
                 cell = cells.recv()
             except EOFError:
                 return  # no more cells
-            run(cell)
-            cells.send(cell.name)
+            cells.send(run(cell))
     except KeyboardInterrupt:
         sys.exit(130)

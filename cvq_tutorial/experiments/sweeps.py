@@ -6,15 +6,19 @@ folder, runs/ablations/<cell>/, with `cell.json` (what was asked), the run's fil
 where it was; a folder that holds something else stops the sweep before any work. One sweep at a
 time works in a folder; it may run several cells side by side, in as many processes, which on a CPU
 is the better use of the cores: one small model does not keep two of them busy. After each cell the
-table (see `tables`) is written again, so nothing finished is lost.
+table (see `tables`) is written again, so nothing finished is lost. A cell that fails leaves
+`failed.json`, in which it says why, and the others go on; one whose files are damaged is named and
+run again. The same call tries all of these again.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -27,9 +31,11 @@ from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.common.device import pick_device
 from cvq_tutorial.common.files import write_atomic
 from cvq_tutorial.common.folders import prepare_folder
+from cvq_tutorial.common.json_files import ANYTHING, FileError, dict_of, read_json, record, to_json
+from cvq_tutorial.common.json_files import check as check_json
 from cvq_tutorial.experiments.grids import GRIDS, Cell
 from cvq_tutorial.experiments.side_by_side import side_by_side
-from cvq_tutorial.experiments.tables import metrics_of, table
+from cvq_tutorial.experiments.tables import FAILED, metrics_of, table
 from cvq_tutorial.measure.evaluate import evaluate
 from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.training.data import check_data
@@ -74,14 +80,16 @@ def sweep(
 ) -> dict:
     """Run what is not finished, and return the table as `tables.table` gives it.
 
+    A cell that fails stops no other: its error is said, in one line, and stands in the table, whose
+    `failed` names all that did.
+
     grid: a name of `GRIDS`, or cells of one's own (then the folder is runs/sweep).
     seeds, only: see `cells_of`.  say: is given one line per cell.
     workers: how many processes run cells side by side, each with its share of the threads. With
         more than one, a script needs the usual `if __name__ == "__main__":`.
     Raises ValueError before any work for an unknown name, a setting that does not exist, a folder
     that holds another run, or no worker; OSError if another sweep works there, or the data of a
-    world are not here; RuntimeError if a cell failed in its process, after the others were stopped.
-    Ctrl-C leaves a state that the same call goes on from.
+    world are not here. Ctrl-C leaves a state that the same call goes on from.
     """
     named = isinstance(grid, str)
     cells = cells_of(grid, seeds, only)
@@ -91,9 +99,14 @@ def sweep(
     pick_device(device)
     _distinct(cells)
     _no_circle(cells)
+    again = set()
     for cell in cells:
-        check(cell, root)
-        if metrics_of(cell, root) is None:
+        try:
+            check(cell, root)
+        except FileError as error:  # nobody knows what its numbers are of
+            say(f"run again: {error}")
+            again.add(cell.name)
+        if cell.name in again or metrics_of(cell, root) is None:
             world = make_world(cell.world, **cell.world_options)
             _suits(cell, world)
             check_data(world, _recipe(cell))
@@ -103,10 +116,14 @@ def sweep(
         good, _ = usable(whole, root)  # also what an earlier sweep with other seeds finished
         made = table(good, root, device)
         made["missing"] = [c.name for c in whole if c not in good or c.name in made["missing"]]
-        write_atomic(root / "table.json", (json.dumps(made, indent=1) + "\n").encode())
+        write_atomic(root / "table.json", to_json(made))
         return table(cells, root, device)
 
     with _alone(prepare_folder(root)):
+        for cell in cells:
+            if cell.name in again:
+                (root / cell.name / "metrics.json").unlink(missing_ok=True)
+                write_atomic(root / cell.name / "cell.json", to_json(_told(cell)))
         left = [cell for cell in cells if metrics_of(cell, root) is None]
         say(f"{len(cells)} runs, {len(cells) - len(left)} finished before")
         numbers = iter(range(1, len(left) + 1))
@@ -114,16 +131,26 @@ def sweep(
         def started(cell: Cell) -> None:
             told = f"{cell.label}, seed {cell.seed} -> {root / cell.name}"
             say(f"[{next(numbers)}/{len(left)}] {told}")
+            (root / cell.name / FAILED).unlink(missing_ok=True)
+
+        def finished(cell: Cell, why: str) -> None:
+            if why:
+                say(f"failed: {cell.label}, seed {cell.seed}: {why}")
+                with suppress(OSError):  # a full disk is why it failed
+                    write_atomic(root / cell.name / FAILED, to_json({"error": why}))
+            summed_up()
 
         if workers == 1:
             for cell in left:
                 started(cell)
-                _run(cell, root, device)
-                summed_up()
+                finished(cell, _tried(cell, root, device))
         else:
-            run = partial(_run, root=root, device=device, progress=False)
-            side_by_side(left, run, root, workers, started, summed_up)
-        return summed_up()
+            run = partial(_tried, root=root, device=device, progress=False)
+            side_by_side(left, run, workers, started, finished)
+        made = summed_up()
+    if failed := made["failed"]:
+        say(f"{len(failed)} of {len(cells)} runs failed: {'; '.join(failed)}")
+    return made
 
 
 # One cell ----------------------------------------------------------------------------------------
@@ -181,13 +208,16 @@ def usable(cells: Sequence[Cell], root: Path) -> tuple[list[Cell], list[str]]:
         try:
             check(cell, root)
             good.append(cell)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             refused.append(f"{root.name}: left out: {error}")
     return good, refused
 
 
 def check(cell: Cell, root: Path) -> None:
-    """Raise ValueError if a cell cannot be run, or its folder holds a run of something else."""
+    """Raise ValueError if a cell cannot be run, or its folder holds a run of something else.
+
+    FileError: its `cell.json` is damaged, so that nobody knows of what the run is.
+    """
     from cvq_tutorial.baselines.table import full_name
 
     if cell.world not in world_names():
@@ -202,29 +232,38 @@ def check(cell: Cell, root: Path) -> None:
                 "remove it or choose another folder"
             )
         return
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}); remove {path.parent}") from None
-    if found.get("format") != FORMAT:
+    found = read_json(path, record({"format": ANYTHING}))
+    if found["format"] != FORMAT:
         raise ValueError(
-            f"{path}: expected format {FORMAT}, found {found.get('format')!r}: the run is of "
+            f"{path}: expected format {FORMAT}, found {found['format']!r:.60}: the run is of "
             f"another version; remove {path.parent} or choose another folder"
         )
+    check_json(found, path, record({"cell": dict_of(ANYTHING), "settings": dict_of(ANYTHING)}))
     found["settings"] = checkpoints.grown(found["settings"])
     for part in ("cell", "settings"):
         for key, value in wanted[part].items():
             if found[part].get(key) != value:
                 raise ValueError(
                     f"{path.parent} holds another run: expected {key} {value!r}, found "
-                    f"{found[part].get(key)!r}; remove it or choose another folder"
+                    f"{found[part].get(key)!r:.200}; remove it or choose another folder"
                 )
+
+
+def _tried(cell: Cell, root: Path, device: str, progress: bool = True) -> str:
+    """Run a cell; "" if it is finished, else why it failed, in one line."""
+    try:
+        _run(cell, root, device, progress)
+    except Exception as error:  # whatever it is, the other cells have nothing to do with it
+        if os.environ.get("CVQ_TRACEBACK"):
+            traceback.print_exc()
+        return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    return ""
 
 
 def _run(cell: Cell, root: Path, device: str, progress: bool = True) -> None:
     folder = root / cell.name
     if not (folder / "cell.json").exists():  # its time is when the run began
-        write_atomic(folder / "cell.json", (json.dumps(_told(cell), indent=1) + "\n").encode())
+        write_atomic(folder / "cell.json", to_json(_told(cell)))
     world = make_world(cell.world, **cell.world_options)
     recipe = _recipe(cell)
     shared = _named(cell.autoencoder, cell.seed, root) if cell.autoencoder else None
@@ -236,8 +275,7 @@ def _run(cell: Cell, root: Path, device: str, progress: bool = True) -> None:
     if shared:
         spent -= found["seconds"].get("autoencoder", 0.0)
     found["sweep_seconds"] = round(max(time.perf_counter() - began, spent), 1)
-    text = json.dumps(found, indent=1, allow_nan=False) + "\n"
-    write_atomic(folder / "metrics.json", text.encode())
+    write_atomic(folder / "metrics.json", to_json(found))
 
 
 def _measured(

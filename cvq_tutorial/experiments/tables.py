@@ -1,14 +1,12 @@
 """Tables of sweeps: mean and spread over seeds, as JSON and as Markdown, beside what is expected.
 
-A sweep leaves `metrics.json` in the folder of each finished run (see `sweeps`); what is here only
-reads them. `figures/expected.json` holds the tables that were measured, one per grid, and a new one
-is compared with it.
+A sweep leaves `metrics.json` in the folder of each finished run (see `sweeps`), and `failed.json`
+in that of each that failed; what is here only reads them. `figures/expected.json` holds the tables
+that were measured, one per grid, and a new one is compared with it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,10 +17,23 @@ from typing import Any
 from cvq_tutorial import __version__
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.common.device import pick_device
+from cvq_tutorial.common.json_files import (
+    NUMBER,
+    TEXT,
+    WHOLE,
+    FileError,
+    Schema,
+    dict_of,
+    list_of,
+    or_null,
+    read_json,
+    record,
+)
 from cvq_tutorial.experiments import bench
 from cvq_tutorial.experiments.grids import Cell
 
 FORMAT = 1
+FAILED = "failed.json"
 # By how much the mean of a later table may differ: that many standard deviations, or that much
 # whatever the spread (a PSNR: in dB; a number of causes: as a share of it), times "one seed" where
 # nothing tells the spread.
@@ -54,12 +65,53 @@ NUMBERS = {
 }
 
 
+def _nested(paths: Sequence[tuple[str, ...]]) -> Schema:
+    """What a file must be like that has numbers at some of these places."""
+    inner = {first: [p[1:] for p in paths if p[0] == first] for first, *_ in paths}
+    return record(**{key: _nested(rest) if all(rest) else NUMBER for key, rest in inner.items()})
+
+
+METRICS = _nested([*NUMBERS.values(), ("sweep_seconds",)])
+_MEASURED = record({"mean": NUMBER, "sd": NUMBER}, seeds=list_of(WHOLE))
+_ROW = record({"seeds": list_of(WHOLE), "numbers": dict_of(_MEASURED)}, minutes=NUMBER)
+EXPECTED = dict_of(
+    record(
+        {"rows": dict_of(_ROW)},
+        machine=record(processor=TEXT, device=TEXT),
+        tolerance=dict_of(NUMBER),
+        wall_minutes=or_null(NUMBER),
+    )
+)
+
+
+def read_metrics(cell: Cell, root: Path) -> dict:
+    """The metrics of a finished cell.
+
+    Raises FileNotFoundError if it is not finished, FileError if they are damaged: no such numbers,
+    or none of those in `NUMBERS`.
+    """
+    path = root / cell.name / "metrics.json"
+    found = read_json(path, METRICS)
+    if all(_at(found, place) is None for place in NUMBERS.values()):
+        raise FileError(f"{path} is damaged: expected numbers such as graph.edge_f1, found none")
+    return found
+
+
 def metrics_of(cell: Cell, root: Path) -> dict | None:
-    """The metrics of a finished cell; None if it is not finished or its file is half-written."""
+    """The metrics of a finished cell; None if it is not finished, or its file is damaged."""
     try:
-        return json.loads((root / cell.name / "metrics.json").read_text("utf-8"))
-    except (FileNotFoundError, ValueError):
+        return read_metrics(cell, root)
+    except (FileNotFoundError, FileError):
         return None
+
+
+def failure_of(cell: Cell, root: Path) -> str:
+    """Why a cell failed when it was last tried, in one line; "" if it did not."""
+    try:
+        found = read_json(root / cell.name / FAILED, record({"error": TEXT}))
+    except (FileNotFoundError, FileError):
+        return ""
+    return " ".join(found["error"].split())
 
 
 def table(cells: Sequence[Cell], root: Path, device: str = "auto") -> dict:
@@ -68,17 +120,20 @@ def table(cells: Sequence[Cell], root: Path, device: str = "auto") -> dict:
     device: that the runs were asked to use, for `machine`.
 
     Returns {format, version, machine, tolerance, rows {label: {seeds, minutes, numbers {name:
-    {mean, sd}}}}, missing [names]}; sd is the sample standard deviation, 0 for one seed. A number
-    that not all of the row's seeds have says which have it, as its own `seeds`.
+    {mean, sd}}}}, missing [names], failed {label and seed: why}}; sd is the sample standard
+    deviation, 0 for one seed. A number that not all of the row's seeds have says which have it, as
+    its own `seeds`. What failed is missing, too.
     """
     rows: dict[str, dict[str, Any]] = {}
-    missing = []
+    missing, failed = [], {}
     for label in dict.fromkeys(cell.label for cell in cells):
         found = {}
         for cell in (cell for cell in cells if cell.label == label):
             metrics = metrics_of(cell, root)
             if metrics is None:
                 missing.append(cell.name)
+                if why := failure_of(cell, root):
+                    failed[f"{cell.label}, seed {cell.seed}"] = why
             else:
                 found[cell.seed] = metrics
         if found:
@@ -90,6 +145,7 @@ def table(cells: Sequence[Cell], root: Path, device: str = "auto") -> dict:
         "tolerance": TOLERANCE,
         "rows": rows,
         "missing": missing,
+        "failed": failed,
     }
 
 
@@ -110,11 +166,14 @@ def _row(found: dict[int, dict]) -> dict[str, Any]:
 def _at(metrics: Any, path: tuple[str, ...]) -> float | None:
     for key in path:
         metrics = metrics.get(key) if isinstance(metrics, dict) else None
-    return float(metrics) if isinstance(metrics, (int, float)) else None
+    return None if metrics is None else float(metrics)
 
 
 def markdown(made: dict, columns: Sequence[str] = ()) -> str:
-    """A table of `table` as Markdown; columns: names of `NUMBERS`, all that occur if empty."""
+    """A table of `table` as Markdown; columns: names of `NUMBERS`, all that occur if empty.
+
+    A run that failed has a row of its own, which says why.
+    """
     for name in columns:
         if name not in NUMBERS:
             raise ValueError(close_match("column", name, NUMBERS))
@@ -129,6 +188,9 @@ def markdown(made: dict, columns: Sequence[str] = ()) -> str:
         lines.append(
             f"| {label} | " + " | ".join(told) + f" | {len(row['seeds'])} | {row['minutes']} |"
         )
+    for name, why in made.get("failed", {}).items():
+        told = [name, f"failed: {why.replace('|', '/')}", *"-" * (len(shown) + 1)]
+        lines.append("| " + " | ".join(told) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -182,15 +244,12 @@ def differences(made: dict, expected: dict) -> list[str]:
 def read_expected(path: str | Path) -> dict:
     """{grid: table} of `expected.json`; empty where there is none yet.
 
-    Raises ValueError for a damaged file.
+    Raises FileError for a damaged file.
     """
-    path = Path(path)
-    with contextlib.suppress(FileNotFoundError):
-        try:
-            return json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{path} is damaged: {error}") from None
-    return {}
+    try:
+        return read_json(path, EXPECTED)
+    except FileNotFoundError:
+        return {}
 
 
 def expected_of(grid: str, path: str | Path) -> dict:

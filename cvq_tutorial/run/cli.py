@@ -9,7 +9,6 @@ Every command is a few lines over the package and imports what it needs inside, 
 from __future__ import annotations
 
 import ast
-import json
 import os
 import sys
 import traceback
@@ -20,6 +19,7 @@ import click
 from click.core import ParameterSource
 
 from cvq_tutorial import __version__
+from cvq_tutorial.common.progress import print_on_any_code_page
 from cvq_tutorial.run.cli_graph import graph
 
 EPILOGUE = """\b
@@ -36,9 +36,7 @@ Examples:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code; whatever goes wrong is printed, not raised."""
-    for stream in (sys.stdout, sys.stderr):
-        if getattr(stream, "errors", "") == "strict" and hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a code page may lack a name's letters
+    print_on_any_code_page()
     try:
         result = cli.main(args=arguments, prog_name="cvq", standalone_mode=False)
         return result if isinstance(result, int) else 0
@@ -267,6 +265,7 @@ def baseline(
     """
     from cvq_tutorial.baselines import table as baselines
     from cvq_tutorial.common.files import write_atomic
+    from cvq_tutorial.common.json_files import to_json
     from cvq_tutorial.run import report
     from cvq_tutorial.run import reproduce as steps
 
@@ -276,8 +275,7 @@ def baseline(
     metrics = baselines.evaluate_baseline(
         name, plan.make_world(), plan.recipe, seed, folder, device=device, autoencoder=autoencoder
     )
-    text = json.dumps(metrics, indent=1, allow_nan=False) + "\n"
-    write_atomic(folder / "metrics.json", text.encode())
+    write_atomic(folder / "metrics.json", to_json(metrics))
     click.echo(f"baseline {name}\n{report.table(metrics)}\nrun folder: {folder}")
 
 
@@ -361,6 +359,9 @@ def _sweep(
         grid, runs, seeds=chosen, only=only, device=device, workers=workers, say=click.echo
     )
     click.echo(f"{tables.markdown(made)}\ntable: {runs / grid / 'table.json'}")
+    if failed := made["failed"]:
+        told = "; ".join(f"{name}: {why}" for name, why in failed.items())
+        raise RuntimeError(f"{len(failed)} failed, the same command tries again: {told}")
     if known is not None:
         compared = tables.demand(made, known)
         click.echo(f"all of the {compared} numbers that are known are within what is expected")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -87,7 +86,6 @@ def graph(context, run_dir: Path, action: str, form, out: Path | None, n: int, *
         place_of(out)
     content = export_graph(run_dir, action, form, n=n, **options)
     if out is None:
-        text = sys.stdout.isatty()  # a file gets the bytes, whatever the terminal's code page is
-        click.echo(content.decode() if text else content, nl=False)
+        click.echo(content, nl=False)  # bytes: the file, whatever the code page
     else:
         click.echo(f"written: {write_atomic(out, content)}", err=True)

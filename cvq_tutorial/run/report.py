@@ -1,12 +1,59 @@
-"""A run in words: the world, and the table of its numbers."""
+"""A run in words: the world, and the table of its numbers, whose file may hold anything."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cvq_tutorial.common.json_files import (
+    NUMBER,
+    TEXT,
+    WHOLE,
+    FileError,
+    Schema,
+    check,
+    dict_of,
+    list_of,
+    record,
+)
 from cvq_tutorial.worlds.make import data_places, make_world, published_factors
 from cvq_tutorial.worlds.world import World
+
+_KINDS = record(action=NUMBER, factor=NUMBER)
+_SPENT = ("seconds", "device", "threads")
+_PARTS = ("visible", "skewed", "seen", "unseen")
+_SHARES = ("action_accuracy", "macro_action_accuracy", "factor_accuracy", "macro_factor_accuracy")
+_NAMED = record(
+    {"n": WHOLE},
+    **{name: NUMBER for name in _SHARES},
+    **{name: _KINDS for name in ("chance", "majority", "copy")},
+)
+METRICS: Schema = record(
+    {"world": TEXT, "recipe": TEXT, "seed": WHOLE},
+    device=TEXT,
+    threads=WHOLE,
+    seconds=dict_of(NUMBER),
+    reconstruction=record({"psnr": NUMBER}),
+    codes=record({"used": list_of(WHOLE), "size": list_of(WHOLE), "perplexity": list_of(NUMBER)}),
+    retrieval={
+        **_NAMED,
+        "properties": {**_NAMED["properties"], **dict.fromkeys(_PARTS, _NAMED)},
+    },
+    intervention=record(
+        **{
+            name: NUMBER
+            for name in (
+                "codes_right", "codes_right_copy", "psnr", "psnr_ceiling", "psnr_copy", "recovered",
+                "target_reached", "target_reached_ceiling", "others_kept", "others_kept_ceiling",
+            )
+        }
+    ),
+    mask=record({name: NUMBER for name in ("f1", "precision", "recall", "density")}),
+    graph=record(
+        {name: NUMBER for name in ("edges_per_set_node", "density")},
+        **{name: NUMBER for name in ("edge_f1", "edge_auroc", "shd")},
+    ),
+)  # fmt: skip
 
 
 def about_world(world: World) -> str:
@@ -58,7 +105,16 @@ def table(metrics: Mapping[str, Any]) -> str:
     """The numbers of metrics.json that one reads first, each beside its controls.
 
     Nothing about time or machine is in it: see `times`. What a world does not have is left out.
+    Raises FileError where a number is none, or is missing beside those that it belongs to.
     """
+    check(metrics, "metrics.json", METRICS)
+    try:
+        return _table(metrics)
+    except KeyError as error:
+        raise FileError(f"metrics.json is damaged: {error.args[0]}: missing") from None
+
+
+def _table(metrics: Mapping[str, Any]) -> str:
     lines = [f"world {metrics['world']}, recipe {metrics['recipe']}, seed {metrics['seed']}"]
 
     def row(name: str, text: str) -> None:
@@ -120,7 +176,8 @@ def table(metrics: Mapping[str, Any]) -> str:
 
 
 def times(metrics: Mapping[str, Any]) -> str:
-    """One line: how long each part took, and on what."""
+    """One line: how long each part took, and on what. Raises FileError, see `table`."""
+    check(metrics, "metrics.json", record({k: METRICS["properties"][k] for k in _SPENT}))
     parts = ", ".join(f"{name} {value:.0f} s" for name, value in metrics["seconds"].items())
     return f"{'time':<16}{parts} ({metrics['device']}, {metrics['threads']} threads)"
 

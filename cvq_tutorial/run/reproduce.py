@@ -13,7 +13,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import io
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -30,10 +29,12 @@ from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.common.device import pick_device
 from cvq_tutorial.common.files import write_atomic
 from cvq_tutorial.common.folders import PROJECT_ROOT, prepare_folder
+from cvq_tutorial.common.json_files import NUMBER, read_json, read_rows, record, to_json
+from cvq_tutorial.common.progress import lines_for_bars
 from cvq_tutorial.graphs import files as graph_files
 from cvq_tutorial.graphs.graph import CausalGraph
 from cvq_tutorial.measure.evaluate import evaluate
-from cvq_tutorial.run import teller
+from cvq_tutorial.run import report
 from cvq_tutorial.run.notebooks import run_notebook
 from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.training.data import check_data, encoded_transitions
@@ -149,14 +150,9 @@ def reproduce(
         "overrides": run.overrides,
     }
     out = run.folder / "notebook.ipynb"
-    told = teller.Teller(progress) if progress is not None else None
-    steps = {
-        "autoencoder": run.recipe.autoencoder_steps,
-        "transition": run.recipe.transition_steps,
-    }
     try:
-        with teller.following(run.folder / "log.csv", steps, told):
-            run_notebook(NOTEBOOK, out, parameters, stdout=told)
+        with lines_for_bars():
+            run_notebook(NOTEBOOK, out, parameters, stdout=progress)
     except PapermillExecutionError as error:
         raise RuntimeError(
             f"cell [{error.exec_count}] failed: {error.ename}: {error.evalue}; see {out}"
@@ -205,11 +201,11 @@ def evaluate_run(folder: str | Path, *, device: str = "auto", progress: bool = T
     if progress:
         print("measuring on the test split", flush=True)
     found = evaluate(model, world, recipe, info["seed"], **how)
+    path = Path(folder) / "metrics.json"
     with contextlib.suppress(OSError, ValueError):  # what a sweep measured of its run stays
-        before = json.loads((Path(folder) / "metrics.json").read_text("utf-8"))
+        before = read_json(path, record(sweep_seconds=NUMBER))
         found |= {key: before[key] for key in ("sweep_seconds",) if key in before}
-    text = json.dumps(found, indent=1, allow_nan=False) + "\n"
-    write_atomic(Path(folder) / "metrics.json", text.encode())
+    write_atomic(path, to_json(found))
     return found
 
 
@@ -258,22 +254,22 @@ def export_graph(
 
 
 def read_metrics(folder: str | Path) -> dict:
-    """The metrics.json of a run. Raises FileNotFoundError or ValueError with one line."""
-    path = Path(folder) / "metrics.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"no metrics.json in {folder}: was this run evaluated?")
+    """The metrics.json of a run. Raises FileNotFoundError or FileError with one line."""
     try:
-        return json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
+        return read_json(Path(folder) / "metrics.json", report.METRICS)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no metrics.json in {folder}: was this run evaluated?") from None
 
 
 def read_log(folder: str | Path) -> list[dict[str, Any]]:
-    """The rows of log.csv: numbers as float, empty fields left out, `phase` as text."""
-    path = Path(folder) / "log.csv"
-    if not path.is_file():
-        raise FileNotFoundError(f"no log.csv in {folder}: was this run trained?")
-    return teller.read_log(path)
+    """The rows of log.csv: numbers as float, empty fields left out, `phase` as text.
+
+    Raises FileNotFoundError or FileError with one line.
+    """
+    try:
+        return read_rows(Path(folder) / "log.csv", texts=("phase",), needed=("phase", "step"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no log.csv in {folder}: was this run trained?") from None
 
 
 def contents(folder: str | Path) -> list[str]:

@@ -2,8 +2,13 @@
 unpickled.
 
 `model.json` says which world, recipe and seed made the weights, the sizes they have, and their
-SHA-256. All of it is checked before a single weight is touched, and both files are written whole or
-not at all.
+SHA-256, and one digest covers all of that. It is checked before a single weight is touched (see
+`trusted`), and both files are written whole or not at all.
+
+Versions: `format` is 1. Entries may be added without a new number: who reads leaves alone what it
+does not know, settings that a recipe did not have yet have their defaults, and a file without a
+digest is read as it always was. The number rises when an older reader would misread a file; a
+reader refuses a higher one, and reads all lower ones.
 """
 
 from __future__ import annotations
@@ -20,17 +25,21 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from cvq_tutorial.common.files import write_atomic
+from cvq_tutorial.common.json_files import to_json
 from cvq_tutorial.method.model import CausalVQ
 from cvq_tutorial.training.build import build
 from cvq_tutorial.training.recipes import Recipe
+from cvq_tutorial.training.trusted import (
+    CheckpointError,
+    check_sizes,
+    description,
+    sealed,
+    shapes,
+)
 
 FORMAT = 1
 # Settings of a recipe that the first checkpoints of this format did not have yet.
 YOUNGER = ("value_weights", "factor_weights", "correlations", "held_out", "resample", "augment")
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message names the file, expected and found."""
 
 
 def describe(world: Any) -> dict:
@@ -61,7 +70,8 @@ def save(
 
     seconds: of training, per phase.  bf16: whether it was trained in half precision.
     """
-    weights = save_tensors({k: v.cpu().contiguous() for k, v in model.state_dict().items()})
+    state = {k: v.cpu().contiguous().clone() for k, v in model.state_dict().items()}  # none shared
+    weights = save_tensors(state)
     info = {
         "format": FORMAT,
         "world": describe(world),
@@ -79,25 +89,7 @@ def read_info(run_dir: str | Path) -> dict:
 
     Settings that recipes did not have when the checkpoint was made have their defaults.
     """
-    path = Path(run_dir) / "model.json"
-    try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise CheckpointError(f"no trained model here: expected {path}") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from None
-    found = info.get("format") if isinstance(info, dict) else None
-    if found != FORMAT:
-        newer = isinstance(found, int) and found > FORMAT
-        raise CheckpointError(
-            f"{path}: expected checkpoint format {FORMAT}, found {found!r}"
-            + ("; it was made by a newer cvq_tutorial" if newer else "")
-        )
-    kinds = {"world": dict, "recipe": dict, "seed": int, "action_names": list, "sha256": str}
-    for key, kind in kinds.items():
-        if not isinstance(info.get(key), kind):
-            told = f"expected a {kind.__name__}, found {info[key]!r}" if key in info else "missing"
-            raise CheckpointError(f"{path} is damaged: {key}: {told}")
+    info = description(Path(run_dir) / "model.json", FORMAT)
     return info | {"recipe": grown(info["recipe"])}
 
 
@@ -123,6 +115,7 @@ def load(run_dir: str | Path, world: Any, *, device: str | torch.device = "cpu")
         recipe = Recipe(**info["recipe"])
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{run_dir} cannot be read: {error}") from None
+    check_sizes(info, shapes(run_dir), run_dir)
     with torch.random.fork_rng():  # its weights are replaced: nobody's random stream moves on
         model = build(world, recipe)
     fill(model, run_dir)
@@ -173,9 +166,9 @@ def fill(network: torch.nn.Module, run_dir: str | Path) -> None:
 
 def write(run_dir: str | Path, weights: bytes, info: dict) -> Path:
     """Write weights, then the JSON that belongs to them; returns its path."""
-    info = info | {"sha256": hashlib.sha256(weights).hexdigest()}
+    info = sealed(info | {"sha256": hashlib.sha256(weights).hexdigest()})
     write_atomic(Path(run_dir) / "model.safetensors", weights)
-    return write_atomic(Path(run_dir) / "model.json", (json.dumps(info, indent=1) + "\n").encode())
+    return write_atomic(Path(run_dir) / "model.json", to_json(info))
 
 
 def load_run(
@@ -185,6 +178,8 @@ def load_run(
     from cvq_tutorial.worlds.make import make_world
 
     info = read_info(run_dir)
+    if not info.get("network"):  # a world may be as large as its options say
+        check_sizes(info, shapes(run_dir), run_dir)
     try:
         world = make_world(info["world"]["name"], **info["world"]["options"])
     except (KeyError, TypeError, ValueError) as error:

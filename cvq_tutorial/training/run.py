@@ -32,8 +32,9 @@ from tqdm.auto import tqdm
 from cvq_tutorial.common.checks import whole_number
 from cvq_tutorial.common.device import half_precision
 from cvq_tutorial.common.files import write_atomic
+from cvq_tutorial.common.json_files import read_rows
 from cvq_tutorial.common.progress import is_watched
-from cvq_tutorial.training import checkpoints
+from cvq_tutorial.training import checkpoints, trusted
 from cvq_tutorial.training.recipes import Recipe
 
 COLUMNS = (
@@ -52,7 +53,7 @@ def stopped_run(folder: Path) -> dict | None:
     """
     try:
         with safe_open(folder / STATE, "pt") as file:
-            return json.loads(json.loads(file.metadata()["run"])["identity"])
+            return trusted.state_header(file.metadata(), STATE, PHASES)["identity"]
     except Exception:
         return None
 
@@ -122,13 +123,13 @@ class Run:
             return
         try:
             with safe_open(path, "pt") as file:
-                header = json.loads(file.metadata()["run"])
+                header = trusted.state_header(file.metadata(), STATE, PHASES)
                 tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
         except Exception as error:
             raise checkpoints.CheckpointError(
                 f"{path} is damaged ({error}); delete it to start this run again"
             ) from None
-        self._same(json.loads(header["identity"]), STATE)
+        self._same(header["identity"], STATE)
         if not header["phase"]:
             return
         try:
@@ -243,7 +244,7 @@ class Run:
         row = {"phase": phase, "step": self.step, "seconds": round(self.seconds[phase], 2)}
         self.rows.append(row | numbers)
         text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+        writer = csv.DictWriter(text, COLUMNS, "", "ignore", lineterminator="\n")
         writer.writeheader()
         for r in self.rows:
             writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in r.items()})
@@ -252,9 +253,9 @@ class Run:
     def take_rows(self, path: Path, phase: str) -> None:
         """Put the rows of a phase from the log of another run before those of this one."""
         if path.is_file():
-            with path.open(newline="", encoding="utf-8") as file:
-                found = [row for row in csv.DictReader(file) if row.get("phase") == phase]
-            self.rows = [{k: v for k, v in row.items() if v} for row in found] + self.rows
+            found = read_rows(path, texts=("phase",), needed=("phase", "step"))
+            found = [{**row, "step": int(row["step"])} for row in found if row["phase"] == phase]
+            self.rows = found + self.rows
 
     def say(self, text: str) -> None:
         if self.show:

@@ -56,7 +56,7 @@ def test_a_half_written_run_and_a_run_of_another_version_are_left_out_and_named(
     assert made["recovery"]["rows"]["8 variables"]["seeds"] == [cells[2].seed]
     named, half = [note for note in notes if "left out" in note]
     assert "expected format" in named and "found 99" in named
-    assert half.endswith(f"{cells[0].name}/metrics.json is half-written")
+    assert f"{cells[0].name}/metrics.json is damaged: line 1, column 12: no JSON" in half
     assert "recovery: not all of the seeds 0 1 2: 8 variables (2)" in notes
     (third / "cell.json").write_text("{")
     made, notes = results.gather(tmp_path)
@@ -84,7 +84,7 @@ def test_no_folder_is_one_line_and_the_shipped_results_are_the_default(tmp_path)
 def test_some_cells_are_run_small_and_gone_on_with(tmp_path, monkeypatch):
     seen = []
 
-    def trained(cell, root, device):
+    def trained(cell, root, device, progress):
         seen.append(cell)
         finished(cell, root, 0.5)
 
@@ -112,7 +112,7 @@ def test_some_cells_are_run_small_and_gone_on_with(tmp_path, monkeypatch):
 def test_cells_that_are_run_small_are_still_what_their_label_says(tmp_path, monkeypatch, grid):
     seen = []
 
-    def trained(cell, root, device):
+    def trained(cell, root, device, progress):
         seen.append(cell)
         finished(cell, root, 0.5)
 
@@ -130,7 +130,9 @@ def test_cells_that_are_run_small_are_still_what_their_label_says(tmp_path, monk
 
 
 def test_one_text_chooses_cells_as_a_list_of_one_does(tmp_path, monkeypatch):
-    monkeypatch.setattr(sweeps, "_run", lambda cell, root, device: finished(cell, root, 0.5))
+    monkeypatch.setattr(
+        sweeps, "_run", lambda cell, root, device, progress: finished(cell, root, 0.5)
+    )
     some = {"seeds": [0], "say": lambda _: None}
     made, _ = results.run_some("recovery", tmp_path, "nano", only="1000 tr", **some)
     assert list(made["rows"]) == ["1000 transitions"]

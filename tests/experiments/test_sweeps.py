@@ -19,6 +19,7 @@ import torch
 from safetensors import safe_open
 
 from cvq_tutorial.baselines import table as baselines
+from cvq_tutorial.common.json_files import FileError
 from cvq_tutorial.experiments import grids, sweeps, tables
 from cvq_tutorial.experiments.grids import GRIDS, Cell
 from cvq_tutorial.run import reproduce
@@ -132,11 +133,54 @@ def test_a_folder_of_other_settings_or_another_version_is_refused_before_any_wor
         path.write_text(whole.replace('"format": 1', '"format": 99'))
         with pytest.raises(ValueError, match="expected format 1, found 99"):
             sweeps.sweep(CELLS, runs, say=lambda _: None)
-        path.write_text("{")
-        with pytest.raises(ValueError, match="is damaged"):
-            sweeps.sweep(CELLS, runs, say=lambda _: None)
     finally:
         path.write_text(whole)
+
+
+DAMAGED = [
+    b"[]", b"{", b"3", b"\xff", b'{"format": 1, "cell": {}}',
+    b'{"format": 1, "cell": [], "settings": {}}', b"[" * 200_000, b'{"format": 1e400}', b'{"format": NaN}', b'{"format": 1, "format": 1}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("content", DAMAGED, ids=lambda content: content[:20])
+def test_a_damaged_cell_is_named_and_run_again_and_stops_no_reader(done, tmp_path, content):
+    made, runs, _ = done
+    shutil.copytree(runs / "sweep", tmp_path / "sweep")
+    place = tmp_path / "sweep" / CELLS[3].name
+    (place / "cell.json").write_bytes(content)
+    good, refused = sweeps.usable(CELLS, tmp_path / "sweep")
+    assert good == CELLS[:3] and len(refused) == 1 and "\n" not in refused[0]
+    assert f"{place / 'cell.json'} is damaged" in refused[0]
+    said = []
+    again = sweeps.sweep(CELLS, tmp_path, say=said.append)
+    assert said[0].startswith(f"run again: {place / 'cell.json'} is damaged")
+    assert said[1] == "4 runs, 3 finished before" and len(said) == 3
+    numbers = [table["rows"]["independence"]["numbers"] for table in (made, again)]
+    assert numbers[0] == numbers[1] and again["failed"] == {}
+    assert sweeps.usable(CELLS, tmp_path / "sweep")[1] == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[]", "{}", "null", '{"graph": {}}', '{"graph": []}', '{"graph": {"edge_f1": "0.9"}}',
+     '{"graph": {"edge_f1": true}}', '{"graph": {"edge_f1": {}}}', '{"graph": {"edge_f1": NaN}}',
+     '{"graph": {"edge_f1": 1e400}}', '{"graph": {"edge_f1": 0.9}, "sweep_seconds": "4"}',
+     '{"graph": {"edge_f1": 0.9, "edge_f1": 0.8}}', "[" * 100_000],
+    ids=lambda content: content[:30],
+)  # fmt: skip
+def test_what_is_no_number_is_no_finished_seed(tmp_path, content):
+    place = tmp_path / CELLS[3].name
+    place.mkdir()
+    (place / "metrics.json").write_text(content)
+    assert tables.metrics_of(CELLS[3], tmp_path) is None
+    made = tables.table([CELLS[3]], tmp_path, "cpu")
+    assert (made["rows"], made["missing"]) == ({}, [CELLS[3].name])
+    with pytest.raises(FileError, match=r"metrics\.json is damaged") as caught:
+        tables.read_metrics(CELLS[3], tmp_path)
+    assert "\n" not in str(caught.value)
+    (place / "metrics.json").write_text('{"graph": {"edge_f1": 0.9}}')
+    assert tables.metrics_of(CELLS[3], tmp_path) is not None
 
 
 def test_unknown_names_are_told_with_close_ones(tmp_path):
@@ -223,19 +267,55 @@ def test_a_run_that_takes_over_an_autoencoder_waits_for_it(tmp_path, workers):
     assert first[0] == first[1] and first[0]  # seconds too: it was not trained again
 
 
-def test_a_run_that_fails_beside_others_stops_them_and_says_which(tmp_path, capfd):
-    slow = Cell("slow", "codes", "nano", 0, QUICK | {"transition_steps": 200_000})
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_fails_stops_no_other_is_told_and_tried_again(tmp_path, workers):
     bad = replace(CELLS[0], overrides=QUICK | {"transition_lr": 1e30})
-    with pytest.raises(RuntimeError, match="codes: ours, seed 0 failed"):
-        sweeps.sweep([slow, bad], tmp_path, workers=2, say=lambda _: None)
-    assert "FloatingPointError" in capfd.readouterr().err
+    cells, said = [bad, CELLS[1], CELLS[3]], []
+    made = sweeps.sweep(cells, tmp_path, workers=workers, say=said.append)
+    assert list(made["rows"]) == ["codes: ours", "independence"]
+    assert made["rows"]["codes: ours"]["seeds"] == [1]
+    [(name, why)] = made["failed"].items()
+    assert name == "codes: ours, seed 0" and re.match(r"FloatingPointError: .* is ", why)
+    assert made["missing"] == [bad.name]
+    assert said[-1] == "1 of 3 runs failed: codes: ours, seed 0"
+    assert f"failed: {name}: {why}" in said
+    assert json.loads((tmp_path / "sweep" / "table.json").read_text()) == made
+    [row] = [line for line in tables.markdown(made).splitlines() if "failed" in line]
+    assert row.startswith(f"| {name} | failed: {why} | - |")
+    assert row.count("|") == tables.markdown(made).splitlines()[0].count("|")
+    said.clear()
+    sweeps.sweep(cells, tmp_path, say=said.append)
+    assert said[0] == "3 runs, 2 finished before" and said[-1].startswith("1 of 3 runs failed")
     assert not multiprocessing.active_children()
+
+
+def test_a_run_that_failed_once_and_is_finished_now_is_no_longer_told(tmp_path, monkeypatch):
+    once = sweeps.train
+    monkeypatch.setattr(sweeps, "train", lambda *a, **k: 1 / 0)
+    made = sweeps.sweep(CELLS[:1], tmp_path, say=lambda _: None)
+    assert made["failed"] == {"codes: ours, seed 0": "ZeroDivisionError: division by zero"}
+    monkeypatch.setattr(sweeps, "train", once)
+    made = sweeps.sweep(CELLS[:1], tmp_path, say=lambda _: None)
+    assert made["failed"] == {} and made["rows"]["codes: ours"]["seeds"] == [0]
+    assert not (tmp_path / "sweep" / CELLS[0].name / tables.FAILED).exists()
+
+
+def test_the_command_ends_with_1_where_a_run_failed_and_has_run_the_rest(
+    tmp_path, monkeypatch, capsys
+):
+    bad = replace(CELLS[0], overrides=QUICK | {"transition_lr": 1e30})
+    monkeypatch.setitem(grids.GRIDS, "recovery", [bad, CELLS[3]])
+    assert main(["reproduce", "--grid", "recovery", "--runs", str(tmp_path)]) == 1
+    out, err = capsys.readouterr()
+    assert "| independence |" in out and "| codes: ours, seed 0 | failed: Floating" in out
+    assert err.startswith("cvq: error: 1 failed, the same command tries again: codes: ours, seed 0")
+    assert err.count("\n") == 1
 
 
 def test_a_run_whose_process_is_killed_is_named(tmp_path, monkeypatch):
     slow = Cell("slow", "codes", "nano", 0, QUICK | {"transition_steps": 200_000})
     process = multiprocessing.context.SpawnProcess
-    start = process.start
+    start, begun = process.start, []
 
     def killed_at_work(self):
         start(self)
@@ -245,11 +325,14 @@ def test_a_run_whose_process_is_killed_is_named(tmp_path, monkeypatch):
                 time.sleep(0.05)
             os.kill(self.pid, signal.SIGKILL)
 
-        threading.Thread(target=kill, daemon=True).start()
+        begun.append(self)
+        if len(begun) == 1:
+            threading.Thread(target=kill, daemon=True).start()
 
     monkeypatch.setattr(process, "start", killed_at_work)
-    with pytest.raises(RuntimeError, match=r"slow, seed 0 failed \(exit code -9\)"):
-        sweeps.sweep([slow], tmp_path, workers=2, say=lambda _: None)
+    made = sweeps.sweep([slow, CELLS[3]], tmp_path, workers=2, say=lambda _: None)
+    assert made["failed"] == {"slow, seed 0": "its process ended with exit code -9"}
+    assert list(made["rows"]) == ["independence"]
     assert not multiprocessing.active_children()
 
 
@@ -297,8 +380,8 @@ def test_ctrl_c_beside_each_other_leaves_states_to_go_on_from(tmp_path):
 
 SWEEP = """
 import json, sys
-from cvq_tutorial.grids import Cell
-from cvq_tutorial.sweeps import sweep
+from cvq_tutorial.experiments.grids import Cell
+from cvq_tutorial.experiments.sweeps import sweep
 
 if __name__ == "__main__":
     long = json.loads(sys.argv[2])

@@ -20,7 +20,6 @@ from safetensors import safe_open
 from cvq_tutorial.graphs import files as graph_files
 from cvq_tutorial.run import reproduce
 from cvq_tutorial.run.cli import main
-from cvq_tutorial.run.teller import Teller, following
 from cvq_tutorial.training import recipes
 from cvq_tutorial.training.run import STATE
 from cvq_tutorial.training.train import train
@@ -94,7 +93,8 @@ def test_what_it_says_is_short_and_tells_how_far_it_is(finished):
     _, said = finished
     lines = said.splitlines()
     assert lines[0].startswith("world codes, recipe nano, seed 0 -> ")
-    assert any(re.match(r"transition +100%  step 20 of 20  .*action_accuracy", x) for x in lines)
+    told = [x for x in lines if x.startswith("transition: step ")]  # a line per tenth
+    assert len(told) == 10 and re.match(r"transition: step 20 of 20  .*action_accuracy", told[-1])
     assert len(lines) < 60
     assert "encryption" not in said and "it/s" not in said
 
@@ -103,30 +103,6 @@ def test_the_log_is_read_as_numbers(finished):
     rows = reproduce.read_log(finished[0])
     assert [row["step"] for row in rows if row["phase"] == "transition"][-1] == 20
     assert all(isinstance(v, float) for row in rows for k, v in row.items() if k != "phase")
-
-
-@pytest.mark.parametrize("live", [False, True])
-def test_training_is_one_changing_line_on_a_terminal_and_a_line_per_tenth_elsewhere(live):
-    stream = io.StringIO()
-    stream.isatty = lambda: live  # type: ignore[method-assign]
-    teller = Teller(stream)
-    for step in range(1, 1001):
-        teller.training("transition", step, 1000, "nll 1.5")
-    teller.write("done\n")
-    text = stream.getvalue()
-    assert text.count("\n") == (2 if live else 12)
-    assert ("\r" in text) == live
-    assert text.endswith("transition   100%  step 1000 of 1000  nll 1.5\ndone\n")
-
-
-def test_following_tells_the_last_row_even_if_it_comes_with_the_end(tmp_path):
-    log, stream = tmp_path / "log.csv", io.StringIO()
-    with following(log, {"transition": 4}, Teller(stream)):
-        log.write_text("phase,step,seconds,psnr,nll\ntransition,4,0.1,,2.5\n")
-    assert stream.getvalue() == "transition   100%  step 4 of 4  nll 2.5\n"
-    with following(log, {"transition": 4}, Teller(stream)):  # nothing new: nothing said
-        pass
-    assert stream.getvalue().count("\n") == 1
 
 
 def test_a_graph_is_exported_in_every_format_and_they_agree(finished, capsysbinary, tmp_path):

@@ -37,9 +37,9 @@ def run_dir(tmp_path) -> Path:
 
 
 def rewrite(run_dir: Path, **changes: object) -> None:
-    """Change entries of model.json; `None` takes one away."""
+    """Change entries of model.json; `None` takes one away. It has no digest then, like old ones."""
     info = json.loads((run_dir / "model.json").read_text())
-    info |= changes
+    info |= {"digest": None, **changes}
     info = {k: v for k, v in info.items() if v is not None}
     (run_dir / "model.json").write_text(json.dumps(info))
 
