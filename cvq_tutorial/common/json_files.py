@@ -12,6 +12,7 @@ true or false. Keys that a schema does not name are left alone: a later version 
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import json
@@ -24,6 +25,7 @@ from typing import Any
 
 MOST = 4_000_000  # bytes of a file of ours; the largest so far has 50,000
 DEEP = 32  # levels of lists and dictionaries; ours have 6
+LONGEST = 10_000  # characters of a literal
 WIDEST = 1000  # columns of a table of ours
 LARGEST = 2**64  # of whole numbers: what a seed may be, and no more digits than a number can hold
 
@@ -120,6 +122,16 @@ def check(value: Any, name: str | Path, schema: Schema) -> Any:
             "const": repr(wanted), "enum": f"one of {wanted}",
         }.get(str(error.validator), f"{error.validator} {wanted}")  # fmt: skip
     raise _damaged(name, _told(place), told, found)
+
+
+def literal(text: str) -> Any:
+    """The value of a Python literal, such as "3", "{'codes': 8}" or "None"; ValueError else."""
+    try:
+        if len(text) > LONGEST:
+            raise ValueError
+        return ast.literal_eval(text.strip())
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        raise ValueError(f"expected a Python literal, found {_short(repr(text))}") from None
 
 
 def to_json(value: Any, **how: Any) -> bytes:

@@ -11,45 +11,24 @@ one widget whose text says that it can be seen; a page that cannot draw it shows
 
 from __future__ import annotations
 
+import re
 import sys
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import requires, version
+from pathlib import Path
 from typing import Any
 
 from cvq_tutorial.common.progress import in_notebook
 
+PROJECT = "cvq-tutorial"
 PYTHON = (3, 11)
-# What the lessons import, with the lower bounds of pyproject.toml (a test compares them).
-NEEDED = {
-    "torch": "2.6",
-    "numpy": "2.0",
-    "matplotlib": "3.10",
-    "seaborn": "0.13.2",
-    "networkx": "3.4",
-    "scikit-learn": "1.5",
-    "safetensors": "0.4",
-    "pillow": "10.1",
-    "tqdm": "4.66",
-    "filelock": "3.12",
-    "platformdirs": "4.0",
-    "click": "8.1",
-    "nbformat": "5.10",
-    "jupyter-client": "8.6",
-    "ipykernel": "6.29",
-    "nbclient": "0.10",
-    "papermill": "2.6",
-    "ipywidgets": "8.1",
-    "anywidget": "0.9.13",
-    "traitlets": "5.14",
-    "scipy": "1.13",
-    "h5py": "3.11",
-}
 ALWAYS_TOLD = ("torch", "numpy", "matplotlib", "ipywidgets", "anywidget")
 FRONT_END = "jupyterlab_widgets"
-FRONT_END_OF = {7: 1, 8: 3}  # major version of ipywidgets -> of its half in the page
-LAB, LAB_LEAST = "jupyterlab", "4.2"
+FRONT_END_OF = {"7": 1, "8": 3}  # major version of ipywidgets -> of its half in the page
+LAB = "jupyterlab"
 AFTER = "then restart JupyterLab and load the page again"
 NOT_SEEN = (
     "this page shows no widgets, explorers stay still pictures: install jupyterlab_widgets>=3,<4 "
@@ -71,6 +50,7 @@ class Environment:
     """What `check_environment` found; as text, one line per finding and below them what to do."""
 
     findings: tuple[Finding, ...]
+    interpreter: str = sys.executable  # told where there is something to install, and only there
 
     @property
     def rows(self) -> tuple[tuple[str, str], ...]:
@@ -89,8 +69,10 @@ class Environment:
 
     def __str__(self) -> str:
         lines = [f"{f.what:19} {f.found}" for f in self.findings]
-        lines += [f"-> {advice}" for advice in self.advice] or ["everything is here"]
-        return "\n".join(lines)
+        if self.ready:
+            return "\n".join([*lines, "everything is here"])
+        lines += [f"-> {advice}" for advice in self.advice]
+        return "\n".join([*lines, f"-> pip is of the right Python as: {self.interpreter} -m pip"])
 
 
 def check_environment() -> Environment:
@@ -140,8 +122,29 @@ def show_widgets() -> None:
 
 
 def at_least(found: str, least: str) -> bool:
-    """Whether a version is not older than another; only the leading numbers count ("2.6.1+cpu")."""
-    return _numbers(found) >= _numbers(least)
+    """Whether a version is not older than another; True where no `packaging` is there to tell."""
+    try:
+        from packaging.version import InvalidVersion, Version
+    except ImportError:
+        return True
+    try:
+        return Version(found) >= Version(least)
+    except InvalidVersion:
+        return False
+
+
+def needed() -> dict[str, str]:
+    """{distribution: lowest version} of what the lessons import.
+
+    From the pyproject.toml of a checkout, else from the installed distribution.
+    """
+    path = Path(__file__).resolve().parent.parent.parent / "pyproject.toml"
+    if path.is_file():
+        told = tomllib.loads(path.read_text("utf-8"))["project"]["dependencies"]
+    else:
+        told = [line for line in requires(PROJECT) or [] if "extra ==" not in line]
+    bounds = (re.match(r"([\w.-]+)\s*>=\s*([\w.]+)", line) for line in told)
+    return {bound[1]: bound[2] for bound in bounds if bound}
 
 
 # What is looked at -------------------------------------------------------------------------------
@@ -156,7 +159,9 @@ def _kernel() -> list[Finding]:
 
 def _packages() -> list[Finding]:
     findings, rest = [], 0
-    for name, least in NEEDED.items():
+    for name, least in needed().items():
+        if name == LAB:  # it may live elsewhere, see `_front_end`
+            continue
         found, install = _installed(name), f'pip install -U "{name}>={least}"'
         if found is None:
             advice = f"{name} is missing: {install}; then restart the kernel"
@@ -167,7 +172,8 @@ def _packages() -> list[Finding]:
         else:
             advice = ""
         if advice or name in ALWAYS_TOLD:
-            findings.append(Finding(name, (found or "missing").split("+")[0], advice))
+            number, _, build = (found or "missing").partition("+")
+            findings.append(Finding(name, f"{number} ({build})" if build else number, advice))
         else:
             rest += 1
     return [*findings, Finding("other packages", f"{rest} found, none too old")]
@@ -176,10 +182,11 @@ def _packages() -> list[Finding]:
 def _front_end() -> list[Finding]:
     lab, page, kernel = (_installed(name) for name in (LAB, FRONT_END, "ipywidgets"))
     advice = ""
-    if lab is not None and not at_least(lab, LAB_LEAST):
-        advice = f'{LAB} {lab} is too old: pip install -U "{LAB}>={LAB_LEAST}"; then start it again'
+    least = needed().get(LAB, "0")
+    if lab is not None and not at_least(lab, least):
+        advice = f'{LAB} {lab} is too old: pip install -U "{LAB}>={least}"; then start it again'
     told = Finding(LAB, lab or "not beside this kernel", advice)
-    major = FRONT_END_OF.get(_numbers(kernel)[0] if kernel else 8, FRONT_END_OF[8])
+    major = FRONT_END_OF.get((kernel or "8").split(".")[0], FRONT_END_OF["8"])
     install = f'pip install -U "{FRONT_END}>={major},<{major + 1}"'
     if page is None:
         advice = (
@@ -187,7 +194,7 @@ def _front_end() -> list[Finding]:
             f"this environment: {install}; {AFTER}"
         )
         return [told, Finding(FRONT_END, "not beside this kernel", advice)]
-    if _numbers(page)[:1] != (major,):
+    if page.split(".")[0] != str(major):
         advice = f"ipywidgets {kernel or 8} needs {FRONT_END} {major}, found {page}: "
         return [told, Finding(FRONT_END, page, f"{advice}{install}; {AFTER}")]
     return [told, Finding(FRONT_END, page)]
@@ -236,20 +243,6 @@ def _broken(name: str) -> str:
     except Exception as error:
         return _line(error)
     return ""
-
-
-def _numbers(found: str) -> tuple[int, ...]:
-    numbers = []
-    for part in found.split("+")[0].split("."):
-        digits = part[: len(part) - len(part.lstrip("0123456789"))]
-        if not digits:
-            break
-        numbers.append(int(digits))
-        if digits != part:
-            break  # 5rc1 and the like
-    while numbers and numbers[-1] == 0:
-        numbers.pop()  # 2.6 and 2.6.0 are one
-    return tuple(numbers)
 
 
 def _line(error: BaseException) -> str:

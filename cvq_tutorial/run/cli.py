@@ -8,7 +8,6 @@ Every command is a few lines over the package and imports what it needs inside, 
 
 from __future__ import annotations
 
-import ast
 import os
 import sys
 import traceback
@@ -19,6 +18,7 @@ import click
 from click.core import ParameterSource
 
 from cvq_tutorial import __version__
+from cvq_tutorial.common.json_files import literal
 from cvq_tutorial.common.progress import print_on_any_code_page
 from cvq_tutorial.run.cli_graph import graph
 
@@ -86,8 +86,8 @@ def overrides_of(pairs: tuple[str, ...]) -> dict[str, object]:
         if name in found:
             raise ValueError(f"--set gives {name!r} twice")
         try:
-            found[name] = ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError):
+            found[name] = literal(text)
+        except ValueError:
             found[name] = text.strip()
     return found
 

@@ -17,12 +17,13 @@ from __future__ import annotations
 import ast
 import contextlib
 import logging
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from io import TextIOBase
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import nbformat
 import numpy as np
@@ -131,7 +132,8 @@ def check_parameters(
     """The given parameters as plain Python values of the types of their defaults.
 
     Tuples become lists and numpy scalars Python numbers (a float32 0.1 arrives as 0.1). A default
-    of None takes any type; an integer may stand for a float, and nothing else is converted.
+    of None takes any type; an integer may stand for a float, None for an empty text, and nothing
+    else is converted.
 
     Args:
         defaults: from `parameters_of`.
@@ -139,7 +141,8 @@ def check_parameters(
         name: what to call the notebook in a message.
 
     Raises:
-        ValueError: an unknown name (the nearest known one is told).
+        ValueError: an unknown name (the nearest known one is told); NaN or infinity, which a
+            notebook's file cannot hold.
         TypeError: a value of another type than the default, or one that cannot be written into a
             notebook.
     """
@@ -151,6 +154,8 @@ def check_parameters(
         expected = defaults[key]
         if isinstance(expected, float) and type(value) is int:
             value = float(value)
+        if value is None and expected == "":
+            value = ""
         if isinstance(expected, tuple):
             expected = list(expected)
         if expected is not None and type(value) is not type(expected):
@@ -164,6 +169,8 @@ def check_parameters(
 
 def _plain(value: object, key: str) -> object:
     """One parameter as JSON-like Python, or a TypeError that says what to give instead."""
+    if isinstance(value, float | np.floating) and not math.isfinite(value):
+        raise ValueError(f"parameter {key!r} must be finite, found {value}")
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, np.bool_):
@@ -295,7 +302,7 @@ def _settle(
     }
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = tidy_streams(cell.outputs)
+            cell.outputs = _finite(tidy_streams(cell.outputs))
     marked = notebook.metadata.papermill.get("exception")
     if (
         error is not None and not marked
@@ -308,6 +315,15 @@ def _settle(
     write_atomic(out_path, nbformat.writes(notebook).encode())
     partial.unlink(missing_ok=True)
     return notebook
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for NaN and infinity, which are no JSON: an output may hold anything."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return type(value)({key: _finite(item) for key, item in value.items()})
+    return [_finite(item) for item in value] if isinstance(value, list) else value
 
 
 def tidy_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:

@@ -124,6 +124,8 @@ def _table(metrics: Mapping[str, Any]) -> str:
         row("reconstruction", f"{metrics['reconstruction']['psnr']:.1f} dB")
     if "codes" in metrics:
         codes = metrics["codes"]
+        if len(codes["used"]) != len(codes["size"]):
+            raise FileError("metrics.json is damaged: codes: expected as many used as size")
         used = ", ".join(f"{u} of {s}" for u, s in zip(codes["used"], codes["size"], strict=True))
         row("codes used", f"{used}; perplexity {_list(codes['perplexity'], '.0f')}")
     for name, part in (

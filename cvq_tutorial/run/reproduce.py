@@ -29,7 +29,14 @@ from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.common.device import pick_device
 from cvq_tutorial.common.files import write_atomic
 from cvq_tutorial.common.folders import PROJECT_ROOT, prepare_folder
-from cvq_tutorial.common.json_files import NUMBER, read_json, read_rows, record, to_json
+from cvq_tutorial.common.json_files import (
+    NUMBER,
+    literal,
+    read_json,
+    read_rows,
+    record,
+    to_json,
+)
 from cvq_tutorial.common.progress import lines_for_bars
 from cvq_tutorial.graphs import files as graph_files
 from cvq_tutorial.graphs.graph import CausalGraph
@@ -64,7 +71,7 @@ def plan(
     world: str,
     recipe: str = "lesson",
     seed: int = 0,
-    overrides: Mapping[str, object] | None = None,
+    overrides: Mapping[str, object] | str | None = None,
     runs: str | Path = "runs",
     run_dir: str | Path | None = None,
 ) -> Plan:
@@ -73,9 +80,10 @@ def plan(
     Args:
         world, recipe: names, see `world_names()` and `recipes.RECIPES`.
         seed: 0 or more.
-        overrides: settings of the recipe to change.
+        overrides: settings of the recipe to change; also as a text that is a dictionary, which is
+            what `papermill -p overrides "{'codes': 8}"` hands on.
         runs: folder of the run folders; the run lives in runs/<world>-<recipe>-s<seed>.
-        run_dir: the run's folder itself, instead.
+        run_dir: the run's folder itself, instead; None or "" is the usual one.
 
     Raises:
         ValueError, TypeError: an unknown name (the nearest is told), a setting that the recipe
@@ -85,6 +93,13 @@ def plan(
         raise ValueError(close_match("world", world, world_names()))
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ValueError(f"a seed is an integer of 0 or more, found {seed!r}")
+    if isinstance(overrides, str):
+        overrides = literal(overrides) if overrides.strip() else {}
+    named = isinstance(overrides, Mapping) and all(isinstance(name, str) for name in overrides)
+    if not named and overrides is not None:
+        raise ValueError(
+            f"overrides: expected settings such as {{'codes': 8}}, found {overrides!r:.100}"
+        )
     overrides = dict(overrides or {})
     for name in ("name", "world"):  # arguments of `recipes.get`, not settings of a recipe
         if name in overrides:
@@ -177,9 +192,9 @@ def _same_recipe(run: Plan) -> None:
         )
 
 
-def open_folder(run_dir: str | Path) -> Path:
-    """The folder `run_dir`, or a temporary one that goes away with this process if it is empty."""
-    if str(run_dir):
+def open_folder(run_dir: str | Path | None) -> Path:
+    """The folder `run_dir`; for None or "" a temporary one, which goes away with this process."""
+    if run_dir is not None and str(run_dir):
         return prepare_folder(run_dir)
     folder = tempfile.mkdtemp(prefix="cvq-run-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -7,8 +7,9 @@ import math
 import os
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import FEW
 
 from cvq_tutorial.common import json_files
 from cvq_tutorial.common.json_files import (
@@ -28,7 +29,6 @@ from cvq_tutorial.common.json_files import (
 )
 
 SCHEMA = record({"n": WHOLE, "x": list_of(NUMBER)}, name=TEXT, more=or_null(dict_of(NUMBER)))
-FEW = settings(max_examples=300, derandomize=True, deadline=None)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ JSON = st.recursive(
 
 @FEW
 @given(JSON)
-def test_what_is_written_is_read_as_it_was(value):
+def test_whatever_is_written_is_read_as_it_was(value):
     assert parse(to_json(value), "file") == value
 
 

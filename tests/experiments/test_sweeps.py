@@ -139,7 +139,8 @@ def test_a_folder_of_other_settings_or_another_version_is_refused_before_any_wor
 
 DAMAGED = [
     b"[]", b"{", b"3", b"\xff", b'{"format": 1, "cell": {}}',
-    b'{"format": 1, "cell": [], "settings": {}}', b"[" * 200_000, b'{"format": 1e400}', b'{"format": NaN}', b'{"format": 1, "format": 1}',
+    b'{"format": 1, "cell": [], "settings": {}}', b"[" * 200_000,
+    b'{"format": 1e400}', b'{"format": NaN}', b'{"format": 1, "format": 1}',
 ]  # fmt: skip
 
 

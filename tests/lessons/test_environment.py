@@ -15,12 +15,13 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from cvq_tutorial.common import progress
 from cvq_tutorial.lessons import environment
 from cvq_tutorial.run import notebooks as layer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FITTING = {
-    **{name: f"{least}.1" for name, least in environment.NEEDED.items()},
+    **{name: f"{least}.1" for name, least in environment.needed().items()},
     "jupyterlab": "4.4.0",
     "jupyterlab_widgets": "3.0.15",
 }
@@ -52,12 +53,42 @@ def test_what_fits_needs_no_advice(monkeypatch):
     assert environment.check_environment().advice == ()
 
 
-def test_the_bounds_are_those_of_the_project():
+def bounds_of_the_project() -> dict[str, str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {r.name: r.specifier for r in map(Requirement, project["dependencies"])}
-    lowest = {name: str(bound).removeprefix(">=") for name, bound in declared.items()}
-    assert lowest == {**environment.NEEDED, environment.LAB: environment.LAB_LEAST}
     assert project["requires-python"] == ">=" + ".".join(map(str, environment.PYTHON))
+    assert project["name"] == environment.PROJECT
+    declared = {r.name: r.specifier for r in map(Requirement, project["dependencies"])}
+    return {name: str(bound).removeprefix(">=") for name, bound in declared.items()}
+
+
+def test_the_bounds_are_those_of_the_project_in_a_checkout_and_where_it_is_installed(
+    tmp_path, monkeypatch
+):
+    assert environment.needed() == bounds_of_the_project()
+    lines = [f"{name}>={least}" for name, least in bounds_of_the_project().items()]
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "a" / "b" / "environment.py"))
+    monkeypatch.setattr(environment, "requires", lambda name: [*lines, 'x>=1; extra == "test"'])
+    assert environment.needed() == bounds_of_the_project()
+
+
+def test_without_a_distribution_or_packaging_the_other_lines_are_still_told(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "packaging", None)
+    assert environment.check_environment().ready
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "a" / "b" / "environment.py"))
+    monkeypatch.setattr(environment, "PROJECT", "no-such-distribution")
+    told = dict(environment.check_environment().rows)
+    assert told["packages"].startswith("could not look: PackageNotFoundError")
+    assert "python" in told and "device" in told
+
+
+def test_the_build_of_torch_is_told_and_the_interpreter_where_something_is_to_install(monkeypatch):
+    monkeypatch.setattr(environment, "version", versions(torch="2.13.0+cu128"))
+    found = environment.check_environment()
+    assert dict(found.rows)["torch"] == "2.13.0 (cu128)" and sys.executable not in str(found)
+    monkeypatch.setattr(environment, "version", versions(anywidget=None))
+    found = environment.check_environment()
+    assert str(found).endswith(f"-> pip is of the right Python as: {sys.executable} -m pip")
+    assert found.interpreter == sys.executable
 
 
 @pytest.mark.parametrize(
@@ -137,13 +168,15 @@ def test_a_bar_is_watched_in_a_kernel_or_a_terminal_and_nowhere_else(monkeypatch
     shell = SimpleNamespace()
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    assert not environment.is_watched()
+    assert not progress.is_watched()
     shell.kernel = "a kernel"
-    assert environment.is_watched()
+    assert progress.is_watched()
+    with progress.lines_for_bars():  # where lines are passed on, no bar is drawn
+        assert not progress.is_watched()
     monkeypatch.delitem(sys.modules, "IPython")
-    assert not environment.is_watched()
+    assert not progress.is_watched()
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    assert environment.is_watched()
+    assert progress.is_watched()
 
 
 def test_a_page_gets_the_widget_or_what_to_install(tmp_path):
@@ -167,6 +200,7 @@ def test_a_page_gets_the_widget_or_what_to_install(tmp_path):
         ("2.5.9", "2.6"),
         ("10.0", "10.1"),
         ("0.9.9", "0.9.13"),
+        ("2.6rc1", "2.6"),
         ("3", "2.6"),
         ("2", "2.6"),
         ("2.6.post1", "2.6"),
@@ -174,3 +208,4 @@ def test_a_page_gets_the_widget_or_what_to_install(tmp_path):
 )
 def test_versions_compare_as_packaging_compares_them(found, least):
     assert environment.at_least(found, least) == (Version(found) >= Version(least))
+    assert not environment.at_least("no version", least)

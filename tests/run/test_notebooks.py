@@ -161,6 +161,19 @@ def test_a_value_that_a_notebook_cannot_hold_is_refused_with_advice(value, advic
         layer.check_parameters({"p": None}, {"p": value})
 
 
+@pytest.mark.parametrize("number", [float("inf"), float("nan"), np.float32("-inf"), np.nan])
+@pytest.mark.parametrize("wrap", [lambda v: v, lambda v: [1.0, v], lambda v: {"a": [v]}])
+def test_what_is_no_number_of_json_is_refused_before_a_kernel_starts(tmp_path, number, wrap):
+    with pytest.raises(ValueError, match=r"^parameter 'p' must be finite, found -?(inf|nan)$"):
+        layer.check_parameters({"p": None}, {"p": wrap(number)})
+
+
+def test_none_stands_for_an_empty_text_and_for_no_other():
+    assert layer.check_parameters({"run_dir": ""}, {"run_dir": None}) == {"run_dir": ""}
+    with pytest.raises(TypeError, match="must be str like its default 'a', found NoneType"):
+        layer.check_parameters({"p": "a"}, {"p": None})
+
+
 # --- running ------------------------------------------------------------------------------------
 
 
@@ -186,6 +199,21 @@ def test_a_run_sees_its_parameters_in_this_interpreter_and_tells_while_it_works(
     assert kept.metadata.kernelspec.name == "python3"
     assert str(tmp_path) not in json.dumps(kept.metadata)
     assert "encryption" not in capfd.readouterr().err
+
+
+def test_the_executed_notebook_is_json_whatever_a_cell_shows(tmp_path):
+    show = "from IPython.display import display\n"
+    show += "display({'application/json': {'x': [float('nan'), 1.0]}}, raw=True)\nprint(name)"
+    source = written(tmp_path / "x.ipynb", notebook(show, parameters='name = ""'))
+    layer.run_notebook(source, tmp_path / "out.ipynb", {"name": "7e12345"})
+
+    def refuse(text):
+        pytest.fail(f"no JSON: {text}")
+
+    kept = json.loads((tmp_path / "out.ipynb").read_text(), parse_constant=refuse)
+    assert kept["metadata"]["papermill"]["parameters"] == {"name": "7e12345"}
+    shown = [o["data"] for c in kept["cells"] for o in c.get("outputs", []) if "data" in o]
+    assert shown == [{"application/json": {"x": [None, 1.0]}}]
 
 
 def test_a_registered_python3_of_somebody_else_is_not_used(tmp_path, monkeypatch):

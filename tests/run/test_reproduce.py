@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
+from cvq_tutorial.common.json_files import FileError
 from cvq_tutorial.graphs import files as graph_files
-from cvq_tutorial.run import reproduce
+from cvq_tutorial.run import report, reproduce
 from cvq_tutorial.run.cli import main
 from cvq_tutorial.training import recipes
 from cvq_tutorial.training.run import STATE
@@ -164,6 +165,40 @@ def test_evaluating_again_gives_the_same_numbers(finished, capsys):
     assert "against the truth: F1" in capsys.readouterr().out
 
 
+METRICS = {"world": "codes", "recipe": "nano", "seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"seed": "0"}, "seed: expected a whole number, found '0'"),
+        ({"mask": {"f1": 1.0}}, "mask.precision: missing"),
+        ({"reconstruction": {"psnr": True}}, "reconstruction.psnr: expected a number"),
+        ({"retrieval": []}, "retrieval: expected a dictionary, found []"),
+        ({"retrieval": {"n": 3, "action_accuracy": 0.5}}, "macro_action_accuracy: missing"),
+        ({"retrieval": {"n": 3, "action_accuracy": 0.5, "macro_action_accuracy": 0.5}}, "chance"),
+        ({"intervention": {"psnr": 20.0}}, "psnr_ceiling: missing"),
+        ({"intervention": {}}, "codes_right: missing"),
+        ({"codes": {"used": [1], "size": [], "perplexity": []}}, "codes: expected as many used"),
+        ({"graph": {"edges_per_set_node": 1, "density": 0, "edge_f1": 1}}, "edge_auroc: missing"),
+    ],
+)
+def test_a_table_of_damaged_metrics_is_one_line(change, told):
+    assert report.table(METRICS) == "world codes, recipe nano, seed 0"
+    with pytest.raises(FileError, match=rf"^metrics\.json is damaged: .*{re.escape(told)}"):
+        report.table(METRICS | change)
+    with pytest.raises(FileError, match="seconds: missing"):
+        report.times(METRICS)
+
+
+def test_a_damaged_log_is_one_line(tmp_path):
+    (tmp_path / "log.csv").write_text("phase,step\ntransition,x\n")
+    with pytest.raises(
+        FileError, match=r"log\.csv is damaged: line 2, step: expected a"
+    ):
+        reproduce.read_log(tmp_path)
+
+
 def test_damaged_metrics_and_missing_files_are_one_line_each(tmp_path):
     with pytest.raises(FileNotFoundError, match="was this run evaluated"):
         reproduce.read_metrics(tmp_path)
@@ -200,8 +235,27 @@ def test_plan_checks_names_and_names_the_folder(tmp_path):
     ]:
         with pytest.raises(ValueError, match=re.escape(message)):
             reproduce.plan(*arguments)
+    for text in ("{'width': 16}", ' {"width": 16} '):  # as `papermill -p overrides` hands it on
+        assert reproduce.plan("codes", "nano", 0, text).overrides == {"width": 16}
+    for nothing in ("", " ", None, {}):
+        assert reproduce.plan("codes", "nano", 0, nothing, run_dir=None).overrides == {}
+    usual = Path("runs") / "codes-nano-s0"
+    assert {reproduce.plan("codes", "nano", run_dir=d).folder for d in (None, "")} == {usual}
+    for bad in ("[1]", "3", 3, [("width", 16)], {3: 4}):
+        with pytest.raises(ValueError, match=r"overrides: expected settings such as"):
+            reproduce.plan("codes", "nano", 0, bad)
+    for bad in ("width=16", "(" * 500, "-" * 9000 + "1", "a" * 20_000):
+        with pytest.raises(ValueError, match="expected a Python literal, found") as caught:
+            reproduce.plan("codes", "nano", 0, bad)
+        assert len(str(caught.value)) < 120
     with pytest.raises(TypeError, match="width: expected int, found 'wide'"):
         reproduce.plan("codes", "nano", 0, {"width": "wide"})
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_no_folder_is_a_temporary_one(nothing):
+    folder = reproduce.open_folder(nothing)
+    assert folder.name.startswith("cvq-run-") and not list(folder.iterdir())
 
 
 def test_a_folder_that_cannot_be_made_is_refused_at_once(tmp_path):

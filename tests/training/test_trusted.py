@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import FEW
 from safetensors.torch import save as save_tensors
 
 from cvq_tutorial.baselines.vae import load_vae
@@ -23,7 +24,6 @@ from cvq_tutorial.training.run import PHASES, STATE, stopped_run
 from cvq_tutorial.worlds.codes import CodesWorld
 from cvq_tutorial.worlds.make import make_world
 
-FEW = settings(max_examples=300, derandomize=True, deadline=None)
 WORLD = CodesWorld(n_variables=4, n_codes=3, n_actions=5, n_targets=2, seed=1)
 RECIPE = get("nano", width=8)
 
