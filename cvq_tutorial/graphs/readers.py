@@ -26,7 +26,7 @@ YED = "{http://www.yworks.com/xml/graphml}"
 
 
 def digraph(nodes: Nodes, edges: Edges, about: dict[str, Any] | None = None) -> nx.DiGraph:
-    """A DiGraph of listed nodes and edges. Raises ValueError for what is listed twice or missing."""
+    """A DiGraph of listed nodes and edges. ValueError for what is listed twice, or not at all."""
     result = nx.DiGraph(**(about or {}))
     for node, told in nodes:
         if node in result:

@@ -85,7 +85,7 @@ def test_an_edge_of_dot_points_where_its_arrow_is_drawn(told, want, default):
 @pytest.mark.parametrize("default", [False, True])
 def test_an_edge_of_dot_that_is_not_directed_or_not_seen_is_named(told, default):
     text = f"edge [{told}]; x -> y" if default else f"x -> y [{told}]"
-    with pytest.raises(ValueError, match="expected .*, found x -> y"):
+    with pytest.raises(ValueError, match=r"expected .*, found x -> y"):
         read(f"digraph {{ {text} }}")
 
 

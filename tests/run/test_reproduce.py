@@ -193,9 +193,7 @@ def test_a_table_of_damaged_metrics_is_one_line(change, told):
 
 def test_a_damaged_log_is_one_line(tmp_path):
     (tmp_path / "log.csv").write_text("phase,step\ntransition,x\n")
-    with pytest.raises(
-        FileError, match=r"log\.csv is damaged: line 2, step: expected a"
-    ):
+    with pytest.raises(FileError, match=r"log\.csv is damaged: line 2, step: expected a"):
         reproduce.read_log(tmp_path)
 
 
