@@ -170,7 +170,7 @@ def _adjacency(graph: Any, name: str) -> NDArray[np.float64]:
     edges = list(graph.edges(data=True))
     key = next((k for k in EDGE_NUMBERS if any(_has_number(told, k) for *_, told in edges)), None)
     for cause, effect, told in edges:
-        if key is not None and key not in told:
+        if key is not None and told.get(key) is None:
             raise ValueError(
                 f"{name}: expected a {key} of every edge or of none, found none of {cause!r} -> "
                 f"{effect!r}"
@@ -189,7 +189,7 @@ def _adjacency(graph: Any, name: str) -> NDArray[np.float64]:
 def _has_number(told: Any, key: str) -> bool:
     """Whether an edge has a number under a key; a label may be a text."""
     if key != "label":
-        return key in told
+        return told.get(key) is not None
     try:
         return float(told[key]) is not None
     except (KeyError, TypeError, ValueError):

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from cvq_tutorial.common.checks import close_match
+from cvq_tutorial.common.order import CycleError, depths
 from cvq_tutorial.worlds.factors import FactorSpace
 
 RULES = ("uniform", "zipf:EXPONENT")
@@ -246,17 +247,18 @@ def _shares(rule: str | Sequence[float], size: int, what: str) -> np.ndarray:
 
 def _order(space: FactorSpace, sampling: Sampling) -> list[tuple[int, int, float]]:
     """The correlations as numbers, causes before their effects; ValueError for a circle."""
-    left = [(space.factor_id(c), space.factor_id(e), s) for c, e, s in sampling.correlations]
-    ordered: list[tuple[int, int, float]] = []
-    while left:
-        waiting = {effect for _, effect, _ in left}
-        ready = [link for link in left if link[0] not in waiting]
-        if not ready:
-            names = ", ".join(space.names[effect] for effect in sorted(waiting))
-            raise ValueError(f"correlations must not run in a circle, found one among {names}")
-        ordered += ready
-        left = [link for link in left if link not in ready]
-    return ordered
+    links = [(space.factor_id(c), space.factor_id(e), s) for c, e, s in sampling.correlations]
+    causes: dict[int, list[int]] = {}
+    for cause, effect, _ in links:
+        causes.setdefault(effect, []).append(cause)
+    try:
+        depth = depths(causes)
+    except CycleError as error:
+        names = ", ".join(space.names[f] for f in sorted(set(error.args[1])))
+        raise ValueError(
+            f"correlations must not run in a circle, found one among {names}"
+        ) from None
+    return sorted(links, key=lambda link: depth[link[0]])  # as given, where that leaves a choice
 
 
 # Reading ------------------------------------------------------------------------------------------

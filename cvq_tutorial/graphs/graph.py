@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from cvq_tutorial.common.arrays import (
     EDGE_AT,
+    as_array,
     as_graph,
     as_marks,
     as_probabilities,
@@ -44,6 +45,10 @@ from cvq_tutorial.graphs import (
     scores as graph_metrics,
 )
 
+ORIENTATIONS = {
+    "row_is_cause": "M[i, j] is i -> j, as here, in networkx, igraph, gcastle and pgmpy",
+    "row_is_effect": "M[i, j] is j -> i, as in lingam, and in any x = M x + noise",
+}
 MOST_NODES = 4096  # 134 MB of probabilities; a file that claims more is refused before it is filled
 
 
@@ -143,6 +148,41 @@ class CausalGraph:
         grid = model.grid if model.autoencoder is not None else None
         codebooks = n_nodes // (grid[0] * grid[1]) if grid else 1
         return cls(edges / n, (), name, n, set_by / n, grid, codebooks)
+
+    @classmethod
+    def from_matrix(
+        cls,
+        matrix: Any,
+        orientation: str | None = None,
+        names: Sequence[str] = (),
+        at_least: float | None = None,
+    ) -> CausalGraph:
+        """The graph of another tool's matrix; `figures/exchange.md` says which way each one points.
+
+        Args:
+            matrix: (N, N) probabilities, or with `at_least` any numbers; array, tensor or pandas
+                DataFrame.
+            orientation: "row_is_cause" or "row_is_effect"; a matrix does not say it itself.
+            names: N texts; those of a DataFrame if none are given.
+            at_least: above 0; there is an edge (of probability 1) where the size of the entry is at
+                least this, as for the coefficients of LiNGAM or NOTEARS.
+
+        Raises:
+            ValueError: no orientation, or numbers that are no probabilities without `at_least`.
+        """
+        if orientation not in ORIENTATIONS:
+            told = "; ".join(f'"{word}" ({meaning})' for word, meaning in ORIENTATIONS.items())
+            raise ValueError(f"expected orientation to be {told}; found {orientation!r}")
+        if at_least is not None:
+            if not at_least > 0:
+                raise ValueError(f"at_least must be above 0, found {at_least}")
+            matrix = abs(matrix) >= at_least
+        elif np.any((values := as_array(matrix)) < 0) or (values > 1 + 1e-6).any():
+            raise ValueError(
+                f"expected probabilities in [0, 1], found {values.min():g} to {values.max():g}; "
+                "for coefficients say from which size on they are edges, at_least=..."
+            )
+        return cls(matrix if orientation == "row_is_cause" else matrix.T, tuple(names))
 
     def __repr__(self) -> str:
         return f"<CausalGraph: {self.summary}>"
@@ -249,10 +289,11 @@ class CausalGraph:
 
     def scores(self, truth: Any, targets: Any = None) -> dict[str, float | int]:
         """How well this graph recovers a known one: edge_f1, edge_auroc, shd, see
-        `graph_metrics.graph_recovery`.
+        `graph_metrics.graph_recovery`; and of how many nodes the causes are judged and not_judged.
 
         truth: booleans (N, N), or a graph.  targets: booleans (N,), the nodes whose causes are
-        judged; if None, those that have a cause in the truth.
+        judged; if None, those that have a cause in the truth. Then a wrong edge into a root costs
+        nothing: not_judged says how many roots there are. To judge them too, mark all nodes.
         Score a graph before `threshold` or `top_k`: the AUROC wants all probabilities.
         """
         if isinstance(truth, CausalGraph):
@@ -264,7 +305,10 @@ class CausalGraph:
             if targets is None
             else as_marks(targets, self.n_nodes, "targets")
         )
-        return graph_metrics.graph_recovery(self.edges[None], known[None], judged[None], self.limit)
+        if not judged.any():
+            raise ValueError("expected a truth with edges, or targets, found neither")
+        told = graph_metrics.graph_recovery(self.edges[None], known[None], judged[None], self.limit)
+        return told | {"judged": int(judged.sum()), "not_judged": int((~judged).sum())}
 
     # -- fewer nodes
 

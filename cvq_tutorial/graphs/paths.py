@@ -8,15 +8,14 @@ from itertools import islice
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order
 
 
 def reached(present: NDArray[np.bool_], start: int) -> set[int]:
     """The nodes at the end of a path from `start`, without `start` itself."""
-    seen, front = np.zeros(len(present), dtype=bool), present[start]
-    while front.any():
-        seen |= front
-        front = present[front].any(axis=0) & ~seen
-    return set(np.flatnonzero(seen).tolist()) - {start}
+    found = breadth_first_order(csr_array(present), start, return_predecessors=False)
+    return set(found.tolist()) - {start}
 
 
 def cycles(present: NDArray[np.bool_], at_most: int) -> list[tuple[int, ...]]:
@@ -82,7 +81,6 @@ def depth(present: NDArray[np.bool_]) -> NDArray[np.int64]:
     """(N,): edges of the longest path that ends in each node; of a graph without cycles."""
     found = np.zeros(len(present), dtype=np.int64)
     graph = nx.from_numpy_array(present, create_using=nx.DiGraph)
-    for node in nx.lexicographical_topological_sort(graph):
-        causes = np.flatnonzero(present[:, node])
-        found[node] = found[causes].max() + 1 if len(causes) else 0
+    for edges, nodes in enumerate(nx.topological_generations(graph)):
+        found[nodes] = edges
     return found

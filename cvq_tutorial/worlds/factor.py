@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cvq_tutorial.common.checks import close_match
+from cvq_tutorial.common.order import CycleError, depths
 
 KINDS = ("ordered", "categorical", "binary", "cyclic")
 
@@ -91,21 +92,16 @@ def links_of(factors: Sequence[Factor]) -> tuple[tuple[int, int, int], ...]:
     Raises ValueError for a cause that is no factor (close names are given) and for a circle.
     """
     names = [factor.name for factor in factors]
-    left = {
-        i: [(_position(name, names), steps) for name, steps in factor.causes]
-        for i, factor in enumerate(factors)
-    }
-    links: list[tuple[int, int, int]] = []
-    while left:
-        ready = [i for i, causes in left.items() if not {c for c, _ in causes} & left.keys()]
-        if not ready:
-            circle = ", ".join(names[i] for i in left)
-            raise ValueError(
-                f"factors must not cause each other in a circle, found one among {circle}"
-            )
-        for i in ready:
-            links += [(cause, i, steps) for cause, steps in left.pop(i)]
-    return tuple(links)
+    causes = [[(_position(name, names), steps) for name, steps in f.causes] for f in factors]
+    try:
+        depth = depths({i: [cause for cause, _ in some] for i, some in enumerate(causes)})
+    except CycleError as error:
+        circle = ", ".join(names[i] for i in sorted(set(error.args[1])))
+        raise ValueError(
+            f"factors must not cause each other in a circle, found one among {circle}"
+        ) from None
+    order = sorted(depth, key=lambda i: (depth[i], i))
+    return tuple((cause, i, steps) for i in order for cause, steps in causes[i])
 
 
 def _position(name: str, names: list[str]) -> int:

@@ -7,6 +7,7 @@ from dataclasses import FrozenInstanceError
 
 import networkx as nx
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -356,7 +357,7 @@ def test_scores_are_those_of_the_metrics():
     graph = CausalGraph(some(6))
     targets = np.array([True, True, False, True, False, True])
     want = graph_metrics.graph_recovery(some(6)[None], truth[None], targets[None], 0.5)
-    assert graph.scores(truth, targets) == want
+    assert graph.scores(truth, targets) == want | {"judged": 4, "not_judged": 2}
     perfect = CausalGraph(truth * 1.0)
     assert perfect.scores(truth)["shd"] == 0 == perfect.scores(perfect)["shd"]
     assert perfect.scores(truth)["edge_f1"] == 1
@@ -471,3 +472,55 @@ def test_1024_nodes_are_handled():
     assert graph.by_region().n_nodes == 16
     assert len(graph.ancestors(0)) == 1023
     assert len(graph.threshold(0.999).cycles()) >= 1
+
+
+# Matrices of other tools -------------------------------------------------------------------------
+
+
+def test_a_matrix_is_taken_only_with_its_orientation():
+    assert CausalGraph.from_matrix(TWO, "row_is_cause", ["a", "b"]).parents("b") == {0}
+    turned = CausalGraph.from_matrix(torch.tensor(TWO).T, orientation="row_is_effect")
+    assert np.array_equal(turned.edges, TWO) and turned.names == ("v0", "v1")
+    table = pd.DataFrame(TWO, index=["a", "b"], columns=["a", "b"])
+    assert CausalGraph.from_matrix(table, "row_is_effect").parents("a") == {1}
+    for orientation in (None, "rows", ""):
+        with pytest.raises(
+            ValueError, match=r"row_is_cause.*i -> j.*row_is_effect.*j -> i"
+        ) as told:
+            CausalGraph.from_matrix(TWO, orientation)
+        assert "\n" not in str(told.value) and repr(orientation) in str(told.value)
+
+
+def test_coefficients_become_edges_from_a_size_on():
+    weights = np.array([[0, -2.0, 0.1], [0.05, 0, 0], [0, 0.5, 0]])
+    graph = CausalGraph.from_matrix(weights, "row_is_cause", at_least=0.5)
+    assert graph.edges.tolist() == [[0, 1, 0], [0, 0, 0], [0, 1, 0]]
+    with pytest.raises(ValueError, match=r"in \[0, 1\], found -2 to 0.5; for coefficients"):
+        CausalGraph.from_matrix(weights, "row_is_cause")
+    with pytest.raises(ValueError, match="at_least must be above 0, found 0"):
+        CausalGraph.from_matrix(weights, "row_is_cause", at_least=0)
+
+
+# Edges of what was said --------------------------------------------------------------------------
+
+
+def test_top_k_drops_what_is_below_the_limit_even_where_there_is_room():
+    graph = CausalGraph([[0.9, 0.49], [0.5, 0.0]]).top_k(4)
+    assert graph.edges.tolist() == [[0.9, 0], [0.5, 0]]
+
+
+def test_an_edge_at_the_threshold_counts_for_a_stability():
+    graphs = [CausalGraph([[0.6, 0.5], [0.59, 0.0]]), CausalGraph([[0.0, 0.5], [0.6, 0.0]])]
+    assert stability(graphs, 0.6).edges.tolist() == [[0.5, 0], [0.5, 0]]
+    assert stability(graphs).edges.tolist() == [[0.5, 1], [1, 0]]
+
+
+def test_scores_say_how_many_nodes_are_not_judged():
+    learned = CausalGraph([[0, 1, 1], [1, 0, 0], [0, 0, 0]])  # v1 -> v0 is wrong, into a root
+    truth = np.array([[0, 1, 1], [0, 0, 0], [0, 0, 0]], dtype=bool)
+    told = learned.scores(truth)
+    assert (told["judged"], told["not_judged"], told["shd"]) == (2, 1, 0)
+    told = learned.scores(truth, np.ones(3, dtype=bool))
+    assert (told["judged"], told["not_judged"], told["shd"]) == (3, 0, 1)
+    with pytest.raises(ValueError, match="expected a truth with edges, or targets, found neither"):
+        learned.scores(np.zeros((3, 3), dtype=bool))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cvq_tutorial.graphs.paths import reached
 from cvq_tutorial.lessons.check.base import Exercise, Unreadable, function, number, whole
 from cvq_tutorial.worlds.causal_shapes3d import CausalShapes3D
 
@@ -70,13 +71,9 @@ def _graphs() -> list[Graph]:
 
 def _descendants(graph: Graph, cause: int) -> Graph:
     """The cause and all that a chain of arrows from it leads to."""
-    reached, todo = np.zeros(len(graph), dtype=bool), [cause]
-    while todo:
-        here = todo.pop()
-        if not reached[here]:
-            reached[here] = True
-            todo += np.flatnonzero(graph[here]).tolist()
-    return reached
+    found = np.zeros(len(graph), dtype=bool)
+    found[[cause, *reached(graph, cause)]] = True
+    return found
 
 
 def _moves(formula: Callable[[Graph, int], Graph]) -> Callable[[Callable[..., Any]], bool]:
