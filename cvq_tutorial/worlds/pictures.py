@@ -8,6 +8,8 @@ is turned upright as its EXIF entry says.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -17,83 +19,108 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image, ImageOps
 
+from cvq_tutorial.common.checks import close_match
+from cvq_tutorial.worlds.kinds import formats, is_picture, kind_of
+
 KEPT = 64 * 2**20  # bytes of shrunk pictures that a folder keeps in memory
+MOST = 2**27  # pixels: 800 MB while it is decoded
+FITS = ("crop", "pad", "stretch")
 _THUMB = 8  # pixels: the space in which pictures are near or far
-_CONVERTED = ("RGB", "L", "P", "1")  # modes in which every pixel has one true RGB colour
-_SIGNS = {  # first bytes of a file: what it is
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG\r\n\x1a\n": "PNG",
-    b"GIF8": "GIF",
-    b"BM": "BMP",
-    b"RIFF": "WebP",
-    b"II*\x00": "TIFF",
-    b"MM\x00*": "TIFF",
+_GREY = ("L", "1")
+_CONVERTED = ("RGB", *_GREY, "P", "YCbCr")  # modes in which every pixel has one true RGB colour
+_WHOLE = 2**28  # bytes of a folder whose files are read whole for its fingerprint
+_SAMPLE = 256  # files of a larger one
+_HINTS = {
+    "CMYK": "colours for print: save it as RGB",
+    "HEIC": "save it as PNG or JPEG",
+    "HEIF": "save it as PNG or JPEG",
 }
 
 
-def kind_of(path: Path) -> str:
-    """What the first bytes of a file say it is, in a word or two.
-
-    "JPEG", "PNG" and so on for pictures; "an empty file", "a web page", "a zip", "text" or
-    "unknown" for others.
-    Raises OSError: the file cannot be read.
-    """
-    with open(path, "rb") as file:
-        head = file.read(512)
-    for sign, kind in _SIGNS.items():
-        if head.startswith(sign) and (b"\0" in head or not sign.isalnum()):  # "BMW" is a text
-            return kind
-    if not head:
-        return "an empty file"
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return "a zip"
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")):
-        return "a web page"
-    return "unknown" if b"\0" in head else "text"
-
-
-def is_picture(kind: str) -> bool:
-    """Whether a word of `kind_of` means a picture."""
-    return kind in _SIGNS.values()
-
-
-def decode(path: Path) -> np.ndarray:
-    """The picture of a file, uint8 (H, W, 3).
+def decode(path: Path, channels: int = 3) -> np.ndarray:
+    """The picture of a file, uint8 (H, W, channels).
 
     Grey, palette and black-and-white pictures are converted; so is RGBA where every pixel is
     opaque. EXIF orientation is applied.
 
+    Args:
+        path: the file, of any format in `kinds`; of several pictures the first counts.
+        channels: 3, or 1 for a picture that is grey.
+
     Raises:
-        ValueError: one line naming the file: not there, no picture, damaged, partly see-through, or
-            of a mode without a true RGB colour (CMYK, 16 bits).
+        ValueError: one line naming the file: not there, no picture, damaged, larger than `MOST`
+            pixels, partly see-through, or of a mode without a true RGB colour (CMYK, 16 bits);
+            coloured where grey is wanted.
     """
     try:
         kind = kind_of(path)
     except OSError as error:
         raise ValueError(f"{path}: expected a picture, found {error.strerror or error}") from error
     if not is_picture(kind):
-        raise ValueError(f"{path}: expected a picture, found {kind}")
+        hint = f"; {_HINTS[kind]}" if kind in _HINTS else ""
+        raise ValueError(f"{path}: expected a picture, found {kind}{hint}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as file:
-                picture = ImageOps.exif_transpose(file)
-                picture.load()
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # ours is told below
+            # An open file and no name: Pillow maps a named one, and takes the lines of a TIFF that
+            # lies on its side for its columns then.
+            with open(path, "rb") as file, Image.open(file, formats=formats()) as picture:
+                width, height = picture.size
+                if width * height <= MOST:
+                    picture.load()
+                    ImageOps.exif_transpose(picture, in_place=True)
+    except Image.DecompressionBombError:
+        width, height = 0, MOST
     except Exception as error:  # a damaged file raises nearly anything
         told = " ".join(str(error).replace(str(path), "").split())
         raise ValueError(f"{path}: a damaged {kind}: {told}") from error
+    if width * height > MOST or not width:
+        size = f"{width} x {height}" if width else "even more"
+        raise ValueError(
+            f"{path}: expected at most {MOST // 10**6} million pixels, found {size}: make it "
+            "smaller"
+        )
+    return _pixels(path, picture, channels)
+
+
+def _pixels(path: Path, picture: Image.Image, channels: int) -> np.ndarray:
+    """uint8 (H, W, channels) of a picture in any mode. Raises ValueError as `decode`."""
     mode = picture.mode
     if "A" in picture.getbands() or "transparency" in picture.info:
         picture = picture.convert("RGBA")
-        if np.array(picture)[..., 3].min() < 255:
+        if picture.getchannel("A").tobytes().count(b"\xff") < picture.width * picture.height:
             raise ValueError(
                 f"{path}: expected RGB, found {mode} with see-through parts; what lies behind them "
                 "is not known: flatten it first"
             )
     elif mode not in _CONVERTED:
-        raise ValueError(f"{path}: expected RGB or grey of 8 bits, found mode {mode}")
-    return np.array(picture.convert("RGB"))
+        raise ValueError(f"{path}: expected RGB or grey of 8 bits, found {_deep(picture)}")
+    if channels == 1 and mode in _GREY:
+        return np.array(picture.convert("L"))[..., None]
+    pixels = np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
+    if channels == 1 and (pixels != pixels[..., :1]).any():
+        raise ValueError(
+            f"{path}: expected a grey picture, as others here are, found a coloured one"
+        )
+    return pixels[..., :channels]
+
+
+def _deep(picture: Image.Image) -> str:
+    """What a picture is that has other than 8 bits, and how it becomes one that has."""
+    if picture.mode in _HINTS:
+        return f"mode {picture.mode}; {_HINTS[picture.mode]}"
+    if picture.mode != "F" and not picture.mode.startswith("I"):
+        return f"mode {picture.mode}"
+    values = np.asarray(picture)
+    low, high = values.min(), values.max()
+    kind = "floats" if picture.mode == "F" else "grey of 16 bits"
+    if picture.mode == "F" and low >= 0 and high <= 1:
+        how = "(255 * values).round()"
+    elif low >= 0 and 255 < high < 2**16:
+        how = "(values / 257).round(), or values / values.max() * 255, the same for all pictures"
+    else:
+        how = "scaled to 0..255, the same for all pictures"
+    return f"{kind}, values {low:g}..{high:g}: save it as uint8, {how}"
 
 
 @lru_cache(maxsize=64)
@@ -106,29 +133,83 @@ def area_weights(found: int, wanted: int) -> np.ndarray:
     return (np.maximum(high - low, 0) * (wanted / found)).astype(np.float32)
 
 
-def square(image: np.ndarray, side: int, crop: int | None = None) -> np.ndarray:
-    """The central square of an image at another size, each new pixel the mean of what it covers.
+def square(image: np.ndarray, side: int, crop: int | None = None, fit: str = "crop") -> np.ndarray:
+    """A square of an image at another size, each new pixel the mean of what it covers.
 
     Args:
-        image: uint8 (H, W, 3).
+        image: uint8 (H, W, C).
         side: of the result, in pixels.
         crop: side of the central square, in pixels of `image`; None or more than there is takes
             the largest.
+        fit: "crop" takes the central square; "pad" all of the image, black beside it; "stretch"
+            all of it, each axis by itself. The last two leave `crop` out.
 
     Returns:
-        uint8 (side, side, 3).
+        uint8 (side, side, C).
+
+    Raises:
+        ValueError: another fit, or a crop with one that takes all.
     """
+    if fit not in FITS:
+        raise ValueError(close_match("fit", fit, FITS))
+    if fit != "crop" and crop is not None:
+        raise ValueError(f"crop: expected None with fit={fit!r}, which takes all, found {crop}")
     height, width = image.shape[:2]
+    if fit == "stretch":
+        return _resized(image, side, side)
+    if fit == "pad":
+        high, wide = (max(1, round(side * n / max(height, width))) for n in (height, width))
+        result = np.zeros((side, side, image.shape[2]), dtype=np.uint8)
+        top, left = (side - high) // 2, (side - wide) // 2
+        result[top : top + high, left : left + wide] = _resized(image, high, wide)
+        return result
     length = min(height, width, crop or height)
     top, left = (height - length) // 2, (width - length) // 2
-    part = image[top : top + length, left : left + length]
-    if length == side:
+    return _resized(image[top : top + length, left : left + length], side, side)
+
+
+def _resized(part: np.ndarray, high: int, wide: int) -> np.ndarray:
+    """uint8 (high, wide, C) of (H, W, C), each new pixel the mean of what it covers."""
+    height, width, channels = part.shape
+    if (height, width) == (high, wide):
         return part.copy()
-    weights = area_weights(length, side)
-    lines = weights @ part.reshape(length, -1).astype(np.float32)  # (side, length * 3)
-    lines = lines.reshape(side, length, 3).transpose(1, 0, 2).reshape(length, -1)
-    small = (weights @ lines).reshape(side, side, 3).transpose(1, 0, 2)
+    rows, columns = area_weights(height, high), area_weights(width, wide)
+    lines = rows @ part.reshape(height, -1).astype(np.float32)  # (high, W * C)
+    lines = lines.reshape(high, width, channels).transpose(1, 0, 2).reshape(width, -1)
+    small = (columns @ lines).reshape(wide, high, channels).transpose(1, 0, 2)
     return np.rint(small).clip(0, 255).astype(np.uint8)
+
+
+def fingerprint_of(folder: Path, files: Sequence[str]) -> str:
+    """A hash of picture files: another one when a picture was replaced, the same after a move.
+
+    It covers their names and sizes, and what is in them: in all where they have at most 256 MB
+    together, else in 256 of them, evenly spread. Of many pictures one may be replaced by another of
+    exactly its size unseen. Times do not count: a copy of a folder has others.
+
+    Args:
+        folder: where they are.  files: their names, as a table lists them.
+
+    Returns:
+        16 hex digits. A file that is not there counts as one of no size.
+    """
+    sizes = []
+    for name in files:
+        try:
+            sizes.append(os.stat(os.path.join(folder, name)).st_size)
+        except OSError:
+            sizes.append(-1)
+    digest = hashlib.sha256()
+    for name, size in zip(files, sizes, strict=True):
+        digest.update(f"{name}\0{size}\n".encode("utf-8", "surrogateescape"))
+    read: Sequence[int] = range(len(files))
+    if sum(sizes) > _WHOLE:
+        read = np.unique(np.linspace(0, len(files) - 1, _SAMPLE).astype(int)).tolist()
+    for number in read:
+        if sizes[number] >= 0:
+            with open(folder / files[number], "rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
 
 
 def safe_name(name: str) -> bool:
@@ -144,7 +225,8 @@ class Pictures:
         folder: where the files are.
         files: their names, safe ones.
         side: of the square images, in pixels.
-        crop: as in `square`.
+        crop, fit: as in `square`.
+        channels: of the images; 1 keeps grey pictures grey, and refuses others, see `are_grey`.
         kept: bytes of images that stay in memory, those asked for last.
 
     Workers of a loader get the names only: what is kept is neither sent nor shared.
@@ -157,9 +239,14 @@ class Pictures:
         side: int = 64,
         crop: int | None = None,
         kept: int = KEPT,
+        fit: str = "crop",
+        channels: int = 3,
     ) -> None:
+        if channels not in (1, 3):
+            raise ValueError(f"channels: expected 1 or 3, found {channels!r}")
         self.folder, self.files, self.side, self.crop = folder, files, side, crop
-        self.room = max(1, kept // (3 * side * side))  # images
+        self.fit, self.channels = fit, channels
+        self.room = max(1, kept // (channels * side * side))  # images
         self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
         self._thumbs: dict[int, np.ndarray] = {}  # 192 bytes each, so all are kept
 
@@ -170,10 +257,14 @@ class Pictures:
         return len(self.files)
 
     def one(self, number: int) -> np.ndarray:
-        """Image of a number, uint8 (side, side, 3), read-only. Raises ValueError as `decode`."""
+        """Image of a number, uint8 (side, side, channels), read-only.
+
+        Raises ValueError as `decode`.
+        """
         image = self._kept.pop(number, None)
         if image is None:
-            image = square(decode(self.folder / self.files[number]), self.side, self.crop)
+            image = decode(self.folder / self.files[number], self.channels)
+            image = square(image, self.side, self.crop, self.fit)
             image.setflags(write=False)
         self._kept[number] = image  # the last one in is the last one to go
         while len(self._kept) > self.room:
@@ -181,14 +272,34 @@ class Pictures:
         return image
 
     def get(self, numbers: np.ndarray) -> np.ndarray:
-        """Images uint8 (B, side, side, 3) of numbers (B,), in any order, repeats allowed.
+        """Images uint8 (B, side, side, channels) of numbers (B,), in any order, repeats allowed.
 
         Raises ValueError as `decode`.
         """
-        images = np.empty((len(numbers), self.side, self.side, 3), dtype=np.uint8)
+        images = np.empty((len(numbers), self.side, self.side, self.channels), dtype=np.uint8)
         for i, number in enumerate(numbers.tolist()):
             images[i] = self.one(number)
         return images
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the files, see `fingerprint_of`."""
+        return fingerprint_of(self.folder, self.files)
+
+    def are_grey(self, look: int = 64) -> bool:
+        """Whether the pictures are grey, as those of some files say that are spread evenly.
+
+        Only the modes in their headers are read. False where one cannot be read.
+        """
+        numbers = np.unique(np.linspace(0, len(self) - 1, min(look, len(self))).astype(int))
+        try:
+            for number in numbers.tolist():
+                with Image.open(self.folder / self.files[number], formats=formats()) as picture:
+                    if picture.mode not in _GREY:
+                        return False
+        except Exception:  # a damaged file raises nearly anything; `decode` will tell
+            return False
+        return len(self) > 0
 
     def distance(self, one: np.ndarray, others: np.ndarray) -> np.ndarray:
         """How far pictures are from others: squared difference of their 8 x 8 thumbnails.

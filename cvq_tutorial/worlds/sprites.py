@@ -26,6 +26,7 @@ from PIL import Image, ImageDraw
 from cvq_tutorial.common.files import write_atomic
 from cvq_tutorial.common.folders import data_root
 from cvq_tutorial.worlds.factors import Factor, FactorSpace
+from cvq_tutorial.worlds.kinds import formats
 
 SHEETS = {  # component: sheet numbers used, in the order in which components are laid over
     "body": (0, 1, 2, 3, 4, 5, 6),
@@ -168,8 +169,8 @@ def _read(path: Path) -> np.ndarray:
     if not path.is_file():
         raise FileNotFoundError(f"no sprites sheet at {path}; {_GET}")
     try:
-        with Image.open(path) as picture:
-            size = picture.size
+        with Image.open(path, formats=formats()) as picture:
+            size, mode = picture.size, picture.mode
             used = picture.crop((0, 0, _FRAMES * _TILE, len(_ACTIONS) * 4 * _TILE))
             sheet = np.array(used.convert("RGBA"))  # most are palette pictures
     except Exception as error:  # a damaged file raises nearly anything
@@ -178,6 +179,11 @@ def _read(path: Path) -> np.ndarray:
         raise ValueError(
             f"sprites sheet {path}: expected {_SHEET_SIZE[0]} x {_SHEET_SIZE[1]} pixels, found "
             f"{size[0]} x {size[1]}"
+        )
+    if sheet[:, :, 3].min() > 128:
+        raise ValueError(
+            f"sprites sheet {path}: expected see-through parts, found none (mode {mode}): it would "
+            "hide all that lies below"
         )
     sheet[sheet[:, :, 3] <= 128] = 0
     sheet[sheet[:, :, 3] > 0, 3] = 255

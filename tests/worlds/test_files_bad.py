@@ -146,7 +146,7 @@ NPZ = [
     ),
     (
         arrays(images=np.full((48, 64, 64, 3), 200.0)),
-        r"expected pictures of uint8, found float64; pictures in 0\.\.255 become uint8",
+        r"expected pictures of uint8, found float64; those in 0\.\.1 become uint8 by \(255",
     ),
     (arrays(images=np.zeros((48, 64, 64, 3), ">i2")), "expected pictures of uint8, found >i2"),
     (arrays(images=np.zeros((0, 64, 64, 3), np.uint8)), r"found none \(zero rows, shape \(0, 64"),
@@ -312,7 +312,7 @@ HDF5 = [
         shapes(images=((480_000, 3, 64, 64), "u1")),
         r"expected shape \(N, 64, 64, 3\), found \(480000, 3, 64, 64\); channels come last here",
     ),
-    (shapes(images=((480_000, 64, 64, 3), "f4")), "found float32; pictures in 0..255 become uint8"),
+    (shapes(images=((480_000, 64, 64, 3), "f4")), "found float32; those in 0\.\.1 become uint8"),
     (shapes(images=((0, 64, 64, 3), "u1")), r"found none \(zero rows"),
     (shapes(images=((48_000, 64, 64, 3), "u1")), "expected 480,000 rows, found 48,000"),
     (linked("soft"), "'images' is a link to somewhere else"),

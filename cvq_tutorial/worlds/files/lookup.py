@@ -9,25 +9,7 @@ from pathlib import Path
 
 from cvq_tutorial.common.folders import data_root
 from cvq_tutorial.worlds.factors import FactorSpace
-from cvq_tutorial.worlds.pictures import kind_of
-
-_SIGNS = {  # first bytes of a file: what it is
-    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
-    b"PK\x03\x04": "a zip",
-    b"PK\x05\x06": "an empty zip",
-    b"\x1f\x8b": "a gzip file",
-    b"BZh": "a bzip2 file",
-    b"\xfd7zXZ\x00": "an xz file",
-    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
-    b"Rar!\x1a\x07": "a RAR archive",
-    b"\x93NUMPY": "a single array (.npy)",
-    b"MATLAB 5.0": "a MATLAB 5 file",
-    b"MATLAB 7.3": "a MATLAB 7.3 file",
-    b"\x80\x02": "a pickle",
-    b"\x80\x03": "a pickle",
-    b"\x80\x04": "a pickle",
-    b"\x80\x05": "a pickle",
-}
+from cvq_tutorial.worlds.kinds import kind_of
 
 
 @dataclass(frozen=True)
@@ -105,12 +87,7 @@ def what_it_is(path: Path) -> str:
 
     Raises OSError: the file cannot be read.
     """
-    with open(path, "rb") as file:
-        head = file.read(512)
-    for sign, kind in _SIGNS.items():
-        if head.startswith(sign):
-            return kind
-    kind = "a tar" if head[257:262] == b"ustar" else kind_of(path)
+    kind = kind_of(path)
     if kind == "a web page":
         return "a web page (what a server sends in place of a file that it does not give)"
     return "nothing known" if kind == "unknown" else kind

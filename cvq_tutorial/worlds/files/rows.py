@@ -53,7 +53,8 @@ def check_pictures(where: str, shape: tuple[int, ...], dtype: np.dtype, wanted: 
         wanted: the shape of one picture.
     """
     if dtype != np.uint8:
-        hint = "; pictures in 0..255 become uint8 by .astype(np.uint8)" if dtype.kind == "f" else ""
+        hint = "; those in 0..1 become uint8 by (255 * x).round().astype(np.uint8), those in "
+        hint = hint + "0..255 by x.round().astype(np.uint8)" if dtype.kind == "f" else ""
         raise ValueError(f"{where}: expected pictures of uint8, found {dtype}{hint}")
     if len(shape) > 1 and shape[0] == 0:
         raise ValueError(f"{where}: expected pictures, found none (zero rows, shape {shape})")
