@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+LEAST_MSE = 1e-10  # 100 dB: an exact copy must stay a finite number in metrics.json
+
 
 def to_float(images: np.ndarray) -> torch.Tensor:
     """Pictures as a model takes them.
@@ -82,3 +84,15 @@ def check_images(images: torch.Tensor, image_shape: tuple[int, int, int] | None 
         raise ValueError(
             f"pictures: expected values in [0, 1], found {low:.4g} to {high:.4g}{hint}"
         )
+
+
+def psnr(mse: float) -> float:
+    """Peak signal-to-noise ratio in dB of a mean squared error between images in [0, 1].
+
+    An error under 1e-10 counts as 1e-10, so that an exact copy gives 100 dB and not infinity.
+    Raises ValueError for a negative or non-finite error.
+    """
+    error = float(mse)
+    if not np.isfinite(error) or error < 0:
+        raise ValueError(f"mse must be a finite number of at least 0, found {error}")
+    return float(-10 * np.log10(max(error, LEAST_MSE)))

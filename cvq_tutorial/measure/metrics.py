@@ -18,23 +18,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvq_tutorial.common.arrays import checked
-
-LEAST_MSE = 1e-10  # 100 dB: an exact copy must stay a finite number in metrics.json
-
+from cvq_tutorial.common.checks import whole_number
+from cvq_tutorial.common.images import psnr
 
 # Picture and codes -------------------------------------------------------------------------------
-
-
-def psnr(mse: float) -> float:
-    """Peak signal-to-noise ratio in dB of a mean squared error between images in [0, 1].
-
-    An error under 1e-10 counts as 1e-10, so that an exact copy gives 100 dB and not infinity.
-    Raises ValueError for a negative or non-finite error.
-    """
-    error = float(mse)
-    if not np.isfinite(error) or error < 0:
-        raise ValueError(f"mse must be a finite number of at least 0, found {error}")
-    return float(-10 * np.log10(max(error, LEAST_MSE)))
 
 
 def codebook_use(codes: ArrayLike, size: int) -> dict[str, list]:

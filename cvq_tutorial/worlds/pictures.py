@@ -61,7 +61,7 @@ def decode(path: Path, channels: int = 3) -> np.ndarray:
         raise ValueError(f"{path}: expected a picture, found {kind}{hint}")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # ours is told below
+            warnings.simplefilter("ignore")  # a limit of ours is told below
             # An open file and no name: Pillow maps a named one, and takes the lines of a TIFF that
             # lies on its side for its columns then.
             with open(path, "rb") as file, Image.open(file, formats=formats()) as picture:

@@ -319,6 +319,9 @@ def _members(path: Path, budget: Budget = BUDGET) -> Iterator[tuple[tarfile.TarI
                 held = archive.extractfile(member)
                 if held is not None:
                     yield member, held
+            metered.next = None
+            while metered.read():  # a gzip file has its checksum at its end
+                pass
     except _DAMAGED as error:
         kind = what_it_is(path)
         kind = f"{kind}: unpack it first" if kind in ("a bzip2 file", "an xz file") else kind

@@ -130,52 +130,49 @@ def check_stored(path: Path, data: Any, every: bool = False) -> None:
         path: of the file.  data: the open data set.
         every: look at each piece (seconds where there are many); False only counts them.
     """
+    try:
+        fault = _fault(data, every)
+    except _DAMAGED as error:
+        fault = _told(error)
+    if fault:
+        raise ValueError(f"{path}: data set {data.name[1:]!r} is damaged: {fault}")
+
+
+def _fault(data: Any, every: bool) -> str:
+    """What is wrong with how a data set is stored; "" where nothing is."""
     import h5py
 
     known = data.id.get_create_plist().fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED
     if known or data.size == 0:
-        return
+        return ""
     if data.chunks is None:
-        if (stored := data.id.get_storage_size()) != data.nbytes:
-            raise ValueError(
-                f"{path}: data set {data.name[1:]!r} is damaged: expected {data.nbytes} bytes, "
-                f"found {stored}"
-            )
-        return
+        stored = data.id.get_storage_size()
+        return "" if stored == data.nbytes else f"expected {data.nbytes} bytes, found {stored}"
     grid = tuple(-(-n // c) for n, c in zip(data.shape, data.chunks, strict=True))
     wanted = math.prod(grid)
     if not every and data.id.get_num_chunks() == wanted:
-        return
+        return ""
     found = np.zeros(wanted, dtype=bool)
-    most = math.prod(data.chunks) * data.dtype.itemsize
-    most += most // 50 + 4096  # what cannot be packed becomes a little larger
-    large = []
+    size = math.prod(data.chunks) * data.dtype.itemsize
+    most = size + size // 50 + 4096  # what cannot be packed becomes a little larger, or stays
+    wrong = []
 
     def look(piece: Any) -> None:
         place = [o // c for o, c in zip(piece.chunk_offset, data.chunks, strict=True)]
         if all(p < n for p, n in zip(place, grid, strict=True)):
             found[np.ravel_multi_index(place, grid)] = True
-        if piece.size > most:
-            large.append(piece.chunk_offset[0])
+        if piece.size > most or (piece.filter_mask and piece.size != size):
+            wrong.append(piece.chunk_offset[0])
 
-    try:
-        data.id.chunk_iter(look)
-    except _DAMAGED as error:
-        raise ValueError(
-            f"{path}: data set {data.name[1:]!r} is damaged: {_told(error)}"
-        ) from error
-    if large:
-        raise ValueError(
-            f"{path}: data set {data.name[1:]!r} is damaged: the piece of row {large[0]} is larger "
-            "than its pictures"
-        )
-    if not found.all():
-        rows = np.flatnonzero(~found.reshape(grid[0], -1).all(axis=1)) * data.chunks[0]
-        listed = ", ".join(str(row) for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
-        raise ValueError(
-            f"{path}: data set {data.name[1:]!r} is damaged: {int((~found).sum()):,} of {wanted:,} "
-            f"pieces are not in the file, of the rows from {listed} on"
-        )
+    data.id.chunk_iter(look)
+    if wrong:
+        return f"the piece of row {wrong[0]} has another size than its pictures"
+    if found.all():
+        return ""
+    rows = np.flatnonzero(~found.reshape(grid[0], -1).all(axis=1)) * data.chunks[0]
+    listed = ", ".join(str(row) for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
+    lacking = int((~found).sum())
+    return f"{lacking:,} of {wanted:,} pieces are not in the file, of the rows from {listed} on"
 
 
 class HDF5Rows:
