@@ -10,6 +10,8 @@ WORLD ?= shapes3d
 RECIPE ?= lesson
 SEED ?= 0
 SET ?=
+KILLS ?= 200
+EXAMPLES ?= 100000
 
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.ready
@@ -19,7 +21,7 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
 STAMP_AGAIN := again
 endif
 
-.PHONY: help setup reproduce test lint lab lessons figures bench test-gpu clean again
+.PHONY: help setup reproduce test lint lab lessons figures bench torture test-gpu clean again
 
 help:  ## list the targets
 	@echo "usage: make TARGET  (each target does its own set-up)"; echo
@@ -67,6 +69,9 @@ figures: reproduce  ## regenerate the pictures in figures/ from the run of `make
 
 bench: $(STAMP)  ## time a training step and a retrieval -> figures/bench.json
 	@$(PY) -m cvq_tutorial bench --out figures/bench.json
+
+torture: $(STAMP)  ## kill what works 200 times, take its disk away, 100,000 inputs (hours; KILLS=12 EXAMPLES=2000)
+	@$(PY) tools/torture.py --kills $(KILLS) --examples $(EXAMPLES)
 
 test-gpu: $(STAMP)  ## the tests marked gpu and the notebooks on CUDA
 	@$(PY) -c 'import sys, torch; sys.exit(0 if torch.cuda.is_available() else "make: error: no CUDA device")'

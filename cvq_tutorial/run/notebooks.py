@@ -19,6 +19,7 @@ import contextlib
 import logging
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from io import TextIOBase
@@ -38,6 +39,7 @@ from traitlets.config import Config
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.common.files import place_of, write_atomic
 
+SOCKETS = "cvq-kernel-"  # and the number of the process whose sockets they are
 SOCKET_PATH_LIMIT = 90  # a Unix socket's path has room for about 104 bytes; zmq adds a few
 
 
@@ -64,7 +66,9 @@ def kernel_options() -> Iterator[dict]:
     taken by another run, nobody else on the machine can listen, and ipykernel has nothing to warn
     about. Elsewhere it is TCP, as usual.
     """
-    with tempfile.TemporaryDirectory(prefix="cvq-", ignore_cleanup_errors=True) as folder:
+    _clear_after_the_dead()
+    own = f"{SOCKETS}{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=own, ignore_cleanup_errors=True) as folder:
         config = Config()
         if os.name == "posix" and len(os.fsencode(folder)) < SOCKET_PATH_LIMIT:
             config.KernelManager.transport = "ipc"
@@ -75,6 +79,20 @@ def kernel_options() -> Iterator[dict]:
             # what the kernel's own machinery logs when it is stopped is no message for a user
             "extra_arguments": ["--log-level=50"],
         }
+
+
+def _clear_after_the_dead() -> None:
+    """Remove the private folders of processes that were killed, and could not do it themselves."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{SOCKETS}*"):
+        process = folder.name.removeprefix(SOCKETS).partition("-")[0]
+        if os.name != "posix" or not process.isdecimal() or len(process) > 9:
+            continue
+        try:
+            os.kill(int(process), 0)  # asks whether it is there
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            pass  # it is somebody else's
 
 
 def parameters_of(notebook: NotebookNode, name: str = "notebook") -> dict[str, object]:

@@ -216,6 +216,19 @@ def test_the_executed_notebook_is_json_whatever_a_cell_shows(tmp_path):
     assert shown == [{"application/json": {"x": [None, 1.0]}}]
 
 
+def test_folders_of_kernels_whose_process_was_killed_are_cleared(tmp_path, monkeypatch):
+    monkeypatch.setattr(layer.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(layer.tempfile, "tempdir", str(tmp_path))
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    names = [f"{gone.pid}-a", f"{os.getpid()}-b", "word-c"]
+    for name in names:
+        (tmp_path / f"{layer.SOCKETS}{name}").mkdir()
+    with layer.kernel_options():
+        left = {p.name.removeprefix(layer.SOCKETS) for p in tmp_path.iterdir()}
+    assert names[0] not in left and {*names[1:]} < left and len(left) == 3
+
+
 def test_a_registered_python3_of_somebody_else_is_not_used(tmp_path, monkeypatch):
     folder = tmp_path / "jupyter" / "kernels" / "python3"
     folder.mkdir(parents=True)
