@@ -24,7 +24,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from io import TextIOBase
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import nbformat
 import numpy as np
@@ -320,7 +320,7 @@ def _settle(
     }
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = _finite(tidy_streams(cell.outputs))
+            cell.outputs = tidy_streams(cell.outputs)
     marked = notebook.metadata.papermill.get("exception")
     if (
         error is not None and not marked
@@ -333,15 +333,6 @@ def _settle(
     write_atomic(out_path, nbformat.writes(notebook).encode())
     partial.unlink(missing_ok=True)
     return notebook
-
-
-def _finite(value: Any) -> Any:
-    """The same with None for NaN and infinity, which are no JSON: an output may hold anything."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return type(value)({key: _finite(item) for key, item in value.items()})
-    return [_finite(item) for item in value] if isinstance(value, list) else value
 
 
 def tidy_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:

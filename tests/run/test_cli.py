@@ -180,12 +180,12 @@ def test_a_reader_that_stops_reading_is_no_error():
 def test_a_code_page_without_a_character_prints_its_number():
     code = (
         "import click, sys; from cvq_tutorial.run import cli;"
-        "cli.cli.add_command(click.Command('say', callback=lambda: click.echo('0.5 \u00b1 0.1')));"
+        "cli.cli.add_command(click.Command('say', callback=lambda: click.echo('a \u2192 b')));"
         "sys.exit(cli.main(['say']))"
     )
-    narrow = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    narrow = {**os.environ, "PYTHONIOENCODING": "cp1252"}
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, env=narrow)
-    assert (shown.returncode, shown.stdout, shown.stderr) == (0, b"0.5 \\xb1 0.1\n", b"")
+    assert (shown.returncode, shown.stdout, shown.stderr) == (0, b"a \\u2192 b\n", b"")
 
 
 @pytest.mark.parametrize(

