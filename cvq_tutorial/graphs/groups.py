@@ -50,8 +50,9 @@ def by_actions(
 ) -> list[str]:
     """What sets each node, and how many nodes that sets, such as "scale, shape (12)".
 
-    masks: (A, N) probabilities that an action sets a node.  action_names: A names; two that differ
-        only in a + or - at the end count as one, which sets what either of them sets.
+    masks: (A, N) probabilities that an action sets a node.  action_names: A names; those
+        that differ only in a + or - at the end, or in the value after a =, count as one, which sets
+        what any of them sets.
     More than `at_most` groups are made fewer: the smallest joins the one whose actions differ from
     its own the least, until they fit. Returns one name per node.
     """

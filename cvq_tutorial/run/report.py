@@ -70,10 +70,13 @@ def about_world(world: World) -> str:
         f"{cause} causes {factor.name}" for factor in space.factors for cause, _ in factor.causes
     ]
     factors = ", ".join(f"{f.name} {f.size}" for f in space.factors)
+    does = ["raises or lowers one factor by one step"] if len(space.sets) < space.n_factors else []
+    if space.sets:
+        does.append(f"sets one value of {', '.join(space.names[f] for f in space.sets)}")
     return (
         f"{world.name}: {n_images} images of {height} x {width} pixels\n"
         f"{space.n_factors} factors and their sizes: {factors}\n"
-        f"{space.n_actions} actions: each raises or lowers one factor by one step"
+        f"{space.n_actions} actions: each {', or '.join(does)}"
         + (
             f"\n{'; '.join(causes)}: an action moves the effects of its factor too"
             if causes

@@ -15,9 +15,11 @@ from cvq_tutorial.draw.heatmaps import confusion, effects_masks
 from cvq_tutorial.draw.sampling import sample_balance
 from cvq_tutorial.explore.actions import ActionPad, RetrievalGame
 from cvq_tutorial.explore.plan import PlanExplorer
+from cvq_tutorial.graphs.groups import by_actions
 from cvq_tutorial.measure import judge, sequences
 from cvq_tutorial.measure.evaluate import evaluate
 from cvq_tutorial.run.gallery import look
+from cvq_tutorial.run.report import about_world
 from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.training.data import encoded_transitions
 from cvq_tutorial.training.train import train
@@ -118,6 +120,16 @@ def test_pictures_speak_of_actions_by_name(model):
     assert f"of {SPACE.n_actions} actions" in confusion(seen.confusion, model.action_names).summary
     drawn = sample_transitions(SPACE, 400, "train", 0)
     assert "sign in 25 %" in sample_balance(SPACE, drawn).summary
+    *_, steps = about_world(Signs("steps")).splitlines()
+    assert steps == "8 actions: each raises or lowers one factor by one step"
+    *_, sets = about_world(WORLD).splitlines()
+    assert sets == steps.replace("8", "12") + ", or sets one value of sign, frame"
+
+
+def test_the_sets_of_one_factor_are_one_group():
+    masks = np.eye(12, 5)[:, [0, 0, 4, 1, 2]]  # the nodes of grey+, grey+, sign=red, lamp+, grey-
+    names = by_actions(masks, SPACE.action_names)
+    assert names == ["grey (3)", "grey (3)", "sign (1)", "lamp (1)", "grey (3)"]
 
 
 def test_explorers_offer_what_is_possible(model):
