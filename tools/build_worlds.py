@@ -216,7 +216,7 @@ def summed_up(folder: Path) -> dict:
         "psnr": round(metrics["reconstruction"]["psnr"], 2),
         "intervened_psnr": round(done["psnr"], 2),
         "copy_psnr": round(done["psnr_copy"], 2),
-        "recovered": round(done["recovered"], 4),
+        "recovered": None if done["recovered"] is None else round(done["recovered"], 4),
         "target_reached": round(done["target_reached"], 4),
         "target_ceiling": round(done["target_reached_ceiling"], 4),
         "others_kept": round(done["others_kept"], 4),
@@ -235,7 +235,8 @@ def written(rows: dict[str, dict], both: dict[str, dict]) -> str:
     text += "| world | " + " | ".join(title.strip() for title in COLUMNS) + " |\n"
     text += "|" + " --- |" * (len(COLUMNS) + 1) + "\n"
     for world, row in rows.items():
-        cells = [f"{row[key]:.{digits}f}" for key, digits in COLUMNS.values()]
+        numbers = ((row[key], digits) for key, digits in COLUMNS.values())
+        cells = ["not defined" if n is None else f"{n:.{digits}f}" for n, digits in numbers]
         text += f"| `{world}` | " + " | ".join(cells) + " |\n"
     text += FOOT
     for world, row in rows.items():

@@ -68,7 +68,8 @@ NUMBERS = {
 def _nested(paths: Sequence[tuple[str, ...]]) -> Schema:
     """What a file must be like that has numbers at some of these places."""
     inner = {first: [p[1:] for p in paths if p[0] == first] for first, *_ in paths}
-    return record(**{key: _nested(rest) if all(rest) else NUMBER for key, rest in inner.items()})
+    number = or_null(NUMBER)  # such as `recovered`, where it is not defined
+    return record(**{key: _nested(rest) if all(rest) else number for key, rest in inner.items()})
 
 
 METRICS = _nested([*NUMBERS.values(), ("sweep_seconds",)])

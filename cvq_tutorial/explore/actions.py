@@ -30,6 +30,7 @@ from cvq_tutorial.explore.base import (
     start_image,
     whole,
 )
+from cvq_tutorial.method.answers import UNCHANGED
 from cvq_tutorial.worlds.world import ImageWorld, is_world
 
 SIDE = 192  # CSS pixels of a large tile
@@ -76,7 +77,7 @@ class Step:
     codes: (1, N, C).  image: (1, 3, H, W) imagined.  values: the world's factors now, or None.
     truth: (1, 3, H, W), the world's image of them, or None.
     mask: (N,) probability that the action set the node, or None at the start.  n_set: number of
-        codes set.
+        codes set.  unchanged: whether no code changed.
     """
 
     action: str
@@ -86,6 +87,7 @@ class Step:
     truth: Tensor | None
     mask: Any = None
     n_set: int = 0
+    unchanged: bool = False
 
 
 class ActionPad(Explorer):
@@ -150,7 +152,8 @@ class ActionPad(Explorer):
         mask = out.mask[0].cpu()  # (N, C)
         n_set = int(counts(mask).sum())
         codes, image = out.codes.cpu(), out.images.cpu()
-        self._steps.append(Step(name, codes, image, values, truth, mask.amax(1), n_set))
+        same = not bool(out.changed[0])
+        self._steps.append(Step(name, codes, image, values, truth, mask.amax(1), n_set, same))
         self._draw()
 
     def back(self) -> None:
@@ -190,6 +193,8 @@ class ActionPad(Explorer):
             note = f"{nodes} of {len(now.mask)} nodes, {now.n_set} codes"
             tiles.append(Tile(f"set by {now.action}", over, note))
             told += f"; {now.action} set {note}"
+            if now.unchanged:
+                told += f"; {UNCHANGED}"
         first = max(0, len(self._steps) - SHOWN)
         strip = [
             Tile(f"{i}", pictures.pixels(step.image), step.action or "start")

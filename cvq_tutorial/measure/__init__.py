@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
         "metrics": "bootstrap codebook_use confusion edit_kept psnr recovered",
+        "evaluate": "calibrate",
         "judge": "Judge load_or_train_judge",
         "sequences": "composition plan_success random_actions",
         "leakage": "edits_per_factor",

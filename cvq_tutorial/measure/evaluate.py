@@ -1,10 +1,19 @@
 """The measured truth about one trained model: everything in `metrics.json`.
 
-Only the test split is used, and nothing is chosen by it. It is balanced, whatever the training data
-were; a model of imbalanced data is measured on data of the same imbalance too, and on the
-combinations that were kept from it. Images are compared as they are; whether an edit did what it
-should is said by a judge that was trained on true images and has never seen this model (see
-`judge`). Every part is deterministic.
+Intuition: a model can be right in three ways that fail apart: its codes hold the picture
+(reconstruction), it knows the action from two pictures (retrieval), and it draws what an action
+does (intervention). Each has its own numbers, and each number its controls.
+
+What a result means: only the test split is used, and nothing is chosen by it. It is balanced,
+whatever the training data were; a model of imbalanced data is measured on data of the same
+imbalance too, and on the combinations that were kept from it. Images are compared as they are;
+whether an edit did what it should is said by a judge that was trained on true images and has never
+seen this model (see `judge`). Every part is deterministic, and asks the network once
+per batch of pictures.
+
+When it misleads: `recovered` compares with what these very codes can draw, so that worse codes make
+it look better (beside it: `edit_kept`, and the judge's readings); accuracy counts edits that change
+no pixel (`visible` does not); and a graph is scored only where the world knows the true one.
 """
 
 from __future__ import annotations
@@ -31,6 +40,7 @@ from cvq_tutorial.worlds.world import CodeWorld, ImageWorld, World
 
 FORMAT = 1
 BATCH = 256
+MISSED = 0.01  # share of true pairs that `calibrate` lets go unexplained
 
 Look = Callable[[Tensor, Tensor, Tensor], dict[str, Tensor]]
 
@@ -125,8 +135,9 @@ def compare(
 
     look: (x, actions, y), images (B, 3, H, W) on the device and actions (B,) on the CPU -> what it
         says about each transition, tensors with a first axis of B: `retrieved`, the action that it
-        names; if it can draw, `drawn`, x after the action, and `start` and `ceiling`, x and y
-        themselves as it draws them, (B, 3, H, W). Whatever else it says is kept as it is.
+        names, or `log_posterior` (B, A), which names too and shares ties; if it can draw, `drawn`,
+        x after the action, and `start` and `ceiling`, x and y themselves as it draws them, (B, 3,
+        H, W). Whatever else it says is kept as it is.
     judge: reads what is drawn; None for one that draws nothing.
     Returns `retrieval` and, if it draws, `intervention` as in metrics.json, and what it said about
     the test sample, with errors and readings in the place of pictures: arrays (B, ...).
@@ -149,9 +160,10 @@ def compare(
             none = {"retrieval": {"n": 0}}
             return none if judge is None else none | {"intervention": {"n": 0}}
         before = test.x[:, : len(names)]
+        named = found.get("log_posterior", found["retrieved"])  # with it, ties are shared
         told = {
             "retrieval": metrics.retrieval(
-                test.actions, found["retrieved"], names, majority, factor_of=factor_of,
+                test.actions, named, names, majority, factor_of=factor_of,
                 possible=space.possible(before) if space.sets else None,
             )
         }  # fmt: skip
@@ -172,8 +184,8 @@ def compare(
     told["retrieval"]["visible"] = visible["retrieval"]
     if sampling is not None:
         told["retrieval"]["per_value"] = metrics.per_value(
-            test.x[:, : len(names)], test.actions, found["retrieved"], space.sizes, names,
-            factor_of,
+            test.x[:, : len(names)], test.actions, found.get("log_posterior", found["retrieved"]),
+            space.sizes, names, factor_of,
         )  # fmt: skip
         samples = {"skewed": sampling}
         extra = {}
@@ -205,10 +217,29 @@ def code_answers(model: CausalVQ, x: Tensor, actions: Tensor, y: Tensor) -> dict
         "edges": done.edges,
         "right": (done.codes == codes).float().mean((1, 2)),
         "retrieved": named.actions,
+        "log_posterior": named.log_posterior,
         "drawn": done.images,
         "start": model.decode(before),
         "ceiling": model.decode(codes),
     }
+
+
+def calibrate(
+    model: CausalVQ, x: Tensor, y: Tensor, actions: Any, *, missed: float = MISSED
+) -> float:
+    """Nats per code that all but a share `missed` of true pairs reach.
+
+    Set `model.explains_at` to it, and what `retrieve` says about lower ones is "no action explains
+    this" (see `answers.Retrieval`).
+    x, y: images or codes of validation pairs.  actions: one for each, what truly led from x to y.
+    Raises ValueError where no pair has codes that differ: the others say nothing.
+    """
+    named = model.retrieve(x, y)
+    true = model.check_actions(actions, len(named.same))
+    reached = named.log_likelihood.gather(1, true[:, None])[~named.same, 0] / named.n
+    if not len(reached):
+        raise ValueError("expected pairs whose codes differ, found none: nothing to calibrate by")
+    return float(torch.quantile(reached.double(), missed))
 
 
 def _answers(
@@ -257,7 +288,11 @@ def _codes(model: CausalVQ, world: CodeWorld, recipe: Recipe, seed: int) -> dict
     majority = int(np.bincount(train, minlength=model.n_actions).argmax())
     return {
         "retrieval": metrics.retrieval(
-            sample.actions, named.actions.cpu().numpy(), None, majority, n_actions=model.n_actions
+            sample.actions,
+            named.log_posterior.cpu().numpy(),
+            None,
+            majority,
+            n_actions=model.n_actions,
         ),
         "intervention": {
             "codes_right": float((done.codes.cpu() == y).float().mean()),

@@ -1,14 +1,18 @@
 """The judge: an independent reader of factors, which says what a generated image shows.
 
-"The image changed in one factor only" cannot be measured in pixels. So a small network is trained
-to read all factors from *true* images and then reads the generated ones. It knows nothing of the
-model that it judges: other weights, other data order, and it never sees a decoded image.
+Intuition: "the image changed in one factor only" cannot be measured in pixels. So a small network
+is trained to read all factors from *true* images and then reads the generated ones. It knows
+nothing of the model that it judges: other weights, other data order, and never a decoded image.
 
-What it says is worth as much as its own accuracy on true test images (`accuracy`), which is
-reported with every use. And a decoded image is softer than a true one; a judge that has only seen
-sharp edges reads noise into soft ones, and would measure sharpness, not factors. It is therefore
-trained on true images that are blurred, shrunk and enlarged, and made noisy by amounts up to what a
-decoder of 28 dB does. Where detail is gone altogether it still fails, as it should.
+What a result means: "target reached 0.9" says that the judge reads the new value in nine of ten
+images. It is worth as much as the judge's own accuracy on true test images (`accuracy`), which is
+reported with every use, and is to be held against what it reads on decoded true images (ceiling).
+
+When it misleads: a factor that it reads badly looks like an edit that failed, and what it does not
+read (texture, a smear) does not count at all. A decoded image is softer than a true one, and a
+judge that has only seen sharp edges would measure sharpness. It is therefore trained on true images
+that are blurred, shrunk and enlarged, and made noisy by amounts up to what a decoder of 28 dB does.
+Where detail is gone altogether it still fails, as it should.
 
 Letters: B batch, H and W image sides, F factors.
 """

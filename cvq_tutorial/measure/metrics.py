@@ -4,7 +4,7 @@ Every number comes with what a method that learned nothing would get (chance, ma
 with the best that the picture allows (ceiling), and with a bootstrap interval where it is an
 average over transitions. All functions return plain Python numbers, lists and dictionaries, ready
 for JSON: never NaN, never infinity. What is done where a number is undefined (nothing predicted,
-one class only, no error to recover) is written in each docstring.
+one class only, no error to recover: None) is written in each docstring.
 
 Letters: M sampled images, B transitions, N nodes, C codebooks, K codes, F factors, A actions.
 """
@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvq_tutorial.common.arrays import checked
-from cvq_tutorial.common.checks import whole_number
 from cvq_tutorial.common.images import psnr
 
 # Picture and codes -------------------------------------------------------------------------------
@@ -104,9 +103,20 @@ def expected_accuracy(scores: ArrayLike, true: ArrayLike) -> float:
     """
     array = checked("scores", scores, "numbers", (None, None))
     right = checked("true", true, "integers", array.shape[:1], array.shape[1])
-    best = array == array.max(axis=1, keepdims=True)  # (B, A)
-    share = best / best.sum(axis=1, keepdims=True)
-    return float(share[np.arange(len(right)), right].mean())
+    return float(guesses(array, array.shape[1])[np.arange(len(right)), right].mean())
+
+
+def guesses(predicted: ArrayLike, n_actions: int) -> NDArray[np.float64]:
+    """(B, A) how much of each guess goes to each action; rows sum to 1.
+
+    predicted: the named actions (B,), or scores (B, A), whose highest share the guess if they tie.
+    """
+    if np.ndim(predicted) == 1:
+        named = checked("predicted", predicted, "integers", (None,), n_actions)
+        return np.eye(n_actions)[named]
+    scores = checked("predicted", predicted, "numbers", (None, n_actions))
+    best = scores == scores.max(axis=1, keepdims=True)
+    return best / best.sum(axis=1, keepdims=True)
 
 
 def _per_class(classes: NDArray, hits: NDArray) -> float:
@@ -134,7 +144,9 @@ def retrieval(
 ) -> dict:
     """How often the action, and the factor that it moves, is named from x and y.
 
-    true, predicted: actions (B,), integers in 0..A-1.
+    true: actions (B,), integers in 0..A-1.
+    predicted: the named actions (B,), or scores (B, A), of which the highest names; where several
+        are equally high each gets its share, and so do their factors.
     names: the F factor names; None for a world whose actions have no factors (all keys about
         factors are then left out, and `n_actions` must be given).
     majority_action: the most frequent action of the *training* transitions.
@@ -158,7 +170,9 @@ def retrieval(
             f"n_actions must be {total}, those of {len(names or ())} factors, found {n_actions}"
         )
     right = checked("true", true, "integers", (None,), total)
-    guess = checked("predicted", predicted, "integers", right.shape, total)
+    guess = guesses(predicted, total)  # (B, A)
+    if len(guess) != len(right):
+        raise ValueError(f"predicted must have shape ({len(right)},), found {np.shape(predicted)}")
     checked("majority_action", [majority_action], "integers", (1,), total)
 
     can = np.ones((len(right), total), dtype=bool)
@@ -166,7 +180,7 @@ def retrieval(
         can = checked("possible", possible, "booleans", can.shape)
         if not can[np.arange(len(right)), right].all():
             raise ValueError("possible: expected every true action to be possible, found others")
-    hit = right == guess
+    hit = guess[np.arange(len(right)), right]
     result: dict = {
         "n": len(right),
         "action_accuracy": float(hit.mean()),
@@ -181,7 +195,8 @@ def retrieval(
 
     n_factors = len(names)
     factor = owner[right]
-    factor_hit = factor == owner[guess]
+    of_factor = guess @ (owner[:, None] == np.arange(n_factors))  # (B, F)
+    factor_hit = of_factor[np.arange(len(right)), factor]
     per_factor: dict[str, dict] = {}
     for index, name in enumerate(names):
         rows = factor == index
@@ -209,20 +224,20 @@ def per_value(
 ) -> dict[str, dict[str, list]]:
     """How often the action is named, by the value that its factor has before: are rare ones worse?
 
-    x: integers (B, F), factor values before; true, predicted: actions (B,), in 0..A-1.
+    x: integers (B, F), factor values before; true, predicted: as in `retrieval`.
     sizes, names: of the F factors; factor_of: as in `retrieval`.
     Returns {factor name: {n: [...], action_accuracy: [...]}}, one entry per value, over the
     transitions whose action moves the factor; the accuracy of a value without any is 0.
     """
     owner = _factors_of(factor_of, len(names))
     right = checked("true", true, "integers", (None,), len(owner))
-    guess = checked("predicted", predicted, "integers", right.shape, len(owner))
+    hit = guesses(predicted, len(owner))[np.arange(len(right)), right]
     before = checked("x", x, "integers", (len(right), len(names)))
     found = {}
     for index, (name, size) in enumerate(zip(names, sizes, strict=True)):
         rows = owner[right] == index
         n = np.bincount(before[rows, index], minlength=size)
-        hits = np.bincount(before[rows, index], right[rows] == guess[rows], minlength=size)
+        hits = np.bincount(before[rows, index], hit[rows], minlength=size)
         shares = hits / np.maximum(n, 1)
         found[name] = {"n": n.tolist(), "action_accuracy": shares.tolist()}
     return found
@@ -231,17 +246,18 @@ def per_value(
 # Interventions: draw y from x and an action ------------------------------------------------------
 
 
-def recovered(mse: ArrayLike, mse_ceiling: ArrayLike, mse_copy: ArrayLike) -> float:
+def recovered(mse: ArrayLike, mse_ceiling: ArrayLike, mse_copy: ArrayLike) -> float | None:
     """How far an intervention gets from copying x (0) to decoding y's own codes (1).
 
     `(copy - mse) / (copy - ceiling)` of the means; each argument (B,) or a number. Over 1 is
-    possible, and under 0 means worse than copying. Where copying is no worse than the ceiling
-    nothing can be recovered and the answer is 0.
+    possible, and under 0 means worse than copying. Where copying is no worse than the ceiling (the
+    codes lose more than the edit changes) there is no way to go a part of: it is not defined, None.
+    What the codes keep of the edit is then the number to look at: `edit_kept`.
     """
     error, ceiling, copy = (
         float(np.asarray(values).mean()) for values in (mse, mse_ceiling, mse_copy)
     )
-    return (copy - error) / (copy - ceiling) if copy > ceiling else 0.0
+    return (copy - error) / (copy - ceiling) if copy > ceiling else None
 
 
 def edit_kept(mse_edit: ArrayLike, mse_copy: ArrayLike) -> float:
@@ -292,8 +308,9 @@ def interventions(
     factor: (B,), which factor the action moved.
     names: the F factor names.
     judge_accuracy: of the judge on true test images, {name: share, "all": share}.
-    Returns psnr, psnr_ceiling, psnr_copy (dB, of the mean errors), recovered, edit_kept,
-    target_reached, others_kept (*all* other factors right), target_reached_ceiling,
+    Returns psnr, psnr_ceiling, psnr_copy (dB, of the mean errors), recovered (None where it is not
+    defined; its interval is None where it is not in some resample), edit_kept, target_reached,
+    others_kept (*all* other factors right), target_reached_ceiling,
     others_kept_ceiling, judge_accuracy, interval {psnr, recovered, target_reached, others_kept:
     [lo, hi]} and per_factor {name: n and the same numbers over the edits of that factor; kept and
     kept_ceiling over the edits of all others, how often this one stayed}: it tells which factor
@@ -318,7 +335,15 @@ def interventions(
         checked("judged_ceiling", judged_ceiling, "integers", table), target, which
     )
 
-    def summary(rows: NDArray) -> dict[str, float]:
+    def recovered_interval() -> list[float] | None:
+        def of(errors: NDArray) -> float:
+            share = recovered(*errors.T)
+            return np.nan if share is None else share
+
+        found = bootstrap(errors[:, :3], seed=seed, statistic=of)
+        return None if np.isnan(found).any() else list(found)
+
+    def summary(rows: NDArray) -> dict[str, float | None]:
         means = errors[rows].mean(axis=0)
         return {
             "psnr": psnr(means[0]),
@@ -350,9 +375,7 @@ def interventions(
         "per_factor": per_factor,
         "interval": {
             "psnr": list(bootstrap(errors[:, 0], seed=seed, statistic=lambda e: psnr(e.mean()))),
-            "recovered": list(
-                bootstrap(errors[:, :3], seed=seed, statistic=lambda e: recovered(*e.T))
-            ),
+            "recovered": recovered_interval(),
             "target_reached": list(bootstrap(reached, seed=seed)),
             "others_kept": list(bootstrap(kept, seed=seed)),
         },

@@ -14,6 +14,7 @@ from cvq_tutorial.common.json_files import (
     check,
     dict_of,
     list_of,
+    or_null,
     record,
 )
 from cvq_tutorial.worlds.make import data_places, make_world, published_factors
@@ -43,10 +44,11 @@ METRICS: Schema = record(
         **{
             name: NUMBER
             for name in (
-                "codes_right", "codes_right_copy", "psnr", "psnr_ceiling", "psnr_copy", "recovered",
+                "codes_right", "codes_right_copy", "psnr", "psnr_ceiling", "psnr_copy", "edit_kept",
                 "target_reached", "target_reached_ceiling", "others_kept", "others_kept_ceiling",
             )
-        }
+        },
+        recovered=or_null(NUMBER),
     ),
     mask=record({name: NUMBER for name in ("f1", "precision", "recall", "density")}),
     graph=record(
@@ -54,6 +56,12 @@ METRICS: Schema = record(
         **{name: NUMBER for name in ("edge_f1", "edge_auroc", "shd")},
     ),
 )  # fmt: skip
+
+
+def _recovered(did: Mapping[str, Any]) -> str:
+    if did["recovered"] is None:
+        return f"recovered not defined (the codes lose more; edit kept {did['edit_kept']:.3f})"
+    return f"recovered {did['recovered']:.3f} of the way between"
 
 
 def about_world(world: World) -> str:
@@ -151,7 +159,7 @@ def _table(metrics: Mapping[str, Any]) -> str:
         row(
             "intervention",
             f"{did['psnr']:.1f} dB (ceiling {did['psnr_ceiling']:.1f}, copy"
-            f" {did['psnr_copy']:.1f}), recovered {did['recovered']:.3f} of the way between",
+            f" {did['psnr_copy']:.1f}), {_recovered(did)}",
         )
         row(
             "  by the judge",

@@ -153,6 +153,34 @@ def test_retrieval_by_hand():
     finite_json(result)
 
 
+def test_the_majority_control_names_the_factor_that_its_action_moves():
+    """Actions of a factor lie F apart: 4 lowers factor 1 of three, not factor 2."""
+    true = np.array([1, 1, 4, 0, 5, 5, 5, 5])  # factor 1: three of eight, factor 2: four
+    result = metrics.retrieval(true, true, ["size", "hue", "place"], majority_action=4)
+    assert result["majority"] == {"action": 1 / 8, "factor": 3 / 8}
+
+
+def test_ties_share_the_hit_also_between_factors():
+    scores = np.array([[0.5, 0.1, 0.1, 0.1, 0.1, 0.1], [0.4, 0.1, 0.0, 0.4, 0.1, 0.0]])
+    result = metrics.retrieval([0, 3], scores, ["size", "hue", "place"], 0)
+    assert result["action_accuracy"] == pytest.approx((1 + 1 / 2) / 2)
+    assert result["factor_accuracy"] == 1.0  # both of the tied actions move the factor `size`
+    scores[1] = 0.0  # everything ties
+    result = metrics.retrieval([0, 3], scores, ["size", "hue", "place"], 0)
+    assert result["action_accuracy"] == pytest.approx((1 + 1 / 6) / 2)
+    assert result["factor_accuracy"] == pytest.approx((1 + 1 / 3) / 2)
+    assert result["per_factor"]["size"]["factor_accuracy"] == pytest.approx((1 + 1 / 3) / 2)
+    shares = metrics.per_value([[0, 0, 0], [1, 0, 0]], [0, 3], scores, [2, 2, 2], ["a", "b", "c"])
+    assert shares["a"]["action_accuracy"] == [1.0, pytest.approx(1 / 6)]
+
+
+def test_scores_without_ties_are_the_actions_they_name():
+    rng = np.random.default_rng(0)
+    scores, true = rng.normal(size=(50, 6)), rng.integers(6, size=50)
+    both = (metrics.retrieval(true, p, NAMES, 0) for p in (scores, scores.argmax(1)))
+    assert next(both) == next(both)
+
+
 def test_copying_x_is_chance_even_when_one_action_dominates():
     true = np.zeros(100, int)  # argmax over tied scores would name action 0 and score 1.0
     result = metrics.retrieval(true, true, NAMES, 0)
@@ -297,9 +325,22 @@ def test_a_wrong_target_does_not_count_against_the_others():
 
 
 def test_recovered_where_there_is_nothing_to_recover():
-    assert metrics.recovered(0.02, 0.02, 0.01) == 0.0
-    assert metrics.recovered(0.0, 0.0, 0.0) == 0.0
+    assert metrics.recovered(0.02, 0.02, 0.01) is None
+    assert metrics.recovered(0.0, 0.0, 0.0) is None
     assert metrics.recovered(0.06, 0.01, 0.05) == pytest.approx(-0.25)  # worse than copying
+
+
+def test_recovered_is_not_defined_where_the_ceiling_lies_below_the_copy():
+    edits = three_edits()
+    edits["mse_ceiling"] = np.full(3, 0.2)
+    result = metrics.interventions(**edits)
+    assert result["recovered"] is None and result["interval"]["recovered"] is None
+    assert result["psnr_ceiling"] < result["psnr_copy"] and isinstance(result["edit_kept"], float)
+    finite_json(result)
+    edits["mse_ceiling"] = np.array([0.2, 0.001, 0.001])  # not in every resample
+    edits["mse_copy"] = np.full(3, 0.08)
+    result = metrics.interventions(**edits)
+    assert result["recovered"] is not None and result["interval"]["recovered"] is None
 
 
 def test_edits_that_an_autoencoder_keeps():

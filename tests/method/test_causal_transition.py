@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from cvq_tutorial.common.arrays import counts
+from cvq_tutorial.graphs.graph import CausalGraph
 from cvq_tutorial.method.attention import Read
 from cvq_tutorial.method.causal_transition import CausalTransition, transition_loss
 from cvq_tutorial.method.published import Variant, make_transition
@@ -331,6 +333,33 @@ def test_edges_are_sampled_as_often_as_they_say():
     used = out.used_edges.round()
     assert set(used.unique().tolist()) == {0.0, 1.0}
     assert (used.mean(0) - out.edges[0]).abs().max() < 0.04
+
+
+def test_nearly_all_edges_are_on_at_the_start():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        transition = CausalTransition(N, C, K, A, width=64)
+    transition.edge_cause.weight.data.zero_()  # what is left is the start of every edge
+    transition.edge_cause.bias.data.zero_()
+    edges = transition.eval()(codes(), some_actions()).edges
+    torch.testing.assert_close(edges, torch.full_like(edges, 1 / (1 + math.exp(-3))))
+
+
+def test_an_edge_of_one_half_counts_as_it_does_in_graphs():
+    transition = made()
+    edges = torch.tensor([[[[0.5, 0.49999], [0.50001, 0.0]]]])
+    assert transition._choose(edges, None).flatten().tolist() == [1, 0, 1, 0]
+    assert counts(edges).flatten().tolist() == [True, False, True, False]
+    assert CausalGraph(edges[0, 0].numpy()).present.ravel().tolist() == [True, False, True, False]
+
+
+def test_one_of_many_answers_is_the_answer_about_that_action():
+    transition, x = made(), codes()
+    every = transition(x, torch.arange(A).expand(6, -1))
+    chosen = torch.tensor([2, 0, 1, 1, 0, 2])
+    one, alone = every.of(chosen), transition(x, chosen)
+    for name in ("log_copy", "log_mechanism", "mask_logit", "edges", "used_edges"):
+        torch.testing.assert_close(getattr(one, name), getattr(alone, name))
 
 
 def test_evaluation_is_deterministic_and_training_follows_its_generator():

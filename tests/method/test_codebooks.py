@@ -220,6 +220,18 @@ def test_the_start_is_no_worse_than_drawing_vectors():
     assert quantizer(z).commitment < 0.95 * drawn(z).commitment
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_start_goes_on_from_the_drawn_vectors_by_k_means(seed):
+    z = a_map(8, 4, 8, 8, seed=seed)  # 512 vectors
+    quantizer = Quantizer(4, 1, 16)
+    quantizer.update(z, torch.empty(0), generator(seed))
+    points = torch.unique(z.flatten(2).transpose(1, 2).flatten(0, 1), dim=0)
+    drawn = points[torch.randperm(len(points), generator=generator(seed))[:16]]
+    by_chance = torch.cdist(points, drawn, compute_mode="donot_use_mm_for_euclid_dist")
+    assert quantizer(z).commitment < 0.85 * by_chance.min(1).values.square().mean() / 4
+    assert not any((points == v).all(1).any() for v in quantizer.vectors[0])  # means, not inputs
+
+
 def test_start_with_fewer_vectors_than_codes_is_finite():
     z = a_map(1, 4, 1, 2)
     quantizer = Quantizer(4, 1, 8)
@@ -293,6 +305,22 @@ def test_a_revived_code_stays_where_it_was_put():
     z = quantizer.vectors[0, :5].T.reshape(1, 4, 1, 5)  # nothing near code 5
     assert quantizer.update(z, quantizer.encode(z), generator()) == 0
     torch.testing.assert_close(quantizer.vectors[0, 5], torch.full((4,), 9.0), atol=1e-6, rtol=0)
+
+
+def test_a_code_is_dead_below_a_fiftieth_of_an_even_share_and_wakes_with_a_fifth():
+    quantizer = made(4, 1, 8)
+    count = torch.full((8,), 100.0)
+    count[3], count[5] = 1.7, 1.8  # the even share is 75 and a bit, a fiftieth of it 1.51
+    quantizer.count.copy_(count[None])
+    assert quantizer.revive(torch.randn(1, 30, 4, generator=generator()), generator()) == 0
+    count[3] = 1.4
+    quantizer.count.copy_(count[None])
+    even = float(count.mean())
+    assert 1.4 < 0.02 * even < 1.7
+    assert quantizer.revive(torch.randn(1, 30, 4, generator=generator()), generator()) == 1
+    assert quantizer.count[0, 3].item() == pytest.approx(0.2 * even)
+    assert quantizer.count[0, 5].item() == pytest.approx(1.8)
+    torch.testing.assert_close(quantizer.total[0, 3], quantizer.vectors[0, 3] * 0.2 * even)
 
 
 def test_revival_leaves_the_codes_in_use_alone():

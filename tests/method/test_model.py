@@ -11,6 +11,7 @@ import torch
 from small_models import GRID, NAMES, C, K, N, codes, made, pictures
 from torch import Tensor, nn
 
+from cvq_tutorial.method.answers import NOTHING, UNCHANGED, UNEXPLAINED
 from cvq_tutorial.method.model import CausalVQ
 from cvq_tutorial.method.published import CodebookPlaces, make_model
 
@@ -117,6 +118,69 @@ def test_retrieval_compares_the_likelihood_of_every_action(layout, retrieval):
     found = model.retrieve(x, y)
     torch.testing.assert_close(found.log_posterior, scores.log_softmax(-1), atol=1e-4, rtol=1e-4)
     assert torch.equal(found.actions, scores.argmax(-1))
+
+
+@pytest.mark.parametrize(
+    "layout, images", [("places", True), ("places", False), ("codebook_places", True)]
+)
+def test_one_pass_answers_both_questions(layout, images):
+    model, x, y = made(layout, images=images), codes(), codes(seed=1)
+    actions = torch.tensor([0, 3, 1, 2, 0])
+    passes = []
+    model.transition.register_forward_hook(lambda *_: passes.append(1))
+    done, named = model.intervene_and_retrieve(x, actions, y)
+    assert len(passes) == 1
+    alone, asked = model.intervene(x, actions), model.retrieve(x, y)
+    assert torch.equal(done.codes, alone.codes) and torch.equal(done.codes_before, x)
+    for field in ("mask", "edges", "log_probs", *(("images",) if images else ())):
+        torch.testing.assert_close(getattr(done, field), getattr(alone, field))
+    for field in ("log_posterior", "log_likelihood"):
+        assert torch.equal(getattr(named, field), getattr(asked, field))
+    assert len(passes) == 3
+
+
+@LAYOUTS
+def test_an_intervention_keeps_its_graph_and_its_distribution(layout, monkeypatch):
+    model, x = made(layout), codes()
+    actions = torch.tensor([0, 3, 1, 2, 0])
+    done, out = model.intervene(x, actions), model.distribution(x, actions)
+    assert torch.equal(done.edges, model.graph(x, actions))
+    assert torch.equal(done.log_probs, model.from_nodes(out.log_probs()))
+    assert torch.equal(done.log_probs.argmax(-1), done.codes)
+    monkeypatch.setattr(CausalVQ, "BATCH", 2)
+    parts = model.intervene(x, actions)
+    assert parts.edges.shape == done.edges.shape and len(parts.parts) == 3
+    torch.testing.assert_close(parts.log_probs, done.log_probs)
+
+
+def test_a_verdict_stands_beside_the_name():
+    model, x, y = made(), codes(), codes(seed=1)
+    named = model.retrieve(x, torch.cat([x[:2], y[2:]]))
+    assert named.same.tolist() == [True, True, False, False, False]
+    names = [NAMES[a] for a in named.actions.tolist()]
+    assert named.verdict == [NOTHING, NOTHING, *names[2:]]
+    slow = model.distribution(y[2:3] * 0 + x[2:3], named.actions[2:3]).log_likelihood(y[2:3])
+    assert named.per_code[2].item() == pytest.approx(slow.mean().item(), rel=1e-4)
+    low, middle, high = named.per_code[2:].sort().values.tolist()
+    assert low < middle < high
+    model.explains_at = middle
+    verdict = model.retrieve(x, torch.cat([x[:2], y[2:]])).verdict
+    assert verdict.count(UNEXPLAINED) == 1 and verdict.count(NOTHING) == 2
+    assert verdict[2 + int(named.per_code[2:].argmin())] == UNEXPLAINED
+
+
+def test_an_intervention_that_changes_nothing_says_so():
+    model, x = made(), codes()
+    with torch.no_grad():
+        model.transition.mask_out.bias.fill_(-50.0)  # no action sets anything
+        model.transition.mask_out.weight.zero_()
+    done = model.intervene(x, 1)
+    assert not done.changed.any() and done.verdict == [UNCHANGED] * 5
+    with torch.no_grad():
+        model.transition.mask_out.bias.fill_(50.0)
+    done = model.intervene(x, 1)
+    n = int((done.codes[0] != x[0]).sum())
+    assert n and done.changed[0] and done.verdict[0] == f"{n} of {N * C} codes changed"
 
 
 def test_the_mean_flattens_the_posterior_and_keeps_its_order():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import Tensor
@@ -146,3 +148,55 @@ def test_pruning_is_deterministic_settles_and_keeps_the_mode(transition, state):
     assert (transition.allowed != masks[0]).float().mean() < 0.05
     assert not (transition.allowed & ~masks[0]).any()  # what is cut stays cut
     assert all(torch.equal(transition.state_dict()[k], v) for k, v in weights.items())
+
+
+class Priced(CausalTransition):
+    """A transition whose effects lose a known number of nats with each edge that is cut.
+
+    price: (N, N) nats, row = cause; where a row of x is 1, `dear` instead.
+    """
+
+    def __init__(self, price: Tensor, dear: Tensor | None = None) -> None:
+        super().__init__(len(price), 1, 2, 1, width=4)
+        self.price, self.dear = price, price if dear is None else dear
+
+    def forward(self, x: Tensor, actions: Tensor, *, cut: Tensor | None = None, **_: object):
+        cut = torch.zeros_like(self.price, dtype=torch.bool) if cut is None else cut
+        cheap, dear = ((price * cut).sum(0) for price in (self.price, self.dear))  # (N,)
+        lost = torch.where(x[:, :1, 0] == 1, dear, cheap)  # (B, N)
+        return SimpleNamespace(log_likelihood=lambda y: -lost[..., None])
+
+
+def priced_pairs(n: int, ones: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    """n transitions of action 0 in a row; the last `ones` start from codes 1."""
+    x = torch.zeros(n, 4, 1, dtype=torch.int64)
+    x[n - ones :] = 1
+    return x, torch.zeros(n, dtype=torch.int64), x
+
+
+def test_cuts_together_cost_the_tolerance_and_not_twice_that():
+    price = torch.tensor([0.005, 0.01, 0.012, 0.5])[:, None].expand(4, 4).clone()
+    for tolerance, left in ((0.02, [False, False, True, True]), (0.03, [False] * 3 + [True])):
+        transition = Priced(price)
+        prune(transition, *priced_pairs(8), tolerance=tolerance)
+        assert transition.allowed[0].T.tolist() == [left] * 4
+    transition = Priced(price)
+    prune(transition, *priced_pairs(8))  # the default
+    assert transition.allowed[0, :, 0].tolist() == [False, False, True, True]
+
+
+def test_an_edge_that_was_cut_stays_cut_whatever_it_would_be_worth_now():
+    transition = Priced(torch.full((4, 4), 5.0))
+    transition.allowed[0, 1, 2] = False
+    prune(transition, *priced_pairs(8))
+    assert (~transition.allowed[0]).nonzero().tolist() == [[1, 2]]
+
+
+def test_an_action_is_judged_by_its_first_transitions_only():
+    def left(per_action: int) -> bool:
+        transition = Priced(torch.zeros(4, 4), dear=torch.ones(4, 4))
+        prune(transition, *priced_pairs(8, ones=4), per_action=per_action)
+        return bool(transition.allowed.all())
+
+    assert not left(4)  # nothing is lost there
+    assert left(8)

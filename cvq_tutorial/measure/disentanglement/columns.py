@@ -28,6 +28,7 @@ from cvq_tutorial.common.checks import whole_number
 
 BINS = 20  # equal widths per continuous latent, as in the studies that made these scores known
 BIAS = 0.1  # most that chance alone may add to a mutual information, as a share of the entropy
+CROWDED = 0.99  # of the rows in one bin of equal width: the others are outliers
 
 
 @dataclass(frozen=True)
@@ -261,6 +262,21 @@ def small_sample(sample: Sample, bins: int = BINS) -> tuple[str, ...]:
     return ()
 
 
+def crowded(sample: Sample, bins: int = BINS) -> tuple[str, ...]:
+    """A note where one bin of equal width holds nearly all rows of a continuous latent, or nothing.
+
+    A single value far out is enough: it stretches the bins, and the latent's spread, to itself.
+    """
+    if sample.empty or sample.categorical:
+        return ()
+    cut = [np.bincount(equal_width(z, bins)).max() / sample.n for z in sample.latents.T]
+    full = [int(sample.varying[k]) for k, share in enumerate(cut) if share >= CROWDED]
+    if not full:
+        return ()
+    where = f"latent {full[0]}" if len(full) == 1 else f"{len(full)} latents"
+    return (f"outliers: one of {bins} bins holds {max(cut):.1%} of the rows of {where}",)
+
+
 def beside_permuted(
     sample: Sample,
     measure: Callable[[Sample], tuple[float, ...]],
@@ -275,7 +291,7 @@ def beside_permuted(
         what = "factors" if sample.factors.shape[1] == 0 else "latents"
         why = (*sample.notes, f"all {what} are constant: 0")
         return tuple(Score(0.0, 0.0, sample.n, why) for _ in notes)
-    common = (*sample.notes, *small_sample(sample))
+    common = (*sample.notes, *small_sample(sample), *crowded(sample))
     values, controls = measure(sample), measure(sample.permuted(seed))
     return tuple(
         Score(float(np.clip(value, 0, 1)), float(np.clip(control, 0, 1)), sample.n, common + more)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvq_tutorial.common.arrays import as_array, checked
-from cvq_tutorial.measure.disentanglement.columns import Score, sample_of, small_sample
+from cvq_tutorial.measure.disentanglement.columns import Score, crowded, sample_of, small_sample
 
 ROWS = 64  # of one vote
 VOTES = 800  # to learn from
@@ -112,7 +112,7 @@ def factor_vae(
         place = rng.integers(counts[factor][value], size=ROWS)
         return sample.latents[order[starts[factor][value] + place, factor]]  # (B, L)
 
-    notes = [*sample.notes, *small_sample(sample)]
+    notes = [*sample.notes, *small_sample(sample), *crowded(sample)]
     fewest = min(int(count.min()) for count in counts)
     if fewest < FEW:
         notes.append(f"n too small: a value of a factor has {fewest} rows")
