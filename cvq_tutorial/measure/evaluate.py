@@ -225,7 +225,7 @@ def code_answers(model: CausalVQ, x: Tensor, actions: Tensor, y: Tensor) -> dict
 
 
 def calibrate(
-    model: CausalVQ, x: Tensor, y: Tensor, actions: Any, *, missed: float = MISSED
+    model: CausalVQ, x: Tensor, y: Tensor, actions: Tensor, *, missed: float = MISSED
 ) -> float:
     """Nats per code that all but a share `missed` of true pairs reach.
 
