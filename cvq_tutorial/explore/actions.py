@@ -152,7 +152,7 @@ class ActionPad(Explorer):
         mask = out.mask[0].cpu()  # (N, C)
         n_set = int(counts(mask).sum())
         codes, image = out.codes.cpu(), out.images.cpu()
-        same = not bool(out.changed[0])
+        same = not int(out.changed[0])
         self._steps.append(Step(name, codes, image, values, truth, mask.amax(1), n_set, same))
         self._draw()
 

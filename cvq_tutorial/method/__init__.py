@@ -28,6 +28,6 @@ __getattr__, __dir__, __all__ = lazy(
         "model": "CausalVQ",
         "answers": "Intervention Retrieval",
         "prune": "edge_cost",
-        "published": "Variant make_model make_quantizer make_transition with_variant",
+        "published": "Variant make_model make_quantizer make_transition",
     },
 )

@@ -47,14 +47,14 @@ class Intervention:
 
     @property
     def changed(self) -> Tensor:
-        """(B,) whether any code is another one than before."""
-        return (self.codes != self.codes_before).flatten(1).any(1)
+        """(B,) how many codes are others than before."""
+        return (self.codes != self.codes_before).sum((1, 2))
 
     @property
     def verdict(self) -> list[str]:
         """B texts: how many codes changed, or that none did."""
-        n = (self.codes != self.codes_before).sum((1, 2)).tolist()
-        return [f"{k} of {self.codes[0].numel()} codes changed" if k else UNCHANGED for k in n]
+        of = self.codes[:1].numel()
+        return [f"{n} of {of} codes changed" if n else UNCHANGED for n in self.changed.tolist()]
 
 
 def joined(parts: Sequence[Intervention]) -> Intervention:

@@ -49,7 +49,9 @@ class Read(nn.Module):
         self.out = nn.Linear(width, width)
         self.block = Block(width)
 
-    def forward(self, state: Tensor, h: Tensor, gate: Tensor, scale: Tensor, shift: Tensor):
+    def forward(
+        self, state: Tensor, h: Tensor, gate: Tensor, scale: Tensor, shift: Tensor
+    ) -> Tensor:
         """state: (B, Q, N, D) of the effects.  h: (B, N, D) of the causes.  gate: (B, Q, N, N)."""
         return self.take(state, self.ask(state, h, gate)[1], scale, shift)
 

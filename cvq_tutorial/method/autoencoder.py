@@ -21,12 +21,11 @@ PATCH = 8  # pixels on a side of one place of the code map
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """One pass: images (B, 3, H, W), not clipped; what the codebooks did, None while they have not
-    started; and what the encoder gave them, (B, D, h, w)."""
+    """One pass through the autoencoder."""
 
-    images: Tensor
-    quantized: Quantized | None
-    encoded: Tensor
+    images: Tensor  # (B, 3, H, W), not clipped
+    quantized: Quantized | None  # None while the codebooks have not started
+    encoded: Tensor  # (B, D, h, w), what the codebooks got
 
 
 class Residual(nn.Module):
@@ -50,20 +49,14 @@ class QuantizedAutoencoder(nn.Module):
     """
 
     def __init__(
-        self,
-        quantizer: Quantizer,
-        image_shape: tuple[int, int, int] = (64, 64, 3),
-        *,
-        width: int = 96,
-        blocks: int = 3,
-    ) -> None:
+        self, quantizer: Quantizer, image_shape: tuple[int, int, int] = (64, 64, 3),
+        *, width: int = 96, blocks: int = 3,
+    ) -> None:  # fmt: skip
         super().__init__()
         height, wide, channels = image_shape
         if channels != 3 or height % PATCH or wide % PATCH:
-            raise ValueError(
-                f"image_shape must be (H, W, 3) with H and W multiples of {PATCH}, "
-                f"found {image_shape}"
-            )
+            wanted = f"(H, W, 3) with H and W multiples of {PATCH}"
+            raise ValueError(f"image_shape must be {wanted}, found {image_shape}")
         self.image_shape = (height, wide, channels)
         self.grid = (height // PATCH, wide // PATCH)
         self.quantizer = quantizer
@@ -91,10 +84,7 @@ class QuantizedAutoencoder(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Reconstruction:
-        """Images (B, 3, H, W) in [0, 1] through the codes, for training.
-
-        Until the codebooks have started (see `Quantizer.update`) the map passes as it is.
-        """
+        """Images (B, 3, H, W) in [0, 1] through the codes; until they have started, past them."""
         z = self.encoder(images)
         if not self.quantizer.started:
             return Reconstruction(self.decoder(z), None, z)

@@ -22,14 +22,14 @@ its probability counts (`arrays.counts`), so that evaluation is deterministic. E
 every edge has a price in nats, a *Lagrange multiplier* held fixed (:func:`transition_loss`).
 
 A node starts from its position and the action, knows nothing about any code, and asks its causes
-several times: where is the object's edge, then, what colour is there. The only way into node j
-stays the row of edges into j. All actions share one trunk and differ by an embedding and a small
-scale and shift (*FiLM*): a step costs the same for any number of them, and rare ones borrow.
+several times: where is the object's edge, then, what colour is there. All actions share one trunk
+and differ by an embedding and a small scale and shift (*FiLM*): a step costs the same for any
+number of them, and rare ones borrow.
 
 When it misleads: a likelihood tests mask and predictions, not the graph. Where two nodes always
-agree, either can stand in for the other; another seed then draws another graph that predicts as
-well. Without interventions on the nodes themselves such edges are not *identifiable*. What is
-certain of an edge is what cutting it costs (`prune`); edges into nodes not set are never read.
+agree, either stands in for the other, and another seed draws another graph that predicts as well:
+without interventions on the nodes themselves such edges are not *identifiable*. What is certain of
+an edge is what cutting it costs (`prune`); edges into nodes that are not set are never read.
 
 Source: CT layer of Gendron et al. 2023 (mask, graph discovery, one mechanism per action). The
 marginalised mask, the own edge and the repeated reading are ours.
@@ -110,15 +110,9 @@ class CausalTransition(nn.Module):
     MASK_BIAS = -1.0  # log-odds of a set code at the start: about one in four is set
 
     def __init__(
-        self,
-        nodes: int,
-        codebooks: int,
-        codes: int,
-        actions: int,
-        *,
-        width: int = 96,
-        reads: int = 2,
-    ) -> None:
+        self, nodes: int, codebooks: int, codes: int, actions: int,
+        *, width: int = 96, reads: int = 2,
+    ) -> None:  # fmt: skip
         super().__init__()
         if width % self.HEADS:
             raise ValueError(f"width must be a multiple of {self.HEADS}, found {width}")
@@ -176,13 +170,9 @@ class CausalTransition(nn.Module):
         return scores + self.edge_bias
 
     def forward(
-        self,
-        x: Tensor,
-        actions: Tensor,
-        *,
-        generator: torch.Generator | None = None,
-        cut: Tensor | None = None,
-    ) -> TransitionOutput:
+        self, x: Tensor, actions: Tensor,
+        *, generator: torch.Generator | None = None, cut: Tensor | None = None,
+    ) -> TransitionOutput:  # fmt: skip
         """Distribution over the codes after an action.
 
         x: (B, N, C) int64.  actions: (B,) int64 in [0, A), or (B, Q) for Q actions per image, in

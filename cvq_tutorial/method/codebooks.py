@@ -5,20 +5,16 @@ holds the channels `[c d, (c + 1) d)` and has a codebook of its own with K vecto
 quantiser*). At each place, each slice is replaced by its *nearest code*, the index of the nearest
 vector. Codes of one image are `(N, C)` integers with `N = h w`, places in row-major order.
 
-Four things here are easy to get wrong, and each is held by a test:
+Easy to get wrong, and each held by a test:
 
 * the two losses are computed on the encoder's output, *before* the *straight-through* line, which
-  hands the gradient of the chosen vector to the encoder as it is; computed after it, the codebook
-  loss would have no gradient at all;
-* encoding never changes the codebook. Only :meth:`Quantizer.update` does, and only the training
-  loop calls it: an *EMA codebook*, whose vectors follow running means, with dead codes *revived*;
-* a revived code takes its count and its sum with it, else the next mean puts it where it died;
-* distances are float32 whatever the precision around them: in half precision `|z|^2` overflows
-  silently.
+  hands the gradient of the chosen vector to the encoder; after it, one would have no gradient;
+* only :meth:`Quantizer.update`, called by the training loop, changes a codebook: an *EMA codebook*
+  follows running means, and dead codes are *revived*, with their means;
+* distances are float32 whatever is around them: in half precision `|z|^2` overflows silently.
 
 Source: van den Oord et al. 2017 (nearest code, straight-through, two losses; the moving average in
-its appendix); several codebooks per place as in Gendron et al. 2023. What the published code does
-otherwise (`slices="overlap"`, `rule="gradient"`) is in `published`.
+its appendix); several codebooks per place as in Gendron et al. 2023.
 """
 
 from __future__ import annotations
@@ -40,12 +36,10 @@ KMEANS = 8  # rounds of k-means at the start
 class Quantized:
     """What one pass through the codebooks gives.
 
-    values: (B, D, h, w), the chosen vectors; gradient passes to the encoder as if they were its
-        output.
+    values: (B, D, h, w), the chosen vectors, with gradient to the encoder as if they were its own.
     codes: (B, N, C) int64 in [0, K).
-    commitment: mean squared distance that pulls the encoder to its codes (no gradient to the
-        codebook).
-    codebook: the same distance, pulling the codes to the encoder (no gradient to the encoder).
+    commitment: mean squared distance, with gradient to the encoder only.
+    codebook: the same distance, with gradient to the codebook only.
     """
 
     values: Tensor
@@ -68,9 +62,8 @@ class Quantizer(nn.Module):
     ) -> None:
         super().__init__()
         if codebooks < 1 or width % codebooks:
-            raise ValueError(
-                f"width must be a multiple of codebooks, found width={width}, codebooks={codebooks}"
-            )
+            found = f"width={width}, codebooks={codebooks}"
+            raise ValueError(f"width must be a multiple of codebooks, found {found}")
         if codes < 2:
             raise ValueError(f"a codebook needs at least 2 codes, found {codes}")
         if not 0.0 <= decay < 1.0:
@@ -88,11 +81,9 @@ class Quantizer(nn.Module):
         return self.width // self.codebooks
 
     def forward(self, z: Tensor) -> Quantized:
-        """Nearest codes of an encoder map.
+        """Nearest codes of an encoder map z (B, D, h, w), of any float type, which `values` keeps.
 
-        z: (B, D, h, w), any float type. Returns :class:`Quantized`; `values` has the type of z.
-        Never changes the codebook. Raises FloatingPointError naming the batch position when z is
-        not finite.
+        Raises FloatingPointError naming the batch position when z is not finite.
         """
         parts = self._slices(z)  # (B, N, C, d) float32
         codes = self._nearest(parts)  # (B, N, C)
@@ -108,11 +99,7 @@ class Quantizer(nn.Module):
             return self._nearest(self._slices(z))
 
     def lookup(self, codes: Tensor) -> Tensor:
-        """Vectors (B, N, C, d) of codes (B, N, C) int64 in [0, K).
-
-        Raises TypeError for a float or bool code, ValueError naming place, codebook and range for
-        one outside it.
-        """
+        """Vectors (B, N, C, d) of codes (B, N, C); TypeError or ValueError for what is no code."""
         check_codes(codes, self.codebooks, self.codes)
         return self._gather(codes)
 
@@ -129,10 +116,9 @@ class Quantizer(nn.Module):
     def update(self, z: Tensor, codes: Tensor, generator: torch.Generator | None = None) -> int:
         """One training step of the codebooks from a map and the codes it was given.
 
-        The first call takes the codebook from the data (a few rounds of k-means); later ones move
-        the running means and revive codes that have not been used (see :meth:`revive`). Returns the
-        number of codes revived. Refuses to run under torch.distributed: running means of several
-        processes would drift apart.
+        The first call takes the codebook from the data (by k-means); later ones move the running
+        means and revive what is not used. Returns the number of codes revived. Refuses to run
+        under torch.distributed: running means of several processes would drift apart.
         """
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             raise RuntimeError(
@@ -201,9 +187,8 @@ class Quantizer(nn.Module):
 
     def _slices(self, z: Tensor) -> Tensor:
         if z.ndim != 4 or z.shape[1] != self.width:
-            raise ValueError(
-                f"expected an encoder map (B, {self.width}, h, w), found {tuple(z.shape)}"
-            )
+            found = tuple(z.shape)
+            raise ValueError(f"expected an encoder map (B, {self.width}, h, w), found {found}")
         flat = z.float().flatten(2).transpose(1, 2)  # (B, N, D)
         if not torch.isfinite(flat).all():
             where = (~torch.isfinite(flat)).flatten(1).any(1).nonzero().flatten().tolist()

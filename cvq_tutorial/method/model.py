@@ -44,11 +44,9 @@ class CausalVQ(nn.Module):
     explains_at: float | None = None
 
     def __init__(
-        self,
-        autoencoder: QuantizedAutoencoder | None,
-        transition: CausalTransition,
+        self, autoencoder: QuantizedAutoencoder | None, transition: CausalTransition,
         action_names: list[str] | tuple[str, ...],
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         n_names, expected = len(action_names), transition.actions
         if n_names != expected:
@@ -59,8 +57,8 @@ class CausalVQ(nn.Module):
         if autoencoder is not None:
             quantizer, self.grid = autoencoder.quantizer, autoencoder.grid
             self.n_codebooks = quantizer.codebooks
-            places = self.grid[0] * self.grid[1]
-            sizes = self.node_sizes(places, quantizer.codebooks, quantizer.codes)
+            one = torch.zeros(1, self.grid[0] * self.grid[1], quantizer.codebooks)
+            sizes = (*self.to_nodes(one).shape[1:], quantizer.codes)
             found = (transition.nodes, transition.codebooks, transition.codes)
             if found != sizes:
                 raise ValueError(
@@ -102,22 +100,21 @@ class CausalVQ(nn.Module):
         """do(action): likeliest codes after the action, and their picture.
 
         x: images (B, 3, H, W) or codes (B, N, C).  actions: one for all (number or name), or (B,).
-        The picture is decoded from the *expected* vector of each place under the predicted
-        distribution, not from the likeliest code alone: where two codes are nearly as likely, their
-        mean errs less than the wrong one of them.
+        The picture is decoded from the *expected* vector of each place: where two codes are nearly
+        as likely, their mean errs less than the wrong one of them.
         """
         return self.compose(x, [actions])[0]
 
     def compose(
         self, x: Tensor, actions: Iterable[Any], *, carry: str = "belief"
     ) -> list[Intervention]:
-        """Several actions in a row: one Intervention per step, from the codes that the last left.
+        """Several actions in a row: one Intervention per step.
 
         x: images (B, 3, H, W) or codes (B, N, C).  actions: a sequence of steps, each as in
             `intervene`.
-        carry: what the next step starts from. "belief": each code keeps the distribution that it
-            has, until an action sets it (ours). "codes": the likeliest codes, taken for certain, as
-            if `intervene` were called again and again. "images": the decoded picture, encoded anew.
+        carry: what the next step starts from. "belief": each code keeps its distribution until an
+            action sets it. "codes": the likeliest codes, taken for certain, as if `intervene` were
+            called again and again. "images": the decoded picture, encoded anew.
         """
         if carry not in CARRIES:
             raise ValueError(close_match("carry", carry, CARRIES))
@@ -280,10 +277,6 @@ class CausalVQ(nn.Module):
             parts = done.log_probs.split(self.BATCH)
             images = [self.autoencoder.decode_expected(part.exp()) for part in parts]
         return replace(done, images=torch.cat(images))
-
-    def node_sizes(self, places: int, codebooks: int, codes: int) -> tuple[int, int, int]:
-        """(nodes, codebooks, codes) of the transition for a code map of that many places."""
-        return places, codebooks, codes
 
     def to_nodes(self, codes: Tensor) -> Tensor:
         """Codes, or any (B, N, C, ...), as the transition has them; `from_nodes` inverts it."""

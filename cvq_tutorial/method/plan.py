@@ -1,8 +1,7 @@
 """Plans: the shortest sequence of actions that leads from x to y, found in the codes alone.
 
 A plan is searched for step by step. Every step does all actions on every state that was kept, in
-one batched pass, and keeps the `beam` states that are nearest to y. What makes it work (all ours;
-the known implementations of the method have no plans):
+one batched pass, and keeps the `beam` states that are nearest to y. What makes it work (all ours):
 
 * **A state is a belief, not a guess.** Whoever goes on from the likeliest codes takes each of them
   for certain, and after a few steps the true y looks impossible. Here a code that the next action
@@ -14,9 +13,8 @@ the known implementations of the method have no plans):
 * **One step further.** The nearest state is tried one action further before the search stops; it
   stops where no action comes clearly nearer.
 
-Where it misleads: the model does not know which actions leave the range of a factor, and does
-something for them too; and what is called reached is so in the codes, not in the world (see
-`sequences.plan_success` for how often the two agree).
+When it misleads: the model does something also for actions that leave the range of a factor, and
+what is reached is so in the codes, not in the world (`sequences.plan_success`: how often in both).
 """
 
 from __future__ import annotations
@@ -61,9 +59,8 @@ class Plan:
 
     def __str__(self) -> str:
         steps = ", ".join(self.names)
-        if self.reached:
-            return steps or "none needed"
-        return f"not reached, nearest after {steps or 'no action'}"
+        missed = f"not reached, nearest after {steps or 'no action'}"
+        return (steps or "none needed") if self.reached else missed
 
 
 class Measure:
@@ -101,27 +98,18 @@ class _State:
 
 
 def search(
-    x: Tensor,
-    belief: Tensor,
-    measure: Measure,
-    advance: Callable[[Tensor], Tensor],
+    x: Tensor, belief: Tensor, measure: Measure, advance: Callable[[Tensor], Tensor],
     names: Sequence[str],
-    *,
-    max_steps: int = 8,
-    beam: int = 8,
-    tolerance: float = TOLERANCE,
-    gain: float = GAIN,
-) -> Plan:
+    *, max_steps: int = 8, beam: int = 8, tolerance: float = TOLERANCE, gain: float = GAIN,
+) -> Plan:  # fmt: skip
     """The shortest plan from x to y that a beam search finds. Deterministic if `advance` is.
 
     x: codes (N, C).  belief: (N, C, K) log-probability of every code at the start.
-    measure: of y.
+    measure: of y.  names: of the A actions.
     advance: (S, N, C, K) -> (S, A, N, C, K), beliefs after each of the A actions.
-    names: of the A actions.
     max_steps: longest plan, at least 1.  beam: states kept per step, at least 1.
     tolerance: nats per code that y may be less likely than the belief expects, and be reached.
-    gain: share of the distance to y, in (0, 1), by which another action must come nearer to be
-        worth it.
+    gain: share of the distance to y, in (0, 1), by which another action must come nearer.
     """
     max_steps, beam = whole_number("max_steps", max_steps), whole_number("beam", beam)
     tolerance = number("tolerance", tolerance, 0, math.inf)

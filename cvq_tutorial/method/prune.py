@@ -40,14 +40,9 @@ def edge_cost(
 
 @torch.no_grad()
 def prune(
-    transition: CausalTransition,
-    x: Tensor,
-    actions: Tensor,
-    y: Tensor,
-    *,
-    tolerance: float = 0.02,
-    per_action: int = 64,
-) -> float:
+    transition: CausalTransition, x: Tensor, actions: Tensor, y: Tensor,
+    *, tolerance: float = 0.02, per_action: int = 64,
+) -> float:  # fmt: skip
     """Cut the edges of every action that its effects can do without; changes `transition.allowed`.
 
     x, y: (B, N, C) held-out codes.  actions: (B,).
@@ -63,9 +58,8 @@ def prune(
             continue
         before, after = x[rows], y[rows]
         order = edge_cost(transition, before, action, after).argsort(0)  # cheapest cause first
-        rank = torch.empty_like(order).scatter_(
-            0, order, torch.arange(transition.nodes, device=x.device)[:, None].expand_as(order)
-        )
+        places = torch.arange(transition.nodes, device=x.device)[:, None].expand_as(order)
+        rank = torch.empty_like(order).scatter_(0, order, places)
         base = _nll(transition, before, action, after, None)
         low = torch.zeros(transition.nodes, dtype=torch.int64, device=x.device)  # can be cut
         high = torch.full_like(low, transition.nodes + 1)  # can not, or not known
@@ -80,13 +74,9 @@ def prune(
 
 
 def _nll(
-    transition: CausalTransition,
-    x: Tensor,
-    action: int,
-    y: Tensor,
-    cut: Tensor | None,
+    transition: CausalTransition, x: Tensor, action: int, y: Tensor, cut: Tensor | None,
     batch: int = 512,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """(N,) mean negative log-likelihood of each effect."""
     total = torch.zeros(transition.nodes, device=x.device)
     for before, after in zip(x.split(batch), y.split(batch), strict=True):

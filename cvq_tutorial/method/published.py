@@ -1,18 +1,7 @@
 """What the published code does otherwise, kept out of the method so that it can be compared.
 
-Each switch has a name and a value; the first value is ours and lives in the module named:
-
-    slices       split, overlap           codebooks: slice c reads the channels [c, c + d)
-    rule         ema, gradient            codebooks: vectors are trained by the codebook loss
-    retrieval    sum, mean                causal_transition: the evidence is divided by N C
-    eval_edges   threshold, sample        causal_transition: edges are thrown in evaluation, too
-    unset        copy, repredict          causal_transition: also codes not set are predicted anew
-    scores       bilinear, pair_mlp       causal_transition: of an edge (first layer factorised)
-    action_node  none, connected,         causal_transition: a cause that holds the action, heard by
-                 isolated                 all nodes; or padding that tells nobody: of no effect
-    layout       places, codebook_places  model: a node is one codebook at one place
-
-`make_...` give the plain class where no switch is on. Source: the code beside Gendron et al. 2023.
+`make_quantizer`, `make_transition` and `make_model` give the plain class where no switch is on.
+Source: the code beside Gendron et al. 2023, written anew.
 """
 
 from __future__ import annotations
@@ -29,15 +18,16 @@ from cvq_tutorial.method.causal_transition import CausalTransition, TransitionOu
 from cvq_tutorial.method.codebooks import Quantizer
 from cvq_tutorial.method.model import CausalVQ
 
-SWITCHES = {
-    "slices": ("split", "overlap"),
-    "rule": ("ema", "gradient"),
-    "retrieval": ("sum", "mean"),
-    "eval_edges": ("threshold", "sample"),
-    "unset": ("copy", "repredict"),
-    "scores": ("bilinear", "pair_mlp"),
+SWITCHES = {  # the first value is ours
+    "slices": ("split", "overlap"),  # of the channels: codebook c reads [c, c + d)
+    "rule": ("ema", "gradient"),  # the vectors of a codebook are trained by the codebook loss
+    "retrieval": ("sum", "mean"),  # of log-likelihoods: too unsure
+    "eval_edges": ("threshold", "sample"),  # edges are thrown like dice in evaluation, too
+    "unset": ("copy", "repredict"),  # codes that the action does not set are predicted anew
+    "scores": ("bilinear", "pair_mlp"),  # of an edge (its first layer factorised)
+    # a cause that holds the action, heard by all nodes; or padding that tells nobody: of no effect
     "action_node": ("none", "connected", "isolated"),
-    "layout": ("places", "codebook_places"),
+    "layout": ("places", "codebook_places"),  # a node is one codebook at one place
 }
 
 
@@ -149,9 +139,6 @@ class CodebookPlaces(CausalVQ):
 
     layout = "codebook_places"
 
-    def node_sizes(self, places: int, codebooks: int, codes: int) -> tuple[int, int, int]:
-        return places * codebooks, 1, codes
-
     def to_nodes(self, codes: Tensor) -> Tensor:
         return codes.transpose(1, 2).flatten(1, 2).unsqueeze(2)  # (B, C N, 1, ...)
 
@@ -173,13 +160,3 @@ def make_transition(*sizes: int, variant: Variant | None = None, **how: Any) -> 
 
 def make_model(*parts: Any, layout: str = "places") -> CausalVQ:
     return (CausalVQ if all_ours(layout=layout) else CodebookPlaces)(*parts)
-
-
-def with_variant(transition: CausalTransition, variant: Variant) -> CausalTransition:
-    """A copy of a transition whose weights are read as the switches say."""
-    t = transition
-    how: dict[str, Any] = {"width": t.width, "reads": len(t.reads), "variant": variant}
-    with torch.random.fork_rng():
-        made = make_transition(t.nodes, t.codebooks, t.codes, t.actions, **how)
-    made.load_state_dict(t.state_dict())
-    return made.to(t.cause_place.device).train(t.training)

@@ -38,7 +38,7 @@ from cvq_tutorial import (
     to_float,
     train,
 )
-from cvq_tutorial.method import Variant, with_variant
+from cvq_tutorial.method import Variant, make_transition
 
 here = pick_device(device)
 model, world, _ = load_or_train(device=device)
@@ -375,9 +375,12 @@ actions = torch.from_numpy(tests.actions).to(here)
 usual, ours = model.transition, model.intervene(x, actions)
 switches = {"ours": {}, "mean": {"retrieval": "mean"}, "sample": {"eval_edges": "sample"},
             "repredict": {"unset": "repredict"}, "isolated": {"action_node": "isolated"}}  # fmt: skip
+sizes = (usual.nodes, usual.codebooks, usual.codes, usual.actions)
 seen = {}
-for name, switch in switches.items():
-    model.transition = with_variant(usual, Variant(**switch))
+for name, switch in switches.items():  # the same weights, read in another way
+    variant = {"width": usual.width, "reads": len(usual.reads), "variant": Variant(**switch)}
+    model.transition = make_transition(*sizes, **variant).to(here)
+    model.transition.load_state_dict(usual.state_dict())
     one, two = model.intervene(x, actions), model.intervene(x, actions)
     said = model.retrieve(x, y)
     outside = (one.codes != one.codes_before) & (ours.mask < 0.5)
