@@ -1,6 +1,6 @@
 """Networks that are not the method itself, in run folders like its: trained, stopped, loaded.
 
-A baseline is trained through the same `loop.Run` as the method and leaves the same files. Its
+A baseline is trained through the same `run.Run` as the method and leaves the same files. Its
 `model.json` has one more entry, `network`: what kind it is and the settings that no recipe has.
 """
 

@@ -6,10 +6,9 @@ nothing is told by colour alone, and `figure.summary` says in one line what can 
 is refused with a line that says what was expected.
 
 Images are float (B, 3, H, W) in [0, 1], as models have them, or uint8 (B, H, W, 3), as worlds have
-them. Figures made of cells live in `draw_heatmaps`, those made of arrows in `draw_graphs` and
-`draw_layers`, masks over images in `draw_effects`, graphs against each other in `draw_compare`,
-graphs while they are learned in `draw_training`. All are named here too, so that `draw.` finds
-them.
+them. Figures made of cells live in `heatmaps`, those made of arrows in `arrows` and `layers`,
+masks over images in `effects`, graphs against each other in `compare`, graphs while they are
+learned in `training`. All are named in `draw`, too.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ is the largest.
 All of them: what is shown is readable as traits and as the line `.summary`; what a reader can set
 can be set from Python, which raises on a wrong value; an error in a callback appears under the
 explorer and in `.last_error`; `.snapshot()` is a picture of it, which its cell stores; `.close()`
-frees it. See `explore_base`.
+frees it. See `explore.base`.
 """
 
 from __future__ import annotations

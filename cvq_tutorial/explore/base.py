@@ -1,7 +1,7 @@
 """What all explorers share: a picture, a line of words, a strip for errors, and an end.
 
 An explorer is a thin shell. Its controls set traits of the explorer (checked, readable, settable
-from Python), a change of a trait calls a pure function of `draw_explore`, and the bytes go into one
+from Python), a change of a trait calls a pure function of `draw.sheets`, and the bytes go into one
 `ipywidgets.Image`. Nothing is printed, no output area is cleared, so nothing flickers.
 
 * An exception in a callback of a widget is invisible in Jupyter. Callbacks that come from a control
@@ -246,9 +246,9 @@ def has_images(world: Any) -> ImageWorld:
 
 
 def codes_of(model: Any, image: Any) -> Tensor:
-    """Codes (1, N, C) of one image: float (1, 3, H, W) or (3, H, W), uint8 (H, W, 3), or codes (1.
+    """Codes (1, N, C) of one image, or of its codes (1, N, C), which stay as they are.
 
-    N, C) as they are.
+    image: float (1, 3, H, W) or (3, H, W) in [0, 1], or uint8 (H, W, 3).
     """
     if isinstance(image, np.ndarray) and image.dtype == np.uint8:
         image = to_float(image[None] if image.ndim == 3 else image)

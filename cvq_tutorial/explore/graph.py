@@ -99,8 +99,8 @@ def make_frame(
 class GraphExplorer(Explorer):
     """The learned graph over an image: pin a node, choose an action, hold a node at a code.
 
-    model: a CausalVQ, also one of a world of codes.  image: float (1, 3, H, W) in [0, 1], uint8 (H,
-        W, 3), or codes (1, N, C).
+    model: a CausalVQ, also one of a world of codes.
+    image: float (1, 3, H, W) in [0, 1], uint8 (H, W, 3), or codes (1, N, C).
     action: name or number, or "none"; the first one if None.
     Traits, settable: `node` (pinned, or None; at first the one that is most surely set), `action`,
     `threshold` in (0, 1] of an edge, `top_k` causes and effects drawn at most, `used_only` (only

@@ -96,7 +96,7 @@ def factor_vae(
     The batch of a vote is drawn, with replacement, among the rows in which the factor has the value
     of a random row: no image is made or encoded again. The other factors then vary as they do in
     the table, which should therefore be a random sample of the world.
-    representation, factors, discretise: as `disentangle_data.sample_of`, errors too.
+    representation, factors, discretise: as `columns.sample_of`, errors too.
     With one factor that varies the score and its control are 1; with nothing that varies, 0.
     """
     sample = sample_of(representation, factors, discretise)

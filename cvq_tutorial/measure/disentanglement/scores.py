@@ -20,7 +20,7 @@ Compared once with disent 0.8.0 on six representations made for it (2,000 rows, 
 equal to four digits, D and C differ by at most 0.08 and I by 0.02 (other trees), FactorVAE agrees
 within its spread over seeds, and SAP is higher here for the reason given there.
 
-All functions take the same first arguments, see `disentangle_data.sample_of`, and are deterministic
+All functions take the same first arguments, see `columns.sample_of`, and are deterministic
 for a seed. Renaming the codes of a latent changes no digit. Scores that need a predictor learn it
 on one half of the rows and are judged on the other.
 
