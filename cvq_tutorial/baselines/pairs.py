@@ -15,13 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cvq_tutorial.baselines import networks
 from cvq_tutorial.baselines.vae import VAE
 from cvq_tutorial.common.images import to_float
 from cvq_tutorial.data.augment import moved
@@ -194,8 +192,8 @@ def train_latent_pairs(
         network.standardise(torch.cat([x, y]).cpu())
         return network
 
-    steps, rate = run.recipe.transition_steps, run.recipe.transition_lr
-    return networks.trained(run, make, _fit(run, batch, (ends, valid.actions), steps, rate))
+    looks, rate = (ends, valid.actions), run.recipe.transition_lr
+    return run.trained(make, lambda network: _fit(run, network, batch, looks, rate))
 
 
 def train_image_pairs(run: Run) -> ImagePairs:
@@ -221,40 +219,32 @@ def train_image_pairs(run: Run) -> ImagePairs:
         return x, torch.from_numpy(part.actions).to(run.device), y
 
     ends = [to_float(render(values)).to(run.device) for values in (valid.x, valid.y)]
-    steps = run.recipe.transition_steps
-    return networks.trained(
-        run,
+    return run.trained(
         lambda: ImagePairs(shape, space.n_actions),
-        _fit(run, batch, (ends, valid.actions), steps, run.recipe.autoencoder_lr),
+        lambda network: _fit(run, network, batch, (ends, valid.actions), run.recipe.autoencoder_lr),
     )
 
 
 def _fit(
     run: Run,
+    network: nn.Module,
     batch: Callable[[int], tuple[Tensor, Tensor, Tensor]],
     valid: tuple[list[Tensor], np.ndarray],
-    steps: int,
     rate: float,
-) -> Callable[[Any], None]:
-    """What trains a classifier by cross-entropy; valid: both ends and the actions between."""
+) -> None:
+    """Train a classifier by cross-entropy; valid: both ends and the actions between."""
     (before, after), right = valid
-
-    def fit(network: nn.Module) -> None:
-        def step_loss(step: int) -> tuple[Tensor, Callable[[], dict]]:
-            x, actions, y = batch(step)
-            with run.autocast():
-                scores = network(x, y)
-            loss = nn.functional.cross_entropy(scores.float(), actions)
-
-            def numbers() -> dict:
-                hit = named(network, before, after).cpu().numpy() == right
-                return {"loss": loss.item(), "action_accuracy": float(hit.mean())}
-
-            return loss, numbers
-
-        run.loop("classifier", network, network, steps, rate, step_loss, show=("action_accuracy",))
-
-    return fit
+    for step in run.steps(
+        "classifier", network, network, run.recipe.transition_steps, rate, show=("action_accuracy",)
+    ):
+        x, actions, y = batch(step.number)
+        with run.autocast():
+            scores = network(x, y)
+        loss = nn.functional.cross_entropy(scores.float(), actions)
+        step.minimise(loss)
+        if step.told:
+            hit = named(network, before, after).cpu().numpy() == right
+            step.log(loss=loss.item(), action_accuracy=float(hit.mean()))
 
 
 @torch.no_grad()

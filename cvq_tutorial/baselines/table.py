@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cvq_tutorial.baselines import networks, pairs
+from cvq_tutorial.baselines import pairs
 from cvq_tutorial.baselines.plain_transition import PlainTransition
 from cvq_tutorial.baselines.vae import KIND, VAE, kl, load_vae, train_vae
 from cvq_tutorial.common.checks import close_match
@@ -36,6 +36,7 @@ from cvq_tutorial.measure.judge import load_or_train_judge
 from cvq_tutorial.method.model import CausalVQ
 from cvq_tutorial.training import checkpoints, train
 from cvq_tutorial.training import data as training_data
+from cvq_tutorial.training.identity import first_difference
 from cvq_tutorial.training.recipes import Recipe
 from cvq_tutorial.training.run import Run
 from cvq_tutorial.worlds.world import ImageWorld, World
@@ -191,7 +192,8 @@ def _plain(request: Request) -> Ready:
             f"plain-vqvae needs a recipe with layout 'places', found {recipe.layout!r}"
         )
     # no mask and no edges: they have no price
-    recipe = replace(recipe, mask_price=0.0, edge_price=0.0, prune_tolerance=0.0)
+    free = replace(recipe.transition, mask_price=0.0, edge_price=0.0, prune_tolerance=0.0)
+    recipe = replace(recipe, transition=free)
     run = replace(request, recipe=recipe).run(request.folder, kind="plain transition")
 
     def make() -> CausalVQ:
@@ -202,7 +204,7 @@ def _plain(request: Request) -> Ready:
         model.transition = transition
         return model
 
-    model = networks.trained(run, make, lambda m: train.fit(run, m, request.autoencoder))
+    model = run.trained(make, lambda m: train.fit(run, m, request.autoencoder))
 
     def look(x: Tensor, actions: Tensor, y: Tensor) -> dict[str, Tensor]:
         told = evaluate.code_answers(model, x, actions, y)
@@ -275,8 +277,6 @@ def _trained_vae(request: Request) -> tuple[VAE, dict]:
     vae, info = load_vae(folder, world, device=request.device)
     train.same_autoencoder(folder, info, world, recipe, seed)
     expected = {"kind": KIND, "beta": beta, "latent": latent}
-    if info["network"] != expected:
-        raise ValueError(
-            f"{folder} trained another autoencoder: expected {expected}, found {info['network']}"
-        )
+    if told := first_difference(expected, info["network"]):
+        raise ValueError(f"{folder} trained another autoencoder: {told}")
     return vae, info

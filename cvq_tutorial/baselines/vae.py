@@ -29,9 +29,11 @@ from cvq_tutorial.common.device import pick_device
 from cvq_tutorial.common.images import check_images
 from cvq_tutorial.method.autoencoder import QuantizedAutoencoder
 from cvq_tutorial.method.codebooks import Quantizer
+from cvq_tutorial.training.checkpoints import CheckpointError, fill
 from cvq_tutorial.training.data import check_data, image_batches
 from cvq_tutorial.training.recipes import Recipe
 from cvq_tutorial.training.run import Run
+from cvq_tutorial.training.train import psnr
 from cvq_tutorial.worlds.world import ImageWorld
 
 KIND = "vae"
@@ -212,9 +214,7 @@ def train_vae(
     check_data(world, recipe)
     network = {"kind": KIND, "beta": float(beta), "latent": latent}
     run = Run(world, recipe, seed, Path(run_dir), pick_device(device), progress, on_log, network)
-    return networks.trained(
-        run, lambda: _build(world, recipe, latent), lambda v: _fit(run, v, beta)
-    )
+    return run.trained(lambda: _build(world, recipe, latent), lambda v: _fit(run, v, beta))
 
 
 def load_vae(
@@ -230,8 +230,8 @@ def load_vae(
         with torch.random.fork_rng():  # its weights are replaced: nobody's random stream moves on
             vae = _build(world, recipe, latent)
     except (KeyError, TypeError, ValueError) as error:
-        raise networks.CheckpointError(f"{run_dir} cannot be read: {error}") from None
-    networks.fill(vae, run_dir)
+        raise CheckpointError(f"{run_dir} cannot be read: {error}") from None
+    fill(vae, run_dir)
     return vae.to(device).eval(), info
 
 
@@ -241,29 +241,17 @@ def _build(world: ImageWorld, recipe: Recipe, latent: int) -> VAE:
 
 def _fit(run: Run, vae: VAE, beta: float) -> None:
     recipe, batch = run.recipe, image_batches(run)
-    rise = max(1, int(recipe.warmup_share * recipe.autoencoder_steps))
-
-    def step_loss(step: int) -> tuple[Tensor, Callable[[], dict]]:
-        images = batch(step, recipe.autoencoder_batch)
-        noise = torch.randn((len(images), vae.latent), generator=run.generator(1, step))
+    n, rise = recipe.autoencoder_steps, max(1, int(recipe.warmup_share * recipe.autoencoder_steps))
+    for step in run.steps("autoencoder", vae, vae, n, recipe.autoencoder_lr, show=("psnr", "kl")):
+        images = batch(step.number, recipe.autoencoder_batch)
+        noise = torch.randn((len(images), vae.latent), generator=run.generator(1, step.number))
         with run.autocast():
             passed = vae(images, noise.to(run.device))
-        weight = beta * min(1.0, step / rise)
+        weight = beta * min(1.0, step.number / rise)
         # per number of the image: a size that suits the loop's limit on the gradient
         loss = negative_elbo(passed, images, weight).mean() / images[0].numel()
-
-        def numbers() -> dict:
+        step.minimise(loss)
+        if step.told:
             mse = (passed.images.float() - images).square().mean().item()
-            return {
-                "loss": loss.item(),
-                "mse": mse,
-                "psnr": -10 * math.log10(max(mse, 1e-10)),
-                "kl": kl(passed.mean, passed.log_variance).sum(1).mean().item(),
-            }
-
-        return loss, numbers
-
-    run.loop(
-        "autoencoder", vae, vae, recipe.autoencoder_steps, recipe.autoencoder_lr, step_loss,
-        show=("psnr", "kl"),
-    )  # fmt: skip
+            nats = kl(passed.mean, passed.log_variance).sum(1).mean().item()
+            step.log(loss=loss.item(), mse=mse, psnr=psnr(mse), kl=nats)

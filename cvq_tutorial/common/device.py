@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 
@@ -32,3 +36,24 @@ def half_precision(device: torch.device) -> bool:
             for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
         )
     return False
+
+
+@contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """Count numbers below the smallest normal one as 0 while the block runs.
+
+    Late in training there are many, and each makes a CPU several times slower. The switch belongs
+    to the calling thread, and is left as it was found.
+    """
+    before = flushes_denormals()
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
+
+
+def flushes_denormals() -> bool:
+    """Whether this thread counts them as 0; torch cannot be asked, so one is made."""
+    smallest = torch.tensor(sys.float_info.min, dtype=torch.float64)
+    return not bool(smallest / 2 > 0)

@@ -141,12 +141,13 @@ def _is_left(entry: os.DirEntry[str], machine: str | None, process: str) -> bool
         return False
     if not stat.S_ISREG(about.st_mode):
         return False
-    if machine == _HERE and not _is_alive(int(process)):
+    if machine == _HERE and not is_alive(int(process)):
         return True
     return time.time() - about.st_mtime > _DAY
 
 
-def _is_alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Whether there is a process of this number on this machine; True where nobody can say."""
     if os.name != "posix":  # elsewhere the question ends the process that is asked for
         return True
     try:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import TracebackType
+
+from tqdm.auto import tqdm
 
 LINES = "CVQ_LINES"  # set: nobody watches, also in a kernel, which inherits it
 
@@ -36,3 +39,59 @@ def print_on_any_code_page() -> None:
     """From now on a character that standard output cannot show is printed as its number."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def say(text: str, show: bool = True) -> None:
+    """One line on standard output, at once; nothing where `show` is False.
+
+    Work does not end because nobody can read on: a closed terminal or pipe is no error.
+    """
+    if show:
+        with suppress(OSError):
+            print(text, flush=True)
+
+
+class Progress:
+    """How far counted work is: a bar where somebody watches, one line per tenth where nobody does.
+
+    what: the work, in a word.  steps: how many there are.  start: how many are done already.
+    show: False says nothing.  lines: False says one line before the work instead of the tenths.
+    """
+
+    def __init__(
+        self, what: str, steps: int, start: int = 0, show: bool = True, lines: bool = True
+    ) -> None:
+        self.what, self.steps, self.tenth = what, steps, start * 10 // steps
+        self.bar = None
+        self.last = ""
+        if show and is_watched():
+            self.bar = tqdm(total=steps, initial=start, desc=what, leave=lines)
+        elif not lines:
+            say(f"{what}: {steps} steps", show)
+        self.lines = show and lines and self.bar is None
+
+    def update(self, step: int, numbers: dict[str, float] | None = None) -> None:
+        """Tell that `step` steps are done; numbers: the newest, shown until there are others."""
+        if numbers:
+            self.last = ", ".join(f"{name} {value:.3g}" for name, value in numbers.items())
+        if self.bar is not None:
+            with suppress(OSError):  # see `say`
+                self.bar.update(step - self.bar.n)
+                if numbers:
+                    self.bar.set_postfix_str(self.last)
+        elif self.lines and step * 10 // self.steps > self.tenth:
+            self.tenth = step * 10 // self.steps
+            say(f"{self.what}: step {step} of {self.steps}  {self.last}")
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.bar is not None:
+            with suppress(OSError):
+                self.bar.close()

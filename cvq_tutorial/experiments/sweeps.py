@@ -27,6 +27,7 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
+from cvq_tutorial.common import progress
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.common.device import pick_device
 from cvq_tutorial.common.files import write_atomic
@@ -39,6 +40,7 @@ from cvq_tutorial.experiments.tables import FAILED, metrics_of, table
 from cvq_tutorial.measure.evaluate import evaluate
 from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.training.data import check_data
+from cvq_tutorial.training.identity import first_difference
 from cvq_tutorial.training.run import STATE
 from cvq_tutorial.training.train import train
 from cvq_tutorial.worlds.make import make_world, world_names
@@ -76,7 +78,7 @@ def sweep(
     only: str = "",
     device: str = "auto",
     workers: int = 1,
-    say: Callable[[str], object] = print,
+    say: Callable[[str], object] = progress.say,
 ) -> dict:
     """Run what is not finished, and return the table as `tables.table` gives it.
 
@@ -239,14 +241,11 @@ def check(cell: Cell, root: Path) -> None:
             f"another version; remove {path.parent} or choose another folder"
         )
     check_json(found, path, record({"cell": dict_of(ANYTHING), "settings": dict_of(ANYTHING)}))
-    found["settings"] = checkpoints.grown(found["settings"])
-    for part in ("cell", "settings"):
-        for key, value in wanted[part].items():
-            if found[part].get(key) != value:
-                raise ValueError(
-                    f"{path.parent} holds another run: expected {key} {value!r}, found "
-                    f"{found[part].get(key)!r:.200}; remove it or choose another folder"
-                )
+    for part, old in (("cell", found["cell"]), ("settings", recipes.grown(found["settings"]))):
+        if told := first_difference(wanted[part], old, "recipe"):
+            raise ValueError(
+                f"{path.parent} holds another run: {told}; remove it or choose another folder"
+            )
 
 
 def _tried(cell: Cell, root: Path, device: str, progress: bool = True) -> str:

@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 
 from cvq_tutorial.baselines.vae import VAE, load_vae, train_vae
 from cvq_tutorial.common.device import pick_device
@@ -27,6 +26,11 @@ from cvq_tutorial.measure.judge import Judge, load_or_train_judge
 from cvq_tutorial.method.model import CausalVQ
 from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.training.checkpoints import CheckpointError
+from cvq_tutorial.training.identity import (
+    first_difference,
+    what_a_file_says,
+    what_this_run_is,
+)
 from cvq_tutorial.training.recipes import Recipe
 from cvq_tutorial.training.train import train
 from cvq_tutorial.worlds.make import make_world
@@ -62,7 +66,7 @@ def load_or_train(
         try:
             info = checkpoints.read_info(folder / name)
             model = checkpoints.load(folder / name, place, device=pick_device(device))
-            _same_settings(info, settings, seed)
+            _same(info, what_this_run_is(place, settings, seed))
         except CheckpointError as error:
             say(f"{name}: the checkpoint {told} cannot be used: {_line(error)}")
             continue
@@ -74,13 +78,10 @@ def load_or_train(
     return model.eval(), place, checkpoints.read_info(_trained() / name)
 
 
-def _same_settings(info: dict, settings: Recipe, seed: int) -> None:
+def _same(info: dict, run: dict) -> None:
     """Raise CheckpointError for a model of other settings: a default may have changed since."""
-    wanted = {**settings.to_json(), "seed": seed}
-    found = {**info["recipe"], "seed": info["seed"]}
-    for key, value in wanted.items():
-        if found.get(key) != value:
-            raise CheckpointError(f"model.json: expected {key} {value!r}, found {found.get(key)!r}")
+    if told := first_difference(run, what_a_file_says(info)):
+        raise CheckpointError(f"model.json: {told}")
 
 
 def name_of(world: str, settings: Recipe, seed: int) -> str:
@@ -160,7 +161,7 @@ def ship(run_dir: str | Path, command: str, folder: Path = SHIPPED) -> Path:
         load_vae(run_dir, made)
         target = folder / vae_name(world, network["beta"], info["seed"])
     tensors = load_tensors((run_dir / "model.safetensors").read_bytes())
-    weights = save_tensors({k: _halved(v) for k, v in tensors.items()})
+    weights = checkpoints.pack({k: _halved(v) for k, v in tensors.items()})
     if len(weights) > MOST:
         raise ValueError(f"{run_dir}: expected at most {MOST} bytes to ship, found {len(weights)}")
     info.pop("seconds", None)
@@ -179,7 +180,7 @@ def ship_judge(world: ImageWorld, folder: Path = SHIPPED) -> Path:
 def _halved(value: torch.Tensor) -> torch.Tensor:
     """Half precision where it holds the values: counts of a codebook may be larger than that."""
     fits = value.is_floating_point() and bool((value.abs() < 60_000).all())
-    return (value.half() if fits else value).contiguous()
+    return value.half() if fits else value
 
 
 def _trained() -> Path:

@@ -29,16 +29,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as tensors_to_bytes
 from torch import Tensor, nn
 from torch.nn import functional
-from tqdm.auto import tqdm
 
 from cvq_tutorial.common.files import write_atomic
 from cvq_tutorial.common.folders import cache_root
 from cvq_tutorial.common.images import to_float
-from cvq_tutorial.common.progress import is_watched
+from cvq_tutorial.common.progress import Progress
 from cvq_tutorial.data.transitions import sample_values
+from cvq_tutorial.training import checkpoints, loop
 from cvq_tutorial.worlds.world import ImageWorld
 
 FORMAT = 1  # raise when the network, the softening or the file changes: older caches are retrained
@@ -216,24 +215,27 @@ def train_judge(
         judge = Judge(world.factors.sizes, world.image_shape)
     judge.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(judge.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps + 1)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps + 1)
     order = np.random.default_rng(seed)
-    if progress and not is_watched():
-        print(f"judge: {steps} steps", flush=True)
-    hidden = not progress or not is_watched()
-    for _ in tqdm(range(steps), desc="judge", unit="step", disable=hidden, leave=False):
-        chosen = order.integers(n_images, size=batch)
-        images = soften(to_float(pool[chosen]).to(device), generator)
-        with _low_precision(device):
-            scores = judge(images.contiguous(memory_format=torch.channels_last))
-        target = labels[torch.from_numpy(chosen).to(device)]
-        loss = torch.stack(
-            [functional.cross_entropy(s.float(), target[:, f]) for f, s in enumerate(scores)]
-        ).sum()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+    with Progress("judge", steps, show=progress, lines=False) as bar:
+        for step in loop.steps(
+            "judge",
+            judge,
+            optimizer,
+            lambda number: cycle.step() if number else None,  # it starts with its first rate
+            steps,
+            clip=math.inf,
+        ):
+            chosen = order.integers(n_images, size=batch)
+            images = soften(to_float(pool[chosen]).to(device), generator)
+            with _low_precision(device):
+                scores = judge(images.contiguous(memory_format=torch.channels_last))
+            target = labels[torch.from_numpy(chosen).to(device)]
+            losses = [
+                functional.cross_entropy(s.float(), target[:, f]) for f, s in enumerate(scores)
+            ]
+            step.minimise(torch.stack(losses).sum())
+            bar.update(step.number + 1)
     return judge.to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
 
 
@@ -290,9 +292,8 @@ def _digest(state: dict[str, Tensor]) -> str:
 
 def keep(path: Path, state: dict[str, Tensor], identity: str) -> Path:
     """Write a judge's weights with what they belong to; `fill` reads them back."""
-    return write_atomic(
-        path, tensors_to_bytes(state, {"identity": identity, "weights": _digest(state)})
-    )
+    about = {"identity": identity, "weights": _digest(state)}
+    return write_atomic(path, checkpoints.pack(state, about))
 
 
 def fill(judge: Judge, path: Path, identity: str) -> bool:

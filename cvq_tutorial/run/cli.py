@@ -2,17 +2,21 @@
 
 Every command is a few lines over the package and imports what it needs inside, so that
 `cvq --help` answers at once. Errors are one line on stderr. Exit codes: 0 done, 1 it failed (or
-`worlds check` found a problem), 2 wrong usage or bad input, 130 stopped by Ctrl-C.
-`CVQ_TRACEBACK=1` shows where an error came from.
+`worlds check` found a problem), 2 wrong usage or bad input, 130 stopped by Ctrl-C, 128 + number by
+another signal to end, which is treated alike. `CVQ_TRACEBACK=1` shows where an error came from.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -37,16 +41,20 @@ Examples:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code; whatever goes wrong is printed, not raised."""
     print_on_any_code_page()
+    ended_by: list[int] = []
     try:
-        result = cli.main(args=arguments, prog_name="cvq", standalone_mode=False)
+        with _as_ctrl_c(ended_by):
+            result = cli.main(args=arguments, prog_name="cvq", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.UsageError as error:
         where = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
         return _fail(error.format_message() + where, 2)
     except click.ClickException as error:
         return _fail(error.format_message(), error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        return _fail("stopped; the same command goes on where this one was", 130)
+    except (KeyboardInterrupt, click.Abort) as error:
+        told = str(error.__cause__ or error) or "stopped"  # training says what was saved
+        number = ended_by[0] if ended_by else signal.SIGINT
+        return _fail(f"{told}; the same command goes on from what is saved", 128 + number)
     except BrokenPipeError:  # `cvq worlds | head`: nobody reads on, and that is no error
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - lives until the interpreter's last flush
         return 0
@@ -54,8 +62,34 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except (ValueError, TypeError) as error:
         return _fail(error, 2)
-    except Exception as error:
-        return _fail(error, 1)
+    except Exception as error:  # such as a terminal that is gone
+        return _fail(error, 128 + ended_by[0] if ended_by else 1)
+
+
+@contextmanager
+def _as_ctrl_c(ended_by: list[int]) -> Iterator[None]:
+    """While the block runs, SIGTERM and SIGHUP do what Ctrl-C does at that moment, and are noted.
+
+    Whoever ends a session sends them twice or more: one is heard. Where they are ignored, as under
+    nohup, they stay so.
+    """
+
+    def ask(number: int, frame: Any) -> None:
+        if not ended_by:
+            ended_by.append(number)
+            as_ctrl_c = signal.getsignal(signal.SIGINT)
+            (as_ctrl_c if callable(as_ctrl_c) else signal.default_int_handler)(number, frame)
+
+    found = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
+    main_thread = threading.current_thread() is threading.main_thread()
+    taken = [n for n in found if n and main_thread and signal.getsignal(n) is signal.SIG_DFL]
+    try:
+        for number in taken:
+            signal.signal(number, ask)
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _fail(error: object, code: int) -> int:
@@ -67,7 +101,8 @@ def _fail(error: object, code: int) -> int:
         error, (ValueError, TypeError, OSError, RuntimeError)
     ):
         text = f"{type(error).__name__}: {text}"
-    print(f"cvq: error: {text or type(error).__name__}", file=sys.stderr)
+    with suppress(OSError):  # the terminal may be what ended us
+        print(f"cvq: error: {text or type(error).__name__}", file=sys.stderr)
     return code
 
 

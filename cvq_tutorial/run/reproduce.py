@@ -16,7 +16,7 @@ import io
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -37,7 +37,7 @@ from cvq_tutorial.common.json_files import (
     record,
     to_json,
 )
-from cvq_tutorial.common.progress import lines_for_bars
+from cvq_tutorial.common.progress import lines_for_bars, say
 from cvq_tutorial.graphs import files as graph_files
 from cvq_tutorial.graphs.graph import CausalGraph
 from cvq_tutorial.measure.evaluate import evaluate
@@ -45,6 +45,7 @@ from cvq_tutorial.run import report
 from cvq_tutorial.run.notebooks import run_notebook
 from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.training.data import check_data, encoded_transitions
+from cvq_tutorial.training.identity import first_difference
 from cvq_tutorial.training.run import stopped_run
 from cvq_tutorial.worlds.make import make_world, world_names
 
@@ -103,8 +104,7 @@ def plan(
     overrides = dict(overrides or {})
     for name in ("name", "world"):  # arguments of `recipes.get`, not settings of a recipe
         if name in overrides:
-            known = [f.name for f in fields(recipes.Recipe) if f.name != "name"]
-            raise ValueError(close_match("recipe setting", name, known))
+            raise ValueError(close_match("recipe setting", name, recipes.SETTINGS))
     changed = recipes.get(recipe, world, **overrides)
     folder = Path(run_dir) if run_dir else Path(runs) / f"{world}-{recipe}-s{seed}"
     return Plan(world, recipe, changed, seed, overrides, folder)
@@ -183,12 +183,10 @@ def _same_recipe(run: Plan) -> None:
         found = stopped["recipe"]
     else:
         return
-    wanted = run.recipe.to_json()
-    other = [f"{k}={found.get(k)!r} (asked: {v!r})" for k, v in wanted.items() if found.get(k) != v]
-    if other:
+    if told := first_difference(run.recipe.to_json(), recipes.grown(found)):
         raise ValueError(
-            f"{run.folder} holds a run with {', '.join(other)}; give another --runs folder or"
-            " remove this one"
+            f"{run.folder} holds a run of other settings: {told}; give another --runs folder or "
+            "remove this one"
         )
 
 
@@ -213,8 +211,7 @@ def evaluate_run(folder: str | Path, *, device: str = "auto", progress: bool = T
     model, world, info = checkpoints.load_run(folder, device=pick_device(device))
     recipe = recipes.Recipe(**info["recipe"])
     how = {"seconds": info.get("seconds", {}), "bf16": info.get("bf16"), "progress": progress}
-    if progress:
-        print("measuring on the test split", flush=True)
+    say("measuring on the test split", progress)
     found = evaluate(model, world, recipe, info["seed"], **how)
     path = Path(folder) / "metrics.json"
     with contextlib.suppress(OSError, ValueError):  # what a sweep measured of its run stays

@@ -15,24 +15,26 @@ def build(world: Any, recipe: Recipe) -> CausalVQ:
 
     Weights are drawn from torch's global generator; `train.train` seeds it.
     """
+    second = recipe.transition
     if not world.has_images:
         transition = make_transition(
             world.n_nodes, 1, world.n_codes, world.n_actions,
-            width=recipe.width, reads=recipe.reads, variant=recipe.variant,
+            width=second.width, reads=second.reads, variant=second.variant,
         )  # fmt: skip
         return CausalVQ(None, transition, list(world.action_names))
+    first = recipe.autoencoder
     quantizer = make_quantizer(
-        recipe.code_width, recipe.codebooks, recipe.codes, rule=recipe.rule, slices=recipe.slices
+        first.code_width, first.codebooks, first.codes, rule=first.rule, slices=first.slices
     )
     auto = QuantizedAutoencoder(
-        quantizer, world.image_shape, width=recipe.decoder_width, blocks=recipe.decoder_blocks
+        quantizer, world.image_shape, width=first.decoder_width, blocks=first.decoder_blocks
     )
     places = auto.grid[0] * auto.grid[1]
-    joint = recipe.layout == "places"
+    joint = second.layout == "places"
     transition = make_transition(
-        places if joint else places * recipe.codebooks,
-        recipe.codebooks if joint else 1,
-        recipe.codes, world.factors.n_actions,
-        width=recipe.width, reads=recipe.reads, variant=recipe.variant,
+        places if joint else places * first.codebooks,
+        first.codebooks if joint else 1,
+        first.codes, world.factors.n_actions,
+        width=second.width, reads=second.reads, variant=second.variant,
     )  # fmt: skip
-    return make_model(auto, transition, list(world.factors.action_names), layout=recipe.layout)
+    return make_model(auto, transition, list(world.factors.action_names), layout=second.layout)

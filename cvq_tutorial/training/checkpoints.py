@@ -14,8 +14,7 @@ reader refuses a higher one, and reads all lower ones.
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import fields
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,14 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from torch import Tensor
 
 from cvq_tutorial.common.files import write_atomic
 from cvq_tutorial.common.json_files import to_json
 from cvq_tutorial.method.model import CausalVQ
 from cvq_tutorial.training.build import build
-from cvq_tutorial.training.recipes import Recipe
+from cvq_tutorial.training.identity import describe, first_difference, what_this_run_is
+from cvq_tutorial.training.recipes import Recipe, grown
 from cvq_tutorial.training.trusted import (
     CheckpointError,
     check_sizes,
@@ -38,50 +39,49 @@ from cvq_tutorial.training.trusted import (
 )
 
 FORMAT = 1
-# Settings of a recipe that the first checkpoints of this format did not have yet.
-YOUNGER = ("value_weights", "factor_weights", "correlations", "held_out", "resample", "augment")
 
 
-def describe(world: Any) -> dict:
-    """What a checkpoint remembers of a world: name, options, and its factors or sizes."""
-    told: dict[str, Any] = {"name": world.name, "options": dict(world.options)}
-    if world.has_images:
-        told["factors"] = world.factors.to_json()
-        told["image_shape"] = list(world.image_shape)
-    return json.loads(json.dumps(told))  # as it will be read again: tuples are lists there
+def pack(tensors: Mapping[str, Tensor], about: dict[str, str] | None = None) -> bytes:
+    """Every file of weights here: tensors as the bytes of safetensors, with texts about them.
 
-
-def placeless(world: dict) -> dict:
-    """What `describe` tells, without the place of a folder of pictures: they may be moved."""
-    return world | {"options": {k: v for k, v in world["options"].items() if k != "root"}}
+    Wherever they lie in memory, the file has them in the order of their axes, and each once more
+    where several share it.
+    """
+    return save_tensors({k: v.cpu().contiguous().clone() for k, v in tensors.items()}, about)
 
 
 def save(
     run_dir: str | Path,
-    model: CausalVQ,
+    network: torch.nn.Module,
     world: Any,
     recipe: Recipe,
     seed: int,
     *,
+    kind: dict | None = None,
     seconds: dict[str, float] | None = None,
     bf16: bool = False,
 ) -> Path:
     """Write `model.safetensors` and `model.json` into run_dir; returns the path of the JSON.
 
-    seconds: of training, per phase.  bf16: whether it was trained in half precision.
+    kind: of a network that is not the method but a baseline.  seconds: of training, per phase.
+    bf16: whether it was trained in half precision.
     """
-    state = {k: v.cpu().contiguous().clone() for k, v in model.state_dict().items()}  # none shared
-    weights = save_tensors(state)
+    run = what_this_run_is(world, recipe, seed, kind)
     info = {
         "format": FORMAT,
-        "world": describe(world),
-        "recipe": recipe.to_json(),
-        "seed": seed,
-        "action_names": model.action_names,
+        **{key: value for key, value in run.items() if value is not None},
+        "action_names": list((world.factors if world.has_images else world).action_names),
         "seconds": {k: round(v, 2) for k, v in (seconds or {}).items()},
         "bf16": bf16,
     }
-    return write(run_dir, weights, info)
+    return write(run_dir, pack(network.state_dict()), info)
+
+
+def write(run_dir: str | Path, weights: bytes, info: dict) -> Path:
+    """Write weights, then the JSON that belongs to them; returns its path."""
+    info = sealed(info | {"sha256": hashlib.sha256(weights).hexdigest()})
+    write_atomic(Path(run_dir) / "model.safetensors", weights)
+    return write_atomic(Path(run_dir) / "model.json", to_json(info))
 
 
 def read_info(run_dir: str | Path) -> dict:
@@ -90,12 +90,10 @@ def read_info(run_dir: str | Path) -> dict:
     Settings that recipes did not have when the checkpoint was made have their defaults.
     """
     info = description(Path(run_dir) / "model.json", FORMAT)
-    return info | {"recipe": grown(info["recipe"])}
-
-
-def grown(settings: dict) -> dict:
-    """Settings of a recipe as JSON has them, with defaults for those that were not there yet."""
-    return {f.name: f.default for f in fields(Recipe) if f.name in YOUNGER} | settings
+    try:
+        return info | {"recipe": grown(info["recipe"])}
+    except ValueError as error:
+        raise CheckpointError(f"{run_dir} is of an older version: {error}") from None
 
 
 def load(run_dir: str | Path, world: Any, *, device: str | torch.device = "cpu") -> CausalVQ:
@@ -124,13 +122,8 @@ def load(run_dir: str | Path, world: Any, *, device: str | torch.device = "cpu")
 
 def check_world(run_dir: str | Path, info: dict, world: Any) -> None:
     """Raise CheckpointError, with expected and found, unless `info` is of a model of this world."""
-    expected, found = placeless(describe(world)), placeless(info["world"])
-    for key in expected:
-        if found.get(key) != expected[key]:
-            raise CheckpointError(
-                f"{run_dir} holds a model of another world: expected {key} {expected[key]}, "
-                f"found {found.get(key)}"
-            )
+    if told := first_difference({"world": describe(world)}, {"world": info["world"]}):
+        raise CheckpointError(f"{run_dir} holds a model of another world: {told}")
 
 
 def fill(network: torch.nn.Module, run_dir: str | Path) -> None:
@@ -162,13 +155,6 @@ def fill(network: torch.nn.Module, run_dir: str | Path) -> None:
                 f"{path}: weight {key}: expected shape {want.get(key)}, found {have.get(key)}"
             )
     network.load_state_dict(tensors)
-
-
-def write(run_dir: str | Path, weights: bytes, info: dict) -> Path:
-    """Write weights, then the JSON that belongs to them; returns its path."""
-    info = sealed(info | {"sha256": hashlib.sha256(weights).hexdigest()})
-    write_atomic(Path(run_dir) / "model.safetensors", weights)
-    return write_atomic(Path(run_dir) / "model.json", to_json(info))
 
 
 def load_run(

@@ -41,9 +41,9 @@ def check_data(world: Any, recipe: Recipe) -> None:
         )
     if recipe.sampling is not None:
         recipe.sampling.check(world.factors)
-        training_transitions(world, recipe, 0)  # raises where an action has none
+        known = every_action(recipe.sampling, world.factors)
+        sample_transitions(world.factors, world.factors.n_actions, "train", 0, sampling=known)
         if recipe.prune_tolerance:
-            known = every_action(recipe.sampling, world.factors)
             n = 2 * recipe.prune_transitions * world.factors.n_actions
             sample_transitions(world.factors, n, "valid", 0, sampling=known)
 
@@ -80,6 +80,20 @@ def training_transitions(
     return drawn, chances_of(recipe, world.factors, drawn.x, drawn.actions)
 
 
+def training_codes(
+    world: Any, model: CausalVQ, recipe: Recipe, seed: int
+) -> tuple[Tensor, Tensor, Tensor, np.ndarray | None]:
+    """What the second phase learns from, as codes, see `encoded_transitions`, and the chances.
+
+    It is drawn once: x, y (n, N, C) int16, actions (n,) int64, on the CPU; chances (n,) or None.
+    """
+    n = recipe.transitions
+    if not world.has_images:
+        return *encoded_transitions(world, model, n, "train", seed), None
+    drawn, chances = training_transitions(world, recipe, seed)
+    return *_encoded(world, model, drawn, True, seed, recipe.augment), chances
+
+
 def encoded_transitions(
     world: Any,
     model: CausalVQ,
@@ -99,9 +113,16 @@ def encoded_transitions(
         found = world.sample(n, split, seed)
         x, actions, y = (torch.from_numpy(a) for a in (found.x, found.actions, found.y))
         return x.to(torch.int16), actions, y.to(torch.int16)
-    twice = split == "train"
-    once = (n + 1) // 2 if twice else n  # the other half has the same images
     drawn = _drawn(world, n, split, seed, sampling)
+    return _encoded(world, model, drawn, split == "train", seed, augment)
+
+
+def _encoded(
+    world: Any, model: CausalVQ, drawn: Transitions, twice: bool, seed: int, augment: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Transitions as codes; twice: the second half is the first reversed, the same images."""
+    n = len(drawn)
+    once = (n + 1) // 2 if twice else n
 
     def look(images: Tensor) -> Tensor:
         return model.encode(images).to("cpu", torch.int16)

@@ -4,6 +4,12 @@ A recipe is all that a run depends on besides the world and the seed. `get("less
 autoencoder_steps=500)` overrides by name and refuses a name that does not exist, so that a typing
 error cannot pass for an experiment.
 
+The settings stand in four parts, and each says what it means: `AutoencoderSettings` and
+`DataSettings` are all that the first phase hangs on, `TransitionSettings` come to it in the second,
+`EvaluationSettings` change no weight. Every setting has a flat name too, by which it is overridden,
+written to JSON and read (`recipe.edge_price`): its own, or, where two parts have one of that name,
+with the part before it (`autoencoder_steps`, `transition_steps`).
+
 * `nano`: seconds, for tests and for cells that train before the reader's eyes; it shows mechanisms,
   not quality;
 * `lesson`: minutes on two cores; the numbers in the README are its;
@@ -12,7 +18,8 @@ error cannot pass for an experiment.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from cvq_tutorial.common.checks import close_match
@@ -22,116 +29,82 @@ from cvq_tutorial.method.causal_transition import CausalTransition
 from cvq_tutorial.method.published import SWITCHES, Variant
 
 MOST_CODES = 2**15  # codes of a data set are kept as int16
+RETIRED = {"retrieval_weight": 0.0}  # settings that are no more, at the value that did nothing
+# Settings that the first run folders did not have yet.
+YOUNGER = ("value_weights", "factor_weights", "correlations", "held_out", "resample", "augment")
+
+
+def setting(default: object, meaning: str, **limits: object) -> Any:
+    """A field of a recipe. limits: `least`, `most`, `multiple` of a number, `one_of` for a text."""
+    return field(default=default, metadata={"meaning": meaning, **limits})
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """All settings of one run. Counts are positive integers, prices are nats, learning rates are of
-    AdamW.
+class Settings:
+    """A part of a recipe. Whole numbers are 1 or more, others finite and not negative.
 
-    Autoencoder: `codebooks` C, `codes` K, `code_width` D (a multiple of C), `decoder_width`,
-    `decoder_blocks`, `commitment` weight of the pull of the encoder to its codes, `warmup_share` of
-    the steps before the codebooks start (the map passes unquantised, so the codebooks start from
-    vectors that already mean something). Transition: `transitions` pairs encoded once, `width`,
-    `reads` (how often a node reads its causes), `mask_price` (nats per set code) and `edge_price`
-    (nats per edge into a set node), both rising from 0 over the first `price_warmup` of the steps;
-    `retrieval_weight` of the optional cross-entropy of the action posterior. `prune_tolerance`
-    (nats that cutting edges may cost an effect; 0 = no pruning), `prune_transitions` per action to
-    judge by. Codes worlds have no autoencoder; their sizes come from the world. Variants: `rule`,
-    `slices`, `layout` (nodes are "places", or the published "codebook_places":
-    one node per codebook and place), and those of `published.Variant`. Imbalance of the training
-    data: `value_weights`, `factor_weights`, `correlations`, `held_out`, texts as in `sampling`;
-    `resample` is the cure, the share of the imbalance that drawing with other chances undoes (see
-    `balance`). Few pictures: `augment` moves those of the training, and no others (see `augment`).
-    Evaluation, always balanced: `test_transitions`, `judge_steps`.
+    Raises TypeError or ValueError, with the flat name of the setting, for what is not.
     """
-
-    name: str
-    # autoencoder
-    codebooks: int = 4
-    codes: int = 64
-    code_width: int = 64
-    decoder_width: int = 96
-    decoder_blocks: int = 3
-    commitment: float = 0.25
-    warmup_share: float = 0.1
-    autoencoder_steps: int = 3000
-    autoencoder_batch: int = 32
-    autoencoder_lr: float = 2e-3
-    # transition
-    transitions: int = 40_000
-    width: int = 96
-    reads: int = 2
-    transition_steps: int = 4000
-    transition_batch: int = 32
-    transition_lr: float = 2.5e-3
-    mask_price: float = 0.1
-    edge_price: float = 0.02
-    price_warmup: float = 0.4
-    retrieval_weight: float = 0.0
-    prune_tolerance: float = 0.0
-    prune_transitions: int = 64
-    # published variants
-    rule: str = "ema"
-    slices: str = "split"
-    layout: str = "places"
-    retrieval: str = "sum"
-    eval_edges: str = "threshold"
-    unset: str = "copy"
-    scores: str = "bilinear"
-    action_node: str = "none"
-    # imbalance of the training data
-    value_weights: str = "uniform"
-    factor_weights: str = "uniform"
-    correlations: str = ""
-    held_out: str = ""
-    resample: float = 0.0
-    # few pictures
-    augment: str = "none"
-    # evaluation
-    test_transitions: int = 2400
-    judge_steps: int = 300
 
     def __post_init__(self) -> None:
         for f in fields(self):
-            value: Any = getattr(self, f.name)
-            kind: Any = {"int": int, "float": (int, float), "str": str}[str(f.type)]
-            if isinstance(value, bool) or not isinstance(value, kind):
-                raise TypeError(f"recipe {f.name}: expected {f.type}, found {value!r}")
-            if f.type == "int" and value < 1:
-                raise ValueError(f"recipe {f.name}: must be at least 1, found {value}")
-            if f.type == "float" and not 0 <= value < float("inf"):
-                raise ValueError(f"recipe {f.name}: must be finite and not negative, found {value}")
-        for name, known in (
-            *((name, SWITCHES[name]) for name in ("rule", "slices", "layout")),
-            ("augment", AUGMENTS),
-        ):
-            if getattr(self, name) not in known:
-                raise ValueError(f"recipe {name}: one of {known}, found {getattr(self, name)!r}")
-        for name in ("warmup_share", "price_warmup", "resample"):
-            if getattr(self, name) > 1:
-                raise ValueError(f"recipe {name}: a share in [0, 1], found {getattr(self, name)}")
-        for name, least in (("codes", 2), ("decoder_width", 2)):
-            if getattr(self, name) < least:
-                found = getattr(self, name)
-                raise ValueError(f"recipe {name}: must be at least {least}, found {found}")
-        if self.codes > MOST_CODES:
-            raise ValueError(f"recipe codes: at most {MOST_CODES}, found {self.codes}")
-        if self.width % CausalTransition.HEADS:
-            raise ValueError(
-                f"recipe width: a multiple of {CausalTransition.HEADS}, found {self.width}"
-            )
+            what, found = f"recipe {_flat(type(self), f.name)}", getattr(self, f.name)
+            checked = _checked(what, found, str(f.type), f.metadata)
+            object.__setattr__(self, f.name, checked)
+
+
+@dataclass(frozen=True)
+class AutoencoderSettings(Settings):
+    """The first phase: pictures to codes and back."""
+
+    codebooks: int = setting(4, "C, codebooks side by side; each has its slice of a vector")
+    codes: int = setting(64, "K, codes in each of them", least=2, most=MOST_CODES)
+    code_width: int = setting(64, "numbers of a vector, all slices together: a multiple of C")
+    decoder_width: int = setting(96, "channels of the decoder", least=2)
+    decoder_blocks: int = setting(3, "residual blocks of the decoder")
+    commitment: float = setting(0.25, "weight of the pull of the encoder to its codes")
+    warmup_share: float = setting(
+        0.1, "share of the steps in which the map passes unquantised, so that the codebooks start "
+        "from vectors that mean something", most=1,
+    )  # fmt: skip
+    steps: int = setting(3000, "of training")
+    batch: int = setting(32, "pictures in a step")
+    lr: float = setting(2e-3, "highest learning rate of AdamW")
+    rule: str = setting(
+        "ema", "how codes follow their vectors, see `published`", one_of=SWITCHES["rule"]
+    )
+    slices: str = setting(
+        "split", "which part each codebook sees, see `Quantizer`", one_of=SWITCHES["slices"]
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.code_width % self.codebooks:
             raise ValueError(
                 f"recipe code_width: a multiple of codebooks={self.codebooks}, "
                 f"found {self.code_width}"
             )
-        _ = self.variant, self.sampling  # raise for what they do not know
 
-    @property
-    def variant(self) -> Variant:
-        """The published switches of the transition."""
-        return Variant(**{f.name: getattr(self, f.name) for f in fields(Variant)})
+
+@dataclass(frozen=True)
+class DataSettings(Settings):
+    """What both phases learn from. Texts of an imbalance are in the form that `sampling` shows."""
+
+    transitions: int = setting(40_000, "pairs of pictures, drawn and encoded once")
+    value_weights: str = setting("uniform", "which values of the factors are frequent")
+    factor_weights: str = setting("uniform", "which factors are edited often")
+    correlations: str = setting("", "which factors go together")
+    held_out: str = setting("", "combinations of values that never occur")
+    resample: float = setting(
+        0.0, "share of the imbalance that drawing with other chances undoes, see `balance`", most=1
+    )
+    augment: str = setting(
+        "none", "how pictures of the training, and no others, are moved", one_of=AUGMENTS
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.sampling  # raises for what it does not know
 
     @property
     def sampling(self) -> Sampling | None:
@@ -141,50 +114,185 @@ class Recipe:
         )
         return None if wanted == Sampling() else wanted
 
-    def to_json(self) -> dict:
-        """Plain dict, the inverse of `Recipe(**...)`."""
-        return asdict(self)
+
+@dataclass(frozen=True)
+class TransitionSettings(Settings):
+    """The second phase: codes and an action to the codes after it."""
+
+    width: int = setting(96, "numbers that describe a node", multiple=CausalTransition.HEADS)
+    reads: int = setting(2, "how often a node reads its causes")
+    steps: int = setting(4000, "of training")
+    batch: int = setting(32, "transitions in a step")
+    lr: float = setting(2.5e-3, "highest learning rate of AdamW")
+    mask_price: float = setting(0.1, "nats per set code")
+    edge_price: float = setting(0.02, "nats per edge into a set node")
+    price_warmup: float = setting(
+        0.4, "share of the steps over which both prices rise from 0", most=1
+    )
+    prune_tolerance: float = setting(
+        0.0, "nats that cutting edges after training may cost an effect; 0 cuts none"
+    )
+    prune_transitions: int = setting(64, "per action, to judge by what may be cut")
+    layout: str = setting(
+        "places", "what a node is: a place, or, as published, a place of one codebook",
+        one_of=SWITCHES["layout"],
+    )  # fmt: skip
+    variant: Variant = field(default=Variant())
+    """The published switches of the transition."""
+
+
+@dataclass(frozen=True)
+class EvaluationSettings(Settings):
+    """What a trained model is measured by, always on balanced data; no weight hangs on it."""
+
+    test_transitions: int = setting(2400, "of the test split")
+    judge_steps: int = setting(300, "of training for the judge of decoded pictures")
+
+
+PARTS: dict[str, type[Settings]] = {
+    "autoencoder": AutoencoderSettings,
+    "data": DataSettings,
+    "transition": TransitionSettings,
+    "evaluation": EvaluationSettings,
+}
+
+
+def _flat(part: type, name: str) -> str:
+    """The flat name of a setting of a part."""
+    shared = sum(name in (f.name for f in fields(kind)) for kind in PARTS.values()) > 1
+    return f"{next(p for p, kind in PARTS.items() if kind is part)}_{name}" if shared else name
+
+
+# Flat name -> where the setting stands, such as ("transition", "steps").
+SETTINGS: dict[str, tuple[str, ...]] = {
+    _flat(kind, f.name): (part, f.name)
+    for part, kind in PARTS.items()
+    for f in fields(kind)
+    if f.name != "variant"
+} | {f.name: ("transition", "variant", f.name) for f in fields(Variant)}
+
+
+def _checked(what: str, value: Any, kind: str, limits: Mapping[str, Any]) -> Any:
+    """The value of a setting; a whole number given for a float is that float."""
+    kinds: dict[str, Any] = {"int": int, "float": (int, float), "str": str, "Variant": Variant}
+    if isinstance(value, bool) or not isinstance(value, kinds[kind]):
+        raise TypeError(f"{what}: expected {kind}, found {value!r}")
+    if kind == "int":
+        least, most = limits.get("least", 1), limits.get("most", value)
+        if value < least:
+            raise ValueError(f"{what}: must be at least {least}, found {value}")
+        if value > most:
+            raise ValueError(f"{what}: at most {most}, found {value}")
+        if value % limits.get("multiple", 1):
+            raise ValueError(f"{what}: a multiple of {limits['multiple']}, found {value}")
+    if kind == "float":
+        if not 0 <= value < float("inf"):
+            raise ValueError(f"{what}: must be finite and not negative, found {value}")
+        if value > limits.get("most", value):
+            raise ValueError(f"{what}: a share in [0, 1], found {value}")
+        return float(value)
+    if value not in limits.get("one_of", (value,)):
+        raise ValueError(f"{what}: one of {limits['one_of']}, found {value!r}")
+    return value
+
+
+@dataclass(frozen=True, init=False)
+class Recipe:
+    """All settings of one run, in four parts.
+
+    `Recipe("mine", edge_price=0.1)` takes settings by their flat names, whole parts, or both, and
+    so does `dataclasses.replace`. Settings that are no more are let go where they did nothing.
+
+    Raises TypeError or ValueError, in one line, for an unknown name or a bad value.
+    """
+
+    name: str
+    autoencoder: AutoencoderSettings
+    data: DataSettings
+    transition: TransitionSettings
+    evaluation: EvaluationSettings
+
+    def __init__(self, name: str, **settings: Any) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"recipe name: expected str, found {name!r}")
+        changes: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
+        switches: dict[str, Any] = {}
+        parts = {part: settings.pop(part, kind()) for part, kind in PARTS.items()}
+        for key, value in current(settings).items():
+            if key not in SETTINGS:
+                raise ValueError(close_match("recipe setting", key, SETTINGS))
+            part, *inside = SETTINGS[key]
+            (switches if len(inside) == 2 else changes[part])[inside[-1]] = value
+        object.__setattr__(self, "name", name)
+        for part, kind in PARTS.items():
+            if not isinstance(parts[part], kind):
+                found = parts[part]
+                raise TypeError(f"recipe {part}: expected {kind.__name__}, found {found!r:.80}")
+            if part == "transition" and switches:
+                changes[part]["variant"] = replace(parts[part].variant, **switches)
+            object.__setattr__(self, part, replace(parts[part], **changes[part]))
+
+    def __getattr__(self, name: str) -> Any:
+        """A setting by its flat name."""
+        if name not in SETTINGS:
+            raise AttributeError(f"a recipe has no {name!r}")
+        found: Any = self
+        for step in SETTINGS[name]:
+            found = getattr(found, step)
+        return found
+
+    @property
+    def sampling(self) -> Sampling | None:
+        """How the training data are drawn; None where they are balanced."""
+        return self.data.sampling
+
+    def first_phase(self) -> dict[str, Any]:
+        """The settings that the weights of the autoencoder hang on, by their flat names."""
+        parts = ("autoencoder", "data")
+        told = {flat: getattr(self, flat) for flat, at in SETTINGS.items() if at[0] in parts}
+        if self.sampling is None and not self.data.resample:
+            del told["transitions"]  # balanced pictures are drawn anew for each step
+        return told
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dict of the name and all flat names, the inverse of `Recipe(**...)`."""
+        return {"name": self.name} | {flat: getattr(self, flat) for flat in SETTINGS}
+
+
+def current(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings by flat names, without those that are no more.
+
+    Raises ValueError if one of these has a value that did something.
+    """
+    for key, nothing in RETIRED.items():
+        if settings.get(key, nothing) != nothing:
+            raise ValueError(
+                f"recipe {key}: no longer a setting, expected none or {nothing}, "
+                f"found {settings[key]!r}"
+            )
+    return {key: value for key, value in settings.items() if key not in RETIRED}
+
+
+def grown(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings as JSON of any version has them, as those of this version: younger ones at their
+    defaults. Raises as `current`.
+    """
+    return {key: getattr(_LESSON, key) for key in YOUNGER} | current(settings)
 
 
 _NANO = Recipe(
-    "nano",
-    codebooks=2,
-    codes=16,
-    code_width=16,
-    decoder_width=32,
-    decoder_blocks=1,
-    warmup_share=0.5,
-    autoencoder_steps=480,
-    autoencoder_batch=16,
-    autoencoder_lr=4e-3,
-    transitions=2000,
-    width=32,
-    reads=1,
-    transition_steps=160,
-    transition_batch=32,
-    test_transitions=200,
-    prune_transitions=4,
-    judge_steps=40,
-)
+    "nano", codebooks=2, codes=16, code_width=16, decoder_width=32, decoder_blocks=1,
+    warmup_share=0.5, autoencoder_steps=480, autoencoder_batch=16, autoencoder_lr=4e-3,
+    transitions=2000, width=32, reads=1, transition_steps=160, transition_batch=32,
+    prune_transitions=4, test_transitions=200, judge_steps=40,
+)  # fmt: skip
 _LESSON = Recipe("lesson")
 _PAPER = Recipe(
-    "paper",
-    codes=128,
-    code_width=128,
-    decoder_width=256,
-    decoder_blocks=6,
-    autoencoder_steps=40_000,
-    autoencoder_batch=256,
-    autoencoder_lr=1e-3,
-    transitions=400_000,
-    width=256,
-    reads=3,
-    transition_steps=40_000,
-    transition_batch=256,
-    transition_lr=1e-3,
-    test_transitions=20_000,
-    judge_steps=5_000,
-)
+    "paper", codes=128, code_width=128, decoder_width=256, decoder_blocks=6,
+    autoencoder_steps=40_000, autoencoder_batch=256, autoencoder_lr=1e-3,
+    transitions=400_000, width=256, reads=3, transition_steps=40_000, transition_batch=256,
+    transition_lr=1e-3, test_transitions=20_000, judge_steps=5_000,
+)  # fmt: skip
 RECIPES = {r.name: r for r in (_NANO, _LESSON, _PAPER)}
 
 # What a world needs differently from the others: (world, recipe) -> changed settings.
@@ -220,8 +328,7 @@ def get(name: str, world: str | None = None, /, **overrides: object) -> Recipe:
     """
     if name not in RECIPES:
         raise ValueError(close_match("recipe", name, RECIPES))
-    known = [f.name for f in fields(Recipe) if f.name != "name"]
     for key in overrides:
-        if key not in known:
-            raise ValueError(close_match("recipe setting", key, known))
+        if key not in SETTINGS and key not in RETIRED:
+            raise ValueError(close_match("recipe setting", key, SETTINGS))
     return replace(RECIPES[name], **{**_FOR_WORLD.get((world or "", name), {}), **overrides})

@@ -13,29 +13,30 @@ import csv
 import hashlib
 import io
 import json
-import math
-import signal
-import threading
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save as save_tensors
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from cvq_tutorial.common.checks import whole_number
-from cvq_tutorial.common.device import half_precision
+from cvq_tutorial.common.device import flushed_denormals, half_precision
 from cvq_tutorial.common.files import write_atomic
 from cvq_tutorial.common.json_files import read_rows
-from cvq_tutorial.common.progress import is_watched
-from cvq_tutorial.training import checkpoints, trusted
+from cvq_tutorial.common.progress import Progress, say
+from cvq_tutorial.training import checkpoints, loop, trusted
+from cvq_tutorial.training.held import Stop, alone
+from cvq_tutorial.training.identity import first_difference, what_a_file_says, what_this_run_is
+from cvq_tutorial.training.loop import Step, adamw, averages, load_averages, warm_up_and_cosine
 from cvq_tutorial.training.recipes import Recipe
+
+Network = TypeVar("Network", bound=torch.nn.Module)
 
 COLUMNS = (
     "phase", "step", "seconds", "loss", "mse", "psnr", "commit", "perplexity", "used", "kl",
@@ -79,15 +80,14 @@ class Run:
         whole_number("seed", seed, 0)
         self.world, self.recipe, self.seed = world, recipe, seed
         self.dir, self.device, self.show, self.on_log = run_dir, device, show, on_log
-        told = {
-            "world": checkpoints.describe(world), "recipe": recipe.to_json(), "seed": seed,
-            "network": network,
-        }  # fmt: skip
-        self.identity = json.dumps(told, sort_keys=True)
+        self.network = network
+        self.identity = what_this_run_is(world, recipe, seed, network)
         self.rows: list[dict] = []
         self.seconds: dict[str, float] = {}
         self.phase, self.step = "", 0
         self.optimizer_state: dict[str, Tensor] = {}
+        self.saved = ""  # where the state in the folder is
+        self.stop = Stop(lambda: f"the state of {self.saved}" if self.saved else "nothing is saved")
 
     # -- randomness: everything follows from (seed, purpose, step)
 
@@ -102,6 +102,52 @@ class Run:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=half_precision(self.device))
 
     # -- what is already there
+
+    def trained(self, make: Callable[[], Network], fit: Callable[[Network], None]) -> Network:
+        """The network of this folder in evaluation mode: loaded, trained, or trained further.
+
+        make: an untrained network, its weights drawn from torch's global generator, which is seeded
+        here and put back.  fit: trains one that has taken up what the run was stopped with.
+        """
+        if not self.finished():
+            with self.held():
+                if not self.finished():  # it may be by now, if there was somebody to wait for
+                    network = self._made(make)
+                    self.resume(network)
+                    fit(network)
+                    self._keep(network)
+                    return network.eval()
+        network = self._made(make)
+        checkpoints.fill(network, self.dir)
+        return network.eval()
+
+    def _made(self, make: Callable[[], Network]) -> Network:
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            return make().to(self.device)
+
+    def _keep(self, network: torch.nn.Module) -> None:
+        path = checkpoints.save(
+            self.dir, network, self.world, self.recipe, self.seed, kind=self.network,
+            seconds=self.seconds, bf16=half_precision(self.device),
+        )  # fmt: skip
+        (self.dir / STATE).unlink(missing_ok=True)
+        self.say(f"saved {path.name} and its weights")
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While the block runs nobody else trains here, Ctrl-C is heard, denormals are 0.
+
+        Raises as `held.alone`; FloatingPointError gets the step and the phase.
+        """
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        with alone(self.dir, self.identity, self.say), self.stop.heard(), flushed_denormals():
+            try:
+                yield
+            except FloatingPointError as error:  # the codebooks, too, refuse what is not finite
+                where = f"at step {self.step} of {self.phase}"
+                told = str(error) if where in str(error) else f"{error}, {where}"
+                raise FloatingPointError(told) from None
 
     def finished(self) -> bool:
         """Whether the folder holds this very run, finished; ValueError if it holds another."""
@@ -119,7 +165,7 @@ class Run:
         """Take weights, optimiser and log from the state of a stopped run, if there is one."""
         path = self.dir / STATE
         if not path.exists():  # find out now, not after the work, whether it can be written
-            write_atomic(path, save_tensors({"empty": torch.zeros(1)}, self._header())).unlink()
+            write_atomic(path, checkpoints.pack({}, self._header())).unlink()
             return
         try:
             with safe_open(path, "pt") as file:
@@ -142,103 +188,77 @@ class Run:
         self.optimizer_state = {k[6:]: v for k, v in tensors.items() if k.startswith("optim.")}
         self.phase, self.step = header["phase"], header["step"]
         self.rows, self.seconds = header["rows"], header["seconds"]
+        self.saved = f"step {self.step} of {self.phase} is saved"
         self.say(f"going on with {self.phase} at step {self.step}")
 
     def _same(self, found: dict, name: str) -> None:
-        identity = json.loads(self.identity)
-        found = found | {"recipe": checkpoints.grown(found.get("recipe") or {})}
-        if isinstance(found.get("world"), dict):  # the same pictures may have been moved
-            found |= {"world": checkpoints.placeless(found["world"])}
-            identity |= {"world": checkpoints.placeless(identity["world"])}
-        for key in ("world", "recipe", "seed", "network"):
-            expected = identity[key]
-            if json.loads(json.dumps(found.get(key))) != expected:
-                raise ValueError(
-                    f"{self.dir / name} is of another run: "
-                    f"{_difference(key, expected, found.get(key))}; "
-                    "choose another run folder, or delete this one"
-                )
+        if told := first_difference(self.identity, what_a_file_says(found)):
+            raise ValueError(
+                f"{self.dir / name} is of another run: {told}; "
+                "choose another run folder, or delete this one"
+            )
 
     def _header(self) -> dict[str, str]:
         told = {
-            "identity": self.identity, "phase": self.phase, "step": self.step,
+            "identity": json.dumps(self.identity), "phase": self.phase, "step": self.step,
             "rows": self.rows, "seconds": self.seconds,
         }  # fmt: skip
         return {"run": json.dumps(told)}
 
     def save(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        tensors = {f"model.{k}": v.cpu().contiguous() for k, v in model.state_dict().items()}
-        for i, state in optimizer.state_dict()["state"].items():
-            for k, v in state.items():
-                tensors[f"optim.{i}.{k}"] = v.cpu().contiguous()
-        write_atomic(self.dir / STATE, save_tensors(tensors, self._header()))
+        tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
+        tensors |= {f"optim.{k}": v for k, v in averages(optimizer).items()}
+        write_atomic(self.dir / STATE, checkpoints.pack(tensors, self._header()))
+        self.saved = f"step {self.step} of {self.phase} is saved"
 
     # -- the loop
 
-    def loop(
+    def steps(
         self,
         phase: str,
         model: torch.nn.Module,
         part: torch.nn.Module,
         steps: int,
         rate: float,
-        step_loss: Callable[[int], tuple[Tensor, Callable[[], dict]]],
-        show: tuple[str, ...],
-    ) -> None:
-        """Minimise over `steps` steps of AdamW, warm-up and cosine; log, save, stop when asked."""
+        show: tuple[str, ...] = (),
+    ) -> Iterator[Step]:
+        """The steps of a phase that are left to do, see `loop`; log, save, stop when asked.
+
+        model: what is saved.  part: of it, what is trained; AdamW goes through `steps` steps at
+        `rate`.  show: numbers of the log that are shown on the way.
+        Raises KeyboardInterrupt after the step in which Ctrl-C came, when the state is saved.
+        """
         if self.phase and PHASES.index(phase) < PHASES.index(self.phase):
             return  # done before the run was stopped
         if self.phase != phase:
             self.phase, self.step, self.optimizer_state = phase, 0, {}
-        parameters = list(part.parameters())
-        settings: dict[str, Any] = {"betas": (0.9, 0.99), "weight_decay": 1e-4}
-        settings["fused"] = self.device.type in ("cpu", "cuda")  # one call for all parameters
-        optimizer = torch.optim.AdamW(parameters, rate, **settings)
-        _load_optimizer(optimizer, self.optimizer_state)
-        part.train()
+        optimizer = adamw(part, rate)
+        load_averages(optimizer, self.optimizer_state)
+        schedule = warm_up_and_cosine(optimizer, rate, steps)
         before = self.seconds.get(phase, 0.0)
         began = saved = time.perf_counter()
-        every = max(1, steps // 40, min(10, steps // 10))  # short runs: their rows cost too
-        bar = _Progress(phase, steps, self.step, self.show)
-        with _stop_between_steps() as stop:
-            while self.step < steps:
-                warm = min(1.0, (self.step + 1) / (0.03 * steps))
-                for group in optimizer.param_groups:
-                    cosine = 0.5 * (1 + math.cos(math.pi * self.step / steps))
-                    group["lr"] = rate * warm * (0.02 + 0.98 * cosine)
-                where = f"at step {self.step} of {phase}"
-                try:
-                    loss, numbers = step_loss(self.step)
-                except FloatingPointError as error:  # the codebooks refuse what is not finite
-                    raise FloatingPointError(f"{error}, {where}") from None
-                if not torch.isfinite(loss):
-                    raise FloatingPointError(f"loss is {loss.item()} {where}")
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-                if not torch.isfinite(norm):  # before it reaches the weights, and a saved state
-                    raise FloatingPointError(f"gradient is {norm.item()} {where}")
-                optimizer.step()
-                self.step += 1
+        bar = Progress(phase, steps, self.step, self.show)
+        self.stop.in_loop = True
+        with bar:
+            for step in loop.steps(phase, part, optimizer, schedule, steps, self.step):
+                yield step
+                self.step = step.number + 1
                 now = time.perf_counter()
                 self.seconds[phase] = before + now - began
-                told = None
-                if self.step % every == 0 or self.step == steps:
-                    part.eval()
-                    told = numbers()
-                    self._log(phase, told)
+                if step.told:
+                    self._log(phase, step.numbers)
                     if self.on_log is not None:
                         self.on_log(dict(self.rows[-1]), model)
-                    part.train()
-                bar.update(self.step, {k: told[k] for k in show if k in told} if told else None)
-                if stop.asked or now - saved > SAVE_EVERY or self.step == steps:
+                asked = self.stop.asked
+                if asked or now - saved > SAVE_EVERY or self.step == steps:
                     self.save(model, optimizer)
                     saved = time.perf_counter()
-                if stop.asked:
-                    bar.close()
-                    raise KeyboardInterrupt(f"stopped at step {self.step} of {phase}; state saved")
-        bar.close()
-        part.eval()
+                bar.update(self.step, {k: step.numbers[k] for k in show if k in step.numbers})
+                if asked:
+                    break
+        self.stop.in_loop = False
+        if self.stop.asked:
+            raise KeyboardInterrupt(f"stopped at step {self.step} of {phase}; state saved")
 
     def _log(self, phase: str, numbers: dict) -> None:
         row = {"phase": phase, "step": self.step, "seconds": round(self.seconds[phase], 2)}
@@ -258,81 +278,4 @@ class Run:
             self.rows = found + self.rows
 
     def say(self, text: str) -> None:
-        if self.show:
-            print(text, flush=True)
-
-
-class _Progress:
-    """A bar where somebody watches, and one line per tenth where nobody does."""
-
-    def __init__(self, phase: str, steps: int, start: int, show: bool) -> None:
-        self.phase, self.steps, self.tenth = phase, steps, start * 10 // steps
-        self.show = show
-        watched = show and is_watched()
-        self.bar = tqdm(total=steps, initial=start, desc=phase) if watched else None
-        self.last = ""
-
-    def update(self, step: int, numbers: dict | None) -> None:
-        if numbers:
-            self.last = ", ".join(f"{k} {v:.3g}" for k, v in numbers.items())
-        if self.bar is not None:
-            self.bar.update(step - self.bar.n)
-            if numbers:
-                self.bar.set_postfix_str(self.last)
-        elif self.show and step * 10 // self.steps > self.tenth:
-            self.tenth = step * 10 // self.steps
-            print(f"{self.phase}: step {step} of {self.steps}  {self.last}", flush=True)
-
-    def close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-
-class _Stop:
-    asked = False
-
-
-@contextmanager
-def _stop_between_steps() -> Iterator[_Stop]:
-    """Make the first Ctrl-C a wish, fulfilled after the step at hand; a second acts at once."""
-    stop = _Stop()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # signals reach the main thread only: there, Ctrl-C stays what it was
-        return
-
-    def ask(signum: int, frame: Any) -> None:
-        stop.asked = True
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Averages as they were saved, laid out in memory as their parameters: the fused step asks it.
-
-    It goes through both in the order of the memory, and does not notice when they differ.
-    """
-    if not tensors:
-        return
-    parameters = optimizer.param_groups[0]["params"]
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        i, name = key.split(".", 1)
-        like = parameters[int(i)]
-        if value.shape == like.shape:
-            value = torch.empty_like(like, requires_grad=False).copy_(value)
-        state.setdefault(int(i), {})[name] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-
-
-def _difference(key: str, expected: Any, found: Any) -> str:
-    if isinstance(expected, dict) and isinstance(found, dict):
-        keys = [k for k in expected if found.get(k) != expected[k]]
-        if keys:
-            first = "name" if "name" in keys else keys[0]  # the rest follows from it
-            return _difference(f"{key} {first}", expected[first], found.get(first))
-    return f"expected {key} {expected}, found {found}"
+        say(text, self.show)

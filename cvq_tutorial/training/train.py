@@ -1,14 +1,13 @@
 """Training in two phases: first the autoencoder on images, then the transition on codes.
 
 Codes are computed once between the phases, so the second phase never touches an image. What is
-here is the method: which loss, which numbers. What it learns from is in `training_data`; the loop
-around it, and how a stopped run goes on with the same bits, in `loop`.
+here is the method: which loss, which numbers. What it learns from is in `data`; what is around each
+step in `loop`; how a stopped run goes on with the same bits in `run`.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cvq_tutorial.common.device import half_precision, pick_device
+from cvq_tutorial.common.device import pick_device
 from cvq_tutorial.method.causal_transition import transition_loss
 from cvq_tutorial.method.model import CausalVQ
 from cvq_tutorial.method.prune import prune
@@ -27,17 +26,20 @@ from cvq_tutorial.training.data import (
     encoded_transitions,
     every_action,
     image_batches,
-    training_transitions,
+    training_codes,
+)
+from cvq_tutorial.training.identity import (
+    first_difference,
+    what_a_file_says,
+    what_the_autoencoder_is,
 )
 from cvq_tutorial.training.recipes import Recipe
-from cvq_tutorial.training.run import STATE, Run
+from cvq_tutorial.training.run import Run
 
-# settings that the first phase depends on
-FIRST_PHASE = (
-    "codebooks", "codes", "code_width", "decoder_width", "decoder_blocks", "commitment",
-    "warmup_share", "autoencoder_steps", "autoencoder_batch", "autoencoder_lr", "rule", "slices",
-    "value_weights", "factor_weights", "correlations", "held_out", "resample", "augment",
-)  # fmt: skip
+PICTURE = 10.0  # weight of the squared error of the pictures; the pull to the codes has its own
+SMALL = 1e-3  # weight of the map's mean square, which keeps it near 1 before codebooks hold it
+START_IMAGES = 256  # whose vectors the codebooks start from
+IN_USE = 0.02  # a code counts as used from this share of an even share on
 VALID = 240  # held-out transitions behind the action accuracy in the log, always balanced
 LOOKS = 1440  # fewer where there are many actions: each transition is scored under every one
 
@@ -65,27 +67,17 @@ def train(
     Returns the trained model in evaluation mode.
     A recipe with imbalance (see `sampling`) trains both phases on a data set of
     `recipe.transitions` images and as many transitions, drawn once.
-    Raises ValueError when run_dir holds a run with another world, recipe or seed, or when the
-    recipe's imbalance does not fit the world's factors;
+    One process at a time trains in a folder: one that is at the same run is waited for.
+    Raises ValueError when run_dir holds a run with another world, recipe or seed, or another
+    process trains one there, or when the recipe's imbalance does not fit the world's factors;
     FloatingPointError with phase and step when the loss is not finite; KeyboardInterrupt after
-    Ctrl-C, when the state is saved: the same call resumes.
+    Ctrl-C (or a signal to end, see `held.Stop`), when the state is saved: the same call resumes.
     """
     check_data(world, recipe)
     run = Run(world, recipe, seed, Path(run_dir), pick_device(device), progress, on_log)
-    torch.set_flush_denormal(True)  # denormals make late steps several times slower
-    if run.finished():
-        return checkpoints.load(run.dir, world, device=run.device)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = checkpoints.build(world, recipe).to(run.device)
-    run.resume(model)
-    fit(run, model, autoencoder)
-    how: dict[str, Any] = {"seconds": run.seconds, "bf16": half_precision(run.device)}
-    path = checkpoints.save(run.dir, model, world, recipe, seed, **how)
-    (run.dir / STATE).unlink(missing_ok=True)
-    run.say(f"saved {path.name} and its weights")
-    return model.eval()
+    return run.trained(
+        lambda: checkpoints.build(world, recipe), lambda model: fit(run, model, autoencoder)
+    )
 
 
 def fit(run: Run, model: CausalVQ, autoencoder: str | Path | None = None) -> None:
@@ -102,70 +94,57 @@ def fit(run: Run, model: CausalVQ, autoencoder: str | Path | None = None) -> Non
 
 
 def _train_autoencoder(run: Run, model: CausalVQ) -> None:
-    recipe, auto = run.recipe, model.autoencoder
+    settings, auto = run.recipe.autoencoder, model.autoencoder
     assert auto is not None
-    start = min(int(recipe.warmup_share * recipe.autoencoder_steps), recipe.autoencoder_steps - 1)
+    start = min(int(settings.warmup_share * settings.steps), settings.steps - 1)
     batch = image_batches(run)
-
-    def step_loss(step: int) -> tuple[Tensor, Callable[[], dict]]:
-        images = batch(step, recipe.autoencoder_batch)
-        generator = run.generator(1, step)
-        if step >= start and not auto.quantizer.started:
+    auto.to(memory_format=torch.channels_last)
+    for step in run.steps(
+        "autoencoder", model, auto, settings.steps, settings.lr, show=("psnr", "perplexity")
+    ):
+        images = batch(step.number, settings.batch)
+        generator = run.generator(1, step.number)
+        if step.number >= start and not auto.quantizer.started:
             with torch.no_grad():  # the codebooks start from vectors of the trained encoder
-                z = auto.encoder(batch(step, 256))
+                z = auto.encoder(batch(step.number, START_IMAGES))
                 auto.quantizer.update(z, torch.empty(0), generator)
         with run.autocast():
             out = auto(images)
         mse = (out.images.float() - images).square().mean()
-        loss = 10 * mse
-        if out.quantized is not None:
-            q = out.quantized
-            loss = loss + recipe.commitment * q.commitment
-            if recipe.rule == "gradient":
-                loss = loss + q.codebook
-            auto.quantizer.update(out.encoded.detach(), q.codes, generator)
-        else:  # keep the map near 1 in size while nothing else does
-            loss = loss + 1e-3 * out.encoded.float().square().mean()
-
-        def numbers() -> dict:
-            told = {
-                "loss": loss.item(),
-                "mse": mse.item(),
-                "psnr": -10 * math.log10(max(mse.item(), 1e-10)),
-            }
+        loss = PICTURE * mse
+        if out.quantized is None:
+            loss = loss + SMALL * out.encoded.float().square().mean()
+        else:
+            loss = loss + settings.commitment * out.quantized.commitment
+            if settings.rule == "gradient":
+                loss = loss + out.quantized.codebook
+            auto.quantizer.update(out.encoded.detach(), out.quantized.codes, generator)
+        step.minimise(loss)
+        if step.told:
+            step.log(loss=loss.item(), mse=mse.item(), psnr=psnr(mse.item()))
             if out.quantized is not None:
                 share = auto.quantizer.count / auto.quantizer.count.sum(1, keepdim=True)
                 entropy = -(share * share.clamp_min(1e-12).log()).sum(1)
-                told |= {
-                    "commit": out.quantized.commitment.item(),
-                    "perplexity": float(entropy.exp().mean()),
-                    "used": int((share > 0.02 / auto.quantizer.codes).sum()),
-                }
-            return told
+                step.log(
+                    commit=out.quantized.commitment.item(),
+                    perplexity=float(entropy.exp().mean()),
+                    used=int((share > IN_USE / auto.quantizer.codes).sum()),
+                )
 
-        return loss, numbers
 
-    auto.to(memory_format=torch.channels_last)
-    run.loop(
-        "autoencoder", model, auto, recipe.autoencoder_steps, recipe.autoencoder_lr, step_loss,
-        show=("psnr", "perplexity"),
-    )  # fmt: skip
+def psnr(mse: float) -> float:
+    """Decibels of a mean squared error of pictures in [0, 1], 100 at most."""
+    return -10 * math.log10(max(mse, 1e-10))
 
 
 def same_autoencoder(folder: Path, info: dict, world: Any, recipe: Recipe, seed: int) -> None:
     """Raise ValueError unless `info`, the model.json of a folder, tells of this first phase."""
-    wanted = {"world": checkpoints.placeless(checkpoints.describe(world)), "seed": seed}
-    first_phase = {k: v for k, v in recipe.to_json().items() if k in FIRST_PHASE}
-    if recipe.sampling is not None or recipe.resample:
-        first_phase["transitions"] = recipe.transitions  # the autoencoder's images, too
-    info = info | {"world": checkpoints.placeless(info["world"])}
-    for place, keys in ((info, wanted), (info["recipe"], first_phase)):
-        for key, value in keys.items():
-            if place.get(key) != value:
-                raise ValueError(
-                    f"{folder} trained another autoencoder: expected {key} {value!r}, "
-                    f"found {place.get(key)!r}"
-                )
+    expected = what_the_autoencoder_is(world, recipe, seed)
+    found = what_a_file_says(info)
+    found = {"world": found["world"], "recipe": found["recipe"], "seed": found["seed"]}
+    found["recipe"] = {key: found["recipe"].get(key) for key in expected["recipe"]}
+    if told := first_difference(expected, found):
+        raise ValueError(f"{folder} trained another autoencoder: {told}")
 
 
 def _take_autoencoder(run: Run, model: CausalVQ, folder: Path) -> None:
@@ -186,61 +165,48 @@ def _take_autoencoder(run: Run, model: CausalVQ, folder: Path) -> None:
 
 
 def _train_transition(run: Run, model: CausalVQ) -> None:
-    recipe, transition = run.recipe, model.transition
+    settings, transition = run.recipe.transition, model.transition
     began = time.perf_counter()
     with run.autocast():  # as the autoencoder was trained
-        x, actions, y = encoded_transitions(
-            run.world, model, recipe.transitions, "train", run.seed, recipe.sampling, recipe.augment
-        )
-    chances = None
-    if recipe.resample:
-        _, chances = training_transitions(run.world, recipe, run.seed)
+        x, actions, y, chances = training_codes(run.world, model, run.recipe, run.seed)
     looks = min(VALID, LOOKS // model.n_actions)
     valid = encoded_transitions(run.world, model, looks, "valid", run.seed)
     run.seconds["encode"] = time.perf_counter() - began
     if model.autoencoder is not None and run.phase != "transition" and model.layout == "places":
         transition.start_from(model.autoencoder.quantizer.vectors, run.generator(2, 0))
-    rise = max(1, int(recipe.price_warmup * recipe.transition_steps))
-
-    def step_loss(step: int) -> tuple[Tensor, Callable[[], dict]]:
-        pick = run.numbers(3, step).choice(len(x), recipe.transition_batch, p=chances)
+    rise = max(1, int(settings.price_warmup * settings.steps))
+    for step in run.steps(
+        "transition",
+        model,
+        transition,
+        settings.steps,
+        settings.lr,
+        show=("nll", "action_accuracy"),
+    ):
+        pick = run.numbers(3, step.number).choice(len(x), settings.batch, p=chances)
         pick = torch.from_numpy(pick)
         before, action, after = (t[pick].to(run.device, torch.int64) for t in (x, actions, y))
         before, after = model.to_nodes(before), model.to_nodes(after)
-        price = min(1.0, step / rise)
         with run.autocast():
-            out = transition(before, action, generator=run.generator(3, step))
-        parts = transition_loss(
-            out, after,
-            mask_price=price * recipe.mask_price, edge_price=price * recipe.edge_price,
-        )  # fmt: skip
-        loss = parts.total
-        if recipe.retrieval_weight:
-            loss = loss + recipe.retrieval_weight * _retrieval_loss(
-                run, transition, before[:16], action[:16], after[:16], step
+            out = transition(before, action, generator=run.generator(3, step.number))
+        price = min(1.0, step.number / rise)  # free at first: what is of use must show itself
+        mask_price, edge_price = price * settings.mask_price, price * settings.edge_price
+        parts = transition_loss(out, after, mask_price=mask_price, edge_price=edge_price)
+        step.minimise(parts.total)
+        if step.told:
+            step.log(
+                loss=parts.total.item(),
+                nll=parts.nll.item(),
+                mask_price=mask_price,
+                edge_price=edge_price,
+                set_codes=parts.set_codes.item(),
+                edges_per_set_node=(parts.edges / parts.set_nodes.clamp_min(1e-6)).item(),
+                action_accuracy=_accuracy(model, *valid),
             )
-
-        def numbers() -> dict:
-            return {
-                "loss": loss.item(),
-                "nll": parts.nll.item(),
-                "mask_price": price * recipe.mask_price,
-                "edge_price": price * recipe.edge_price,
-                "set_codes": parts.set_codes.item(),
-                "edges_per_set_node": (parts.edges / parts.set_nodes.clamp_min(1e-6)).item(),
-                "action_accuracy": _accuracy(model, *valid),
-            }
-
-        return loss, numbers
-
-    run.loop(
-        "transition", model, transition, recipe.transition_steps, recipe.transition_lr, step_loss,
-        show=("nll", "action_accuracy"),
-    )  # fmt: skip
-    if recipe.prune_tolerance:
+    if settings.prune_tolerance:
         began = time.perf_counter()
-        held_out = 2 * recipe.prune_transitions * transition.actions
-        known = recipe.sampling and every_action(recipe.sampling, run.world.factors)
+        held_out = 2 * settings.prune_transitions * transition.actions
+        known = run.recipe.sampling and every_action(run.recipe.sampling, run.world.factors)
         x, actions, y = encoded_transitions(
             run.world, model, held_out, "valid", run.seed + 1, known
         )
@@ -250,21 +216,11 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
                 transition,
                 *(model.to_nodes(x.to(run.device, torch.int64)), actions.to(run.device)),
                 model.to_nodes(y.to(run.device, torch.int64)),
-                tolerance=recipe.prune_tolerance,
-                per_action=recipe.prune_transitions,
+                tolerance=settings.prune_tolerance,
+                per_action=settings.prune_transitions,
             )
         run.seconds["prune"] = time.perf_counter() - began
         run.say(f"pruned: {left:.1%} of the possible edges are left")
-
-
-def _retrieval_loss(
-    run: Run, transition: Any, x: Tensor, action: Tensor, y: Tensor, step: int
-) -> Tensor:
-    every = torch.arange(transition.actions, device=x.device).expand(len(x), -1)
-    with run.autocast():
-        out = transition(x, every, generator=run.generator(4, step))
-    likely = out.log_likelihood(y[:, None].expand(-1, transition.actions, -1, -1))
-    return torch.nn.functional.cross_entropy(likely.flatten(2).sum(-1), action)
 
 
 def _accuracy(model: CausalVQ, x: Tensor, actions: Tensor, y: Tensor) -> float:

@@ -77,6 +77,16 @@ def test_transitions_are_single_steps_with_both_ends_in_the_split(split, wrap):
     assert jumps.any() == wrap
 
 
+def test_what_is_left_over_goes_to_factors_drawn_at_random():
+    """Always to the first ones, a small sample would hold more of them than of the others."""
+    extra = np.zeros(4, dtype=np.int64)
+    for seed in range(80):
+        counts = np.bincount(sample_transitions(SPACE, 6, "train", seed).actions % 4, minlength=4)
+        assert sorted(counts) == [1, 1, 2, 2]
+        extra += counts - 1
+    assert extra.sum() == 160 and extra.min() > 20
+
+
 def test_no_image_is_in_two_splits():
     seen = [
         set(SPACE.index(np.concatenate([t.x, t.y])))

@@ -144,9 +144,17 @@ def test_shipping_halves_the_weights_and_refuses_large_ones(tmp_path, monkeypatc
     assert json.loads((made / "model.json").read_text())["made_by"] == "a command"
     one, two = (checkpoints.load_run(folder)[0].state_dict() for folder in (source, made))
     assert all(torch.equal(one[key], two[key]) for key in one)
-    monkeypatch.setattr(shipped, "save_tensors", lambda _: bytes(2_000_001))
+    monkeypatch.setattr(shipped.checkpoints, "pack", lambda _: bytes(2_000_001))
     with pytest.raises(ValueError, match="at most 2000000 bytes to ship, found 2000001"):
         shipped.ship(source, "a command", tmp_path)
+
+
+def test_one_number_in_two_spellings_is_one_folder():
+    names = [
+        shipped.name_of("codes", shipped.recipes.get("lesson", "codes", edge_price=price), 0)
+        for price in (1, 1.0, 2)
+    ]
+    assert names[0] == names[1] != names[2]
 
 
 def test_unknown_names_are_refused_before_any_work(said):

@@ -9,7 +9,7 @@ import pytest
 
 from cvq_tutorial.data.sampling import Sampling
 from cvq_tutorial.method.published import Variant
-from cvq_tutorial.training import checkpoints, recipes
+from cvq_tutorial.training import recipes
 from cvq_tutorial.training.recipes import RECIPES, Recipe, get
 
 
@@ -53,8 +53,10 @@ def test_the_world_differences_name_real_settings():
 
 def test_published_switches_reach_the_transition():
     recipe = get("nano", retrieval="mean", unset="repredict", scores="pair_mlp")
-    assert recipe.variant == Variant(retrieval="mean", unset="repredict", scores="pair_mlp")
-    assert get("nano").variant == Variant()
+    assert recipe.transition.variant == Variant(
+        retrieval="mean", unset="repredict", scores="pair_mlp"
+    )
+    assert get("nano").transition.variant == Variant()
 
 
 def test_imbalance_is_read_from_texts():
@@ -71,7 +73,7 @@ def test_imbalance_is_read_from_texts():
         {"shape": 3, "scale": (0, 1)},
     )
     assert Recipe(**json.loads(json.dumps(recipe.to_json()))) == recipe
-    old = {k: v for k, v in get("lesson").to_json().items() if k not in checkpoints.YOUNGER}
+    old = {k: v for k, v in get("lesson").to_json().items() if k not in recipes.YOUNGER}
     assert Recipe(**old) == get("lesson")
 
 
@@ -100,7 +102,7 @@ def test_unknown_names_get_the_nearest_known_one(call, message):
         ("codes", 2.5, TypeError, "codes: expected int, found 2.5"),
         ("codes", True, TypeError, "codes: expected int, found True"),
         ("codes", "64", TypeError, "codes: expected int, found '64'"),
-        ("codes", 0, ValueError, "codes: must be at least 1, found 0"),
+        ("codes", 0, ValueError, "codes: must be at least 2, found 0"),
         ("transition_steps", -5, ValueError, "transition_steps: must be at least 1, found -5"),
         ("edge_price", "dear", TypeError, "edge_price: expected float, found 'dear'"),
         ("edge_price", -0.1, ValueError, "edge_price: must be finite and not negative"),

@@ -20,7 +20,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save as save_tensors
 
-from cvq_tutorial.common.device import pick_device
+from cvq_tutorial.common.device import flushes_denormals, pick_device
 from cvq_tutorial.common.images import to_float
 from cvq_tutorial.data.transitions import sample_transitions, sample_values, split_of
 from cvq_tutorial.measure.evaluate import evaluate
@@ -38,7 +38,7 @@ from cvq_tutorial.worlds.make import make_world
 CODES = CodesWorld(n_variables=5, n_codes=3, n_actions=4, n_targets=2, seed=1)
 ON_CODES = get(
     "nano", transitions=300, width=16, transition_steps=12, transition_batch=16,
-    prune_tolerance=0.02, prune_transitions=8, retrieval_weight=0.1,
+    prune_tolerance=0.02, prune_transitions=8,
 )  # fmt: skip
 ON_IMAGES = get(
     "nano", codes=8, decoder_width=16, autoencoder_steps=6, autoencoder_batch=4, warmup_share=0.4,
@@ -158,7 +158,7 @@ def test_a_finished_run_is_loaded(kind, whole, monkeypatch, capsys):
 
 
 def test_learning_happens(tmp_path):
-    settings = {"transitions": 2000, "transition_steps": 150, "retrieval_weight": 0.0}
+    settings = {"transitions": 2000, "transition_steps": 150}
     model = run("codes", tmp_path, width=32, transition_batch=32, **settings)
     found = rows(tmp_path)
     assert float(found[-1]["nll"]) < 0.4 * float(found[0]["nll"])
@@ -194,6 +194,65 @@ def test_published_layout_slices_and_rule_can_be_trained(tmp_path):
 def test_codebooks_start_also_when_the_warm_up_takes_all_steps(tmp_path):
     model = run("shapes3d", tmp_path, warmup_share=1.0, transition_steps=1, transitions=20)
     assert model.autoencoder.quantizer.started
+
+
+def test_the_loss_weighs_pictures_by_ten_and_keeps_the_free_map_small(tmp_path, monkeypatch):
+    original, sizes = checkpoints.build, []
+
+    def watched(*arguments):
+        model = original(*arguments)
+        model.autoencoder.register_forward_hook(
+            lambda module, given, out: sizes.append(out.encoded.float().square().mean().item())
+        )
+        return model
+
+    monkeypatch.setattr(checkpoints, "build", watched)
+    run("shapes3d", tmp_path, transition_steps=1, transitions=20)
+    found = [row for row in rows(tmp_path) if row["phase"] == "autoencoder"]
+    assert len(found) == 6 and not found[1]["commit"] and found[2]["commit"]
+    for row, size in zip(found, sizes, strict=False):
+        loss, mse = float(row["loss"]), float(row["mse"])
+        rest = 0.25 * float(row["commit"]) if row["commit"] else 1e-3 * size
+        assert loss == pytest.approx(10 * mse + rest, rel=2e-5) and rest > 1e-4 * loss
+
+
+def test_codes_start_by_what_tells_their_vectors_apart():
+    """A place that all vectors of a codebook share says nothing, however far away it is."""
+    model = checkpoints.build(CODES, ON_CODES).transition
+    vectors = torch.randn(1, 3, 6, generator=torch.Generator().manual_seed(0)).double()
+    started = []
+    for shift in (0.0, 50.0):
+        model.start_from((vectors + shift).float(), torch.Generator().manual_seed(1))
+        started.append((model.code_vectors.clone(), model.mechanism.weight.clone()))
+    for one, two in zip(*started, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-4)
+        assert one.abs().max() > 0.1
+    mean = started[0][0].mean(1)
+    assert mean.abs().max() < 1e-5  # around 0
+
+
+def test_training_leaves_denormals_as_they_were(tmp_path):
+    for name, before in (("a", False), ("b", True)):
+        torch.set_flush_denormal(before)
+        try:
+            run("codes", tmp_path / name, transition_steps=1, prune_tolerance=0)
+            assert flushes_denormals() is before
+        finally:
+            torch.set_flush_denormal(False)
+
+
+def test_transitions_are_drawn_once(tmp_path, monkeypatch):
+    drawn = []
+    once = training_data.sample_transitions
+
+    def counted(space, n, split, *more, **how):
+        drawn.append((split, n))
+        return once(space, n, split, *more, **how)
+
+    monkeypatch.setattr(training_data, "sample_transitions", counted)
+    run("shapes3d", tmp_path, transition_steps=1, **UNEVEN)
+    of_training = [n for split, n in drawn if split == "train" and n > 12]
+    assert of_training == [100]  # and each of the 200 in both directions; 12 are for looking first
 
 
 # --- codes are computed once ----------------------------------------------------------------------
@@ -378,8 +437,8 @@ def test_ctrl_c_everywhere_on_images(whole, tmp_path, monkeypatch):
         (lambda p: in_step(p, 1, ctrl_c), "stopped at step 1 of autoencoder; state saved"),
         (lambda p: in_step(p, 3, ctrl_c), "stopped at step 4 of autoencoder"),
         (lambda p: in_step(p, 2, ctrl_c), f"stopped at step {n} of autoencoder"),  # the last
+        (lambda p: at_call(p, training, "training_codes", 1, ctrl_c), None),
         (lambda p: at_call(p, training, "encoded_transitions", 1, ctrl_c), None),
-        (lambda p: at_call(p, training, "encoded_transitions", 2, ctrl_c), None),
         (lambda p: in_step(p, 2, ctrl_c), "stopped at step 2 of transition"),
         (lambda p: at_call(p, checkpoints, "save", 1, ctrl_c), None),
     ):
@@ -390,7 +449,7 @@ def test_ctrl_c_everywhere_on_images(whole, tmp_path, monkeypatch):
 def test_ctrl_c_everywhere_on_codes(whole, tmp_path, monkeypatch):
     go, n = tmp_path / "run", ON_CODES.transition_steps
     for arrange, message in (
-        (lambda p: at_call(p, training, "encoded_transitions", 1, ctrl_c), None),
+        (lambda p: at_call(p, training, "training_codes", 1, ctrl_c), None),
         (lambda p: in_step(p, 5, ctrl_c), "stopped at step 5 of transition"),
         (lambda p: in_step(p, n - 5, ctrl_c), f"stopped at step {n} of transition"),
         (lambda p: at_call(p, training, "prune", 1, ctrl_c), None),
@@ -407,7 +466,13 @@ def test_a_second_ctrl_c_acts_at_once(whole, tmp_path, monkeypatch):
         raise AssertionError("went on")
 
     monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
-    interrupted("codes", tmp_path / "run", monkeypatch, lambda p: in_step(p, 4, twice), "^$")
+    interrupted(
+        "codes",
+        tmp_path / "run",
+        monkeypatch,
+        lambda p: in_step(p, 4, twice),
+        "^stopped at once; the state of step 3 of transition is saved$",
+    )
     same_end("codes", tmp_path / "run", whole)
 
 
@@ -476,8 +541,8 @@ def test_a_folder_of_another_run_is_refused(kind, whole):
     another = case("codes" if kind == "shapes3d" else "shapes3d")[0]
     for what, asked in (
         ("seed 4, found 3", (world, recipe, 4)),
-        ("recipe width 32, found 16", (world, replace(recipe, width=32), 3)),
-        (f"world name {another.name}, found {kind}", (another, recipe, 3)),
+        ("width 32, found 16", (world, replace(recipe, width=32), 3)),
+        (f"world name '{another.name}', found '{kind}'", (another, recipe, 3)),
     ):
         with pytest.raises(ValueError, match=rf"model\.json is of another run: expected {what}; "):
             train(*asked, whole[kind], progress=False)
@@ -490,7 +555,7 @@ def test_the_state_of_another_run_is_refused(tmp_path, monkeypatch):
     before = (go / STATE).read_bytes()
     with pytest.raises(ValueError, match=r"is of another run: expected seed 4, found 3; choose"):
         run("codes", go, seed=4)
-    with pytest.raises(ValueError, match=r"expected recipe edge_price 0.5, found 0"):
+    with pytest.raises(ValueError, match=r"expected edge_price 0.5, found 0"):
         run("codes", go, edge_price=0.5)
     assert (go / STATE).read_bytes() == before
 
@@ -668,7 +733,7 @@ def test_fewer_held_out_transitions_are_looked_at_where_there_are_many_actions(
 
     monkeypatch.setattr(training, "encoded_transitions", counted)
     run("images", tmp_path)
-    assert asked == [("train", ON_IMAGES.transitions), ("valid", wanted)]
+    assert asked == [("valid", wanted)]
 
 
 def test_training_data_are_encoded_in_the_precision_of_training_and_held_out_ones_are_not(
@@ -676,15 +741,16 @@ def test_training_data_are_encoded_in_the_precision_of_training_and_held_out_one
 ):
     monkeypatch.setattr(loop, "half_precision", lambda device: True)
     asked = []
-    once = training.encoded_transitions
+    for name in ("training_codes", "encoded_transitions"):
+        once = getattr(training, name)
 
-    def counted(world, model, n, split, *more):
-        asked.append((split, torch.is_autocast_enabled("cpu")))
-        return once(world, model, n, split, *more)
+        def counted(*arguments, name=name, once=once):
+            asked.append((name, torch.is_autocast_enabled("cpu")))
+            return once(*arguments)
 
-    monkeypatch.setattr(training, "encoded_transitions", counted)
+        monkeypatch.setattr(training, name, counted)
     run("images", tmp_path)
-    assert asked == [("train", True), ("valid", False)]
+    assert asked == [("training_codes", True), ("encoded_transitions", False)]
 
 
 def test_a_run_whose_edges_are_drawn_by_chance_is_repeated_to_the_bit(tmp_path):
