@@ -25,8 +25,9 @@ import torch
 from torch import Tensor, nn
 
 from cvq_tutorial.baselines import networks
+from cvq_tutorial.common.checks import whole_number
 from cvq_tutorial.common.device import pick_device
-from cvq_tutorial.common.images import check_images
+from cvq_tutorial.common.images import check_images, psnr
 from cvq_tutorial.method.autoencoder import QuantizedAutoencoder
 from cvq_tutorial.method.codebooks import Quantizer
 from cvq_tutorial.training.checkpoints import CheckpointError, fill
@@ -155,10 +156,7 @@ class VAE(nn.Module):
 
 def check_latent(latent: int) -> None:
     """Raise TypeError or ValueError unless it is a number of latents."""
-    if isinstance(latent, bool) or not isinstance(latent, int):
-        raise TypeError(f"latent must be an integer, found {latent!r}")
-    if latent < 1:
-        raise ValueError(f"latent must be at least 1, found {latent}")
+    whole_number("latent", latent)
 
 
 def check_beta(beta: float) -> None:

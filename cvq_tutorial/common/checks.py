@@ -21,10 +21,12 @@ def close_match(kind: str, name: object, names: Iterable[str]) -> str:
     return f"unknown {kind} {name!r};{hint} known: {', '.join(names)}"
 
 
-def whole_number(name: str, value: Any, least: int = 1) -> int:
-    """`value` as an int of at least `least`; TypeError or ValueError else."""
+def whole_number(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
+    """`value` as an int of at least `least`, and at most `most`; TypeError or ValueError else."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an integer, found {value!r}")
+    if most is not None and not least <= value <= most:
+        raise ValueError(f"{name} must lie in {least}..{most}, found {value}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, found {value}")
     return int(value)

@@ -28,7 +28,7 @@ from IPython.display import Image as StoredImage
 from torch import Tensor
 
 from cvq_tutorial.common.checks import close_match
-from cvq_tutorial.common.images import to_float
+from cvq_tutorial.common.images import psnr, to_float
 from cvq_tutorial.draw.sheets import Sheet
 from cvq_tutorial.worlds.world import ImageWorld, is_world
 
@@ -279,4 +279,4 @@ def middle_values(world: ImageWorld) -> tuple[int, ...]:
 
 def psnr_text(a: Tensor, b: Tensor) -> str:
     error = float((a.float() - b.float()).square().mean())
-    return f"{-10 * np.log10(max(error, 1e-10)):.1f} dB"
+    return f"{psnr(error):.1f} dB"

@@ -74,8 +74,7 @@ def bootstrap(
     array = np.asarray(values, dtype=np.float64)
     if array.ndim == 0 or len(array) == 0:
         raise ValueError(f"values must have at least one row, found shape {array.shape}")
-    if n < 1:
-        raise ValueError(f"n must be at least 1, found {n}")
+    whole_number("n", n)
     rng = np.random.default_rng(seed)
     of = np.mean if statistic is None else statistic
     draws = [of(array[rng.integers(len(array), size=len(array))]) for _ in range(n)]

@@ -115,8 +115,7 @@ def pairs_at(
     no pair has this distance.
     """
     n, wanted = whole_number("n", n), split_id(split)
-    if isinstance(distance, bool) or not isinstance(distance, (int, np.integer)) or distance < 0:
-        raise ValueError(f"distance must be an integer of at least 0, found {distance!r}")
+    distance = whole_number("distance", distance, 0)
     rng = np.random.default_rng([seed, wanted, int(distance)])
     pairs: list[tuple[Values, Values]] = []
     for tried in range(DRAWS * n):

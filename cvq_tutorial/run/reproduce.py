@@ -25,7 +25,7 @@ from IPython.display import Image, display
 
 from cvq_tutorial import draw
 from cvq_tutorial.common.arrays import EDGE_AT
-from cvq_tutorial.common.checks import close_match
+from cvq_tutorial.common.checks import close_match, whole_number
 from cvq_tutorial.common.device import pick_device
 from cvq_tutorial.common.files import write_atomic
 from cvq_tutorial.common.folders import PROJECT_ROOT, prepare_folder
@@ -92,8 +92,7 @@ def plan(
     """
     if world not in world_names():
         raise ValueError(close_match("world", world, world_names()))
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ValueError(f"a seed is an integer of 0 or more, found {seed!r}")
+    seed = whole_number("seed", seed, 0)
     if isinstance(overrides, str):
         overrides = literal(overrides) if overrides.strip() else {}
     named = isinstance(overrides, Mapping) and all(isinstance(name, str) for name in overrides)

@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from cvq_tutorial.common.checks import whole_number
 from cvq_tutorial.worlds.factors import NO_ACTION, split_id, split_of_keys
 
 _LARGEST_TABLE = 100_000  # settings of the parents of one target
@@ -75,12 +76,12 @@ class CodesWorld:
     _tables: np.ndarray = field(init=False, repr=False, compare=False)  # (A, N, K**P)
 
     def __post_init__(self) -> None:
-        _check_range("n_variables", self.n_variables, 1, 4096)
-        _check_range("n_codes", self.n_codes, 2, 4096)
-        _check_range("n_actions", self.n_actions, 1, 4096)
-        _check_range("n_targets", self.n_targets, 1, self.n_variables)
-        _check_range("max_parents", self.max_parents, 1, self.n_variables)
-        _check_range("seed", self.seed, 0, 2**63 - 1)
+        whole_number("n_variables", self.n_variables, 1, 4096)
+        whole_number("n_codes", self.n_codes, 2, 4096)
+        whole_number("n_actions", self.n_actions, 1, 4096)
+        whole_number("n_targets", self.n_targets, 1, self.n_variables)
+        whole_number("max_parents", self.max_parents, 1, self.n_variables)
+        whole_number("seed", self.seed, 0, 2**63 - 1)
         if not isinstance(self.noise, (int, float)) or not 0 <= self.noise <= 1:
             raise ValueError(f"noise: expected a probability in [0, 1], found {self.noise!r}")
         if self.n_codes**self.max_parents > _LARGEST_TABLE:
@@ -196,7 +197,7 @@ class CodesWorld:
             ValueError: unknown split, negative n, or a world so small that the split is empty.
         """
         wanted = split_id(split)
-        _check_range("n", n, 0, 2**40)
+        whole_number("n", n, 0, 2**40)
         rng = (
             seed if isinstance(seed, np.random.Generator) else np.random.default_rng([seed, wanted])
         )
@@ -247,10 +248,3 @@ def _keys(x: np.ndarray, actions: np.ndarray) -> np.ndarray:
         keys = keys * np.uint64(0x100000001B3) + column.astype(np.uint64) + np.uint64(1)
         keys ^= keys >> np.uint64(29)
     return keys
-
-
-def _check_range(name: str, value: object, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: expected an integer, found {value!r}")
-    if not low <= value <= high:
-        raise ValueError(f"{name}: expected {low}..{high}, found {value}")

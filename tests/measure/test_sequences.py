@@ -88,8 +88,8 @@ def test_pairs_are_refused_where_there_are_none():
     ):
         sequences.pairs_at(WORLD, 30, 3)
     for arguments, message, error in (
-        ((-1, 3), "distance must be an integer of at least 0, found -1", ValueError),
-        ((1.0, 3), "distance must be an integer of at least 0, found 1.0", ValueError),
+        ((-1, 3), "distance must be at least 0, found -1", ValueError),
+        ((1.0, 3), "distance must be an integer, found 1.0", TypeError),
         ((1, 0), "n must be at least 1, found 0", ValueError),
         ((1, 3, 0, "tests"), "unknown split 'tests'; did you mean 'test'", ValueError),
     ):
