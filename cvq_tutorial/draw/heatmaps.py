@@ -34,6 +34,7 @@ from cvq_tutorial.draw.style import (
 )
 
 ANNOTATE_UP_TO = 12  # nodes whose probabilities can still be read as numbers
+MOST_CELLS = 1024  # in a row: more than the picture has pixels
 WHITE_TO_AMBER = LinearSegmentedColormap.from_list("set", ["#ffffff", "#f6d57a", "#8a5a00"])
 WHITE_TO_BLUE = LinearSegmentedColormap.from_list("share", ["#ffffff", "#9ecae1", "#08306b"])
 
@@ -73,7 +74,8 @@ def graph_matrix(
         never used, are hatched and not counted.
     mask: (N,) probability that the action sets the node, drawn along both axes; without `set_nodes`
         the nodes of at least 0.5 are the set ones.
-    Up to 12 nodes the probabilities are written into the cells, edges in bold.
+    Up to 12 nodes the probabilities are written into the cells, edges in bold. Of more than 1,024
+    nodes a cell is a block of edges, as likely as the likeliest of them that is used.
     """
     import seaborn  # here: it brings pandas and pyplot, two seconds that only this figure needs
 
@@ -86,13 +88,20 @@ def graph_matrix(
         set_nodes = counts(chance)
     is_set = as_marks(set_nodes, n_nodes, "set_nodes")
     annotate = n_nodes <= ANNOTATE_UP_TO
+    block = -(-n_nodes // MOST_CELLS)
+    cells, hatch = matrix, ~is_set
+    if block > 1:
+        first = np.arange(0, n_nodes, block)
+        cells = np.maximum.reduceat(np.where(is_set, matrix, 0.0), first, axis=0)
+        cells = np.maximum.reduceat(cells, first, axis=1)
+        hatch = ~np.logical_or.reduceat(is_set, first)
 
     figure = Picture(6.2, 5.6)
     axes = figure.add_subplot()
     seaborn.heatmap(
-        matrix,
+        cells,
         ax=axes,
-        mask=np.broadcast_to(~is_set, matrix.shape),
+        mask=np.broadcast_to(hatch, cells.shape),
         vmin=0,
         vmax=1,
         cmap=threshold_ramp(limit),
@@ -111,15 +120,16 @@ def graph_matrix(
     bar.axhline(limit, color=INK, linewidth=1.2)
     for text, probability in zip(axes.texts, matrix[:, is_set].ravel(), strict=False):
         text.set_fontweight("bold" if probability >= limit else "normal")
-    for column in np.flatnonzero(~is_set).tolist():
-        axes.add_patch(
-            Rectangle((column, 0), 1, n_nodes, fill=False, edgecolor="#c4c4c4", hatch="////", lw=0)
-        )
+    for column in np.flatnonzero(hatch).tolist():
+        strip = Rectangle((column, 0), 1, len(cells), fill=False, edgecolor="#c4c4c4", lw=0)
+        strip.set_hatch("////")
+        axes.add_patch(strip)
     step = 1 if n_nodes <= 24 else 8 if n_nodes <= 64 else -(-n_nodes // 80) * 10
     ticks_at = np.arange(0, n_nodes, step)
     long = max(len(labels[i]) for i in ticks_at) > 3
-    axes.set_xticks(ticks_at + 0.5, [labels[i] for i in ticks_at], rotation=90 if long else 0)
-    axes.set_yticks(ticks_at + 0.5, [labels[i] for i in ticks_at], rotation=0)
+    middle = ticks_at / block + 0.5
+    axes.set_xticks(middle, [labels[i] for i in ticks_at], rotation=90 if long else 0)
+    axes.set_yticks(middle, [labels[i] for i in ticks_at], rotation=0)
     for side in axes.spines.values():
         side.set(visible=True, color="#999999")
     axes.set(xlabel="effect j (column)", ylabel="cause i (row)")
@@ -128,7 +138,9 @@ def graph_matrix(
     edges = (matrix >= limit) & is_set[None, :]
     figure.suptitle(title)
     note = edges_shown(int(edges.sum()), int(edges.sum()), limit)
-    hatched = "; hatched: not set by the action" if not is_set.all() else ""
+    if block > 1:
+        note += f"; a cell is the likeliest of {block} x {block} edges"
+    hatched = "; hatched: not set by the action" if hatch.any() else ""
     amber = "amber, top and right: probability that the action sets the node\n"
     head = f"{ORIENTATION}{hatched}\n{amber if chance is not None else ''}{note}"
     axes.set_title(head, fontsize=8, pad=14 if chance is not None else 5)

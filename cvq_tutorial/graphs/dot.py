@@ -26,7 +26,7 @@ from cvq_tutorial.common.arrays import counts
 GRAMMAR = r"""
 start: graph+
 graph: STRICT? KIND id? block ";"?
-block: "{" (_statement ";"?)* "}"
+block: "{" (_statement | ";")* "}"
 _statement: setting | default | chain
 setting: id "=" value
 default: (GRAPH | NODE | EDGE) attributes+

@@ -183,6 +183,21 @@ def test_1024_nodes_are_drawn():
     assert "1024 nodes" in draw.graph_matrix(graph).summary
 
 
+def test_a_matrix_of_more_nodes_than_pixels_is_drawn_in_blocks_and_says_so():
+    edges = np.zeros((2050, 2050))
+    edges[2049, 5] = edges[2049, 3] = 0.9  # in one cell, and both are counted
+    edges[0, 9:12] = 1.0  # into nodes that are not set
+    set_by = np.ones(2050)
+    set_by[9:12] = 0.0
+    figure = draw.graph_matrix(CausalGraph(edges, set_by=set_by))
+    cells = figure.axes[0].collections[0].get_array()
+    assert cells.shape == (684, 684) and np.argwhere(cells.filled(0) > 0).tolist() == [[683, 1]]
+    assert cells.mask[:, 3].all() and cells.mask.sum() == 684
+    for text in (figure.summary, figure.axes[0].get_title()):
+        assert "2 of 2 edges" in text and "a cell is the likeliest of 3 x 3 edges" in text
+    assert "a cell is" not in draw.graph_matrix(np.eye(3)).summary
+
+
 # A CausalGraph is a graph to every figure --------------------------------------------------------
 
 

@@ -1,0 +1,129 @@
+"""Whatever stands in a graph file: another spelling of the same graph, or one typed line."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cvq_tutorial.graphs import files
+from cvq_tutorial.graphs.graph import CausalGraph
+
+FORMS = ["dot", "graphml", "gml", "json", "csv"]
+PLAIN = settings(
+    max_examples=200,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+TEXT = st.text(
+    st.characters(exclude_categories=["Cc", "Cs", "Cn"], include_characters="\n\t"), min_size=1
+)
+NUMBER = st.one_of(st.just(0.0), st.floats(1e-12, 1.0))
+
+
+@st.composite
+def graphs(draw) -> CausalGraph:
+    names = draw(st.lists(TEXT, min_size=1, max_size=4, unique=True))
+    n = len(names)
+    edges = draw(st.lists(NUMBER, min_size=n * n, max_size=n * n))
+    set_by = draw(st.none() | st.lists(NUMBER, min_size=n, max_size=n))
+    return CausalGraph(
+        np.reshape(edges, (n, n)),
+        names,
+        action=draw(st.none() | TEXT),
+        n=draw(st.integers(1, 10**6)),
+        set_by=None if set_by is None else np.array(set_by),
+        limit=draw(st.floats(0.01, 1.0)),
+    )
+
+
+def same(one: CausalGraph, two: CausalGraph) -> bool:
+    return one.names == two.names and np.array_equal(one.edges, two.edges)
+
+
+def read(data: bytes, form: str) -> CausalGraph | None:
+    """The graph, or None after one typed line."""
+    try:
+        return files.loads(data, form)
+    except (ValueError, TypeError) as error:
+        assert str(error).startswith(f"no causal graph can be read from this {form}: ")
+        assert "\n" not in str(error)
+        return None
+
+
+@pytest.mark.parametrize("form", [*FORMS, "npz"])
+@PLAIN
+@given(graph=graphs())
+def test_what_is_written_is_read_as_it_was(form, graph):
+    again = files.loads(files.dumps(graph, form), form)
+    assert same(graph, again)
+    assert (graph.set_by is None) == (again.set_by is None)
+    assert graph.set_by is None or np.array_equal(graph.set_by, again.set_by)
+    if form != "csv":
+        assert (graph.action, graph.n, graph.limit) == (again.action, again.n, again.limit)
+
+
+@pytest.mark.parametrize("form", [*FORMS, "npz", "dagitty"])
+@PLAIN
+@given(
+    data=st.binary(max_size=200) | st.text(max_size=200).map(lambda t: t.encode("utf-8", "replace"))
+)
+def test_any_bytes_are_one_line(form, data):
+    read(data, form)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@PLAIN
+@given(graph=graphs(), place=st.floats(0, 1), length=st.integers(1, 40))
+def test_a_file_that_lost_a_piece_has_no_edge_that_it_had_not(form, graph, place, length):
+    data = files.dumps(graph, form).decode()
+    at = int(place * len(data))
+    again = read((data[:at] + data[at + length :]).encode(), form)
+    if again is not None and set(again.names) <= set(graph.names):
+        number = [graph.index(name) for name in again.names]
+        assert not ((again.edges > 0) & (graph.edges[np.ix_(number, number)] == 0)).any()
+
+
+@pytest.mark.parametrize("form", FORMS)
+@PLAIN
+@given(graph=graphs(), place=st.floats(0, 1), other=st.text(max_size=6))
+def test_a_file_with_something_in_it_is_a_graph_or_one_line(form, graph, place, other):
+    data = files.dumps(graph, form).decode()
+    at = int(place * len(data))
+    again = read((data[:at] + other + data[at:]).encode("utf-8", "replace"), form)
+    assert again is None or np.isfinite(again.edges).all()
+
+
+STATEMENTS = [
+    ("x -> y", [("x", "y")]),
+    ("x -> y [dir=back]", [("y", "x")]),
+    ("x -> y [dir=both, arrowtail=none]", [("x", "y")]),
+    ("x -> y -> z", [("x", "y"), ("y", "z")]),
+    ("{x y} -> z", [("x", "z"), ("y", "z")]),
+    ("z -> {x; y}", [("z", "x"), ("z", "y")]),
+    ("subgraph s { z -> y }", [("z", "y")]),
+    ("subgraph { edge [dir=back]; z -> y }", [("y", "z")]),
+    ("x [label=x]", []),
+    ("{rank=same; x; z}", []),
+    ("/* z -> x */", []),
+    ("x -> y [dir=none]", None),
+    ("x -> y [style=invis]", None),
+    ("x -- y", None),
+]
+
+
+@PLAIN
+@given(st.lists(st.sampled_from(STATEMENTS), min_size=1, max_size=5), st.sampled_from([" ", ";\n"]))
+def test_statements_of_dot_mean_what_their_picture_shows(statements, between):
+    text = "digraph { x y z " + between.join(said for said, _ in statements) + " }"
+    wanted = [edge for _, edges in statements for edge in edges or []]
+    graph = read(text.encode(), "dot")
+    if any(edges is None for _, edges in statements) or len(set(wanted)) < len(wanted):
+        assert graph is None
+    else:
+        assert graph is not None
+        found = {(graph.names[i], graph.names[j]) for i, j in np.argwhere(graph.edges > 0)}
+        assert found == set(wanted)
