@@ -18,7 +18,7 @@ _ROOMS = {
     ),
     "worlds.tables": (
         "worlds.attributes=world worlds.attribute_files=files "
-        "worlds.attribute_text=text worlds.attribute_pairs=pairs "
+        "worlds.attribute_text=read worlds.attribute_pairs=pairs "
         "worlds.attribute_space=space"
     ),
     "worlds.inspect": "worlds.check=check worlds.check_report=report worlds.check_table=table",

@@ -21,6 +21,6 @@ __getattr__, __dir__, __all__ = lazy(
         "dsprites": "DSprites",
         "causal_shapes3d": "CausalShapes3D",
         "inspect": "check_folder",
-        "tables": "AttributeWorld pair_report",
+        "tables": "PictureWorld pair_report",
     },
 )

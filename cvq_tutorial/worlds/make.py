@@ -22,7 +22,7 @@ from cvq_tutorial.worlds.files import cars3d, dsprites_file, mpi3d, shapes3d_fil
 from cvq_tutorial.worlds.shapes3d import Shapes3D
 from cvq_tutorial.worlds.sprites import Sprites
 from cvq_tutorial.worlds.tables import world as attributes
-from cvq_tutorial.worlds.tables.files import CELEBA
+from cvq_tutorial.worlds.tables.find import CELEBA
 from cvq_tutorial.worlds.world import World
 
 _WORLDS: dict[str, Callable[..., Any]] = {
@@ -30,7 +30,8 @@ _WORLDS: dict[str, Callable[..., Any]] = {
     "codes": CodesWorld,
     "sprites": Sprites,
     "dsprites": DSprites,
-    "faces": attributes.AttributeWorld,
+    "faces": attributes.faces_world,
+    "pictures": attributes.pictures_world,
     "causal_shapes3d": CausalShapes3D,
     "shapes3d_file": shapes3d_file.shapes3d_file_world,
     "dsprites_file": dsprites_file.dsprites_file_world,

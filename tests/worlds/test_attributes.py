@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import tracemalloc
+from dataclasses import replace as replace_fields
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,14 @@ from cvq_tutorial.training.recipes import get
 from cvq_tutorial.training.train import train
 from cvq_tutorial.worlds.inspect.check import check_folder as check
 from cvq_tutorial.worlds.pictures import Pictures, area_weights, decode, kind_of, square
-from cvq_tutorial.worlds.tables.files import find_table, read_known_pairs, read_table
-from cvq_tutorial.worlds.tables.pairs import FoundPairs, choose, finders
+from cvq_tutorial.worlds.tables.choose import choose, identifier
+from cvq_tutorial.worlds.tables.columns import Column
+from cvq_tutorial.worlds.tables.files import AttributeTable, read_table
+from cvq_tutorial.worlds.tables.find import find_table
+from cvq_tutorial.worlds.tables.known import read_known_pairs
+from cvq_tutorial.worlds.tables.pairs import FoundPairs, finders
 from cvq_tutorial.worlds.tables.space import pair_report
-from cvq_tutorial.worlds.tables.world import STAND_IN, AttributeWorld, identifier
+from cvq_tutorial.worlds.tables.world import STAND_IN, PictureWorld, faces_world
 
 NAMES = ("5_o_Clock", "Hat", "Smiling", "Young", "Tall")
 WORDS = {0: "-1", 1: " 1"}
@@ -75,6 +80,15 @@ def split_evenly(n: int) -> np.ndarray:
     return np.arange(n) * 3 // n
 
 
+def other_values(table: AttributeTable, values: np.ndarray, names: tuple) -> AttributeTable:
+    """The table with other columns of yes and no."""
+    columns = tuple(
+        Column(name, "yes/no", ("no", "yes"), codes=values[:, i].astype(np.int16))
+        for i, name in enumerate(names)
+    )
+    return replace_fields(table, names=names, values=values, columns=columns)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     values = table_of(240)
@@ -82,16 +96,16 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def world(folder) -> AttributeWorld:
-    return AttributeWorld(folder, attributes=NAMES[:4])
+def world(folder) -> PictureWorld:
+    return faces_world(folder, attributes=NAMES[:4])
 
 
 @pytest.fixture(scope="module")
-def real() -> AttributeWorld:
+def real() -> PictureWorld:
     """The drawn faces in CelebA's layout, where they are."""
     if not (data_root() / "celeba_style").is_dir():
         pytest.skip("no celeba_style folder")
-    return AttributeWorld(data_root() / "celeba_style")
+    return faces_world(data_root() / "celeba_style")
 
 
 def replace(path: Path, old: str, new: str) -> None:
@@ -320,7 +334,7 @@ def test_weights_say_how_often_an_attribute_comes(world):
 
 def test_what_else_differs_is_counted(folder):
     """Tall goes with Hat: whoever puts a hat on one person and takes another's photo changes it."""
-    some = AttributeWorld(folder, attributes=("Hat", "Smiling", "Young"), nearest="none").factors
+    some = faces_world(folder, attributes=("Hat", "Smiling", "Young"), nearest="none").factors
     report = pair_report(some, "train", 3000)
     hat, smile, _ = report.others
     assert (report.n_others, report.names) == (2, ("Hat", "Smiling", "Young"))
@@ -329,7 +343,7 @@ def test_what_else_differs_is_counted(folder):
     values = table_of(240)[pairs[:, :, -1]]
     slow = [sum(a[c] != b[c] for c in (0, 4)) for a, b in values]
     assert np.array_equal(some.others_differ(pairs), slow)
-    near = pair_report(AttributeWorld(folder, attributes=("Hat", "Smiling", "Young")).factors)
+    near = pair_report(faces_world(folder, attributes=("Hat", "Smiling", "Young")).factors)
     assert near.others.mean() < report.others.mean() and near.atomic.mean() > report.atomic.mean()
     assert "of the 2 others" in str(report) and f"{report.others.mean():.2f}" in str(report)
     assert len(str(report).splitlines()) == 5
@@ -338,14 +352,13 @@ def test_what_else_differs_is_counted(folder):
 
 
 def test_the_nearest_in_pixels_is_nearer_in_pixels(folder):
-    def gap(world: AttributeWorld) -> float:
+    def gap(world: PictureWorld) -> float:
         pairs, _ = world.factors.sample_pairs(200, "train", np.random.default_rng(0))
         x, y = (world.render(pairs[:, end]).astype(float) for end in (0, 1))
         return float(((x - y) ** 2).mean())
 
     near, free = (
-        AttributeWorld(folder, attributes=NAMES[:4], nearest=nearest)
-        for nearest in ("pixels", "none")
+        faces_world(folder, attributes=NAMES[:4], nearest=nearest) for nearest in ("pixels", "none")
     )
     assert gap(near) < 0.9 * gap(free)
 
@@ -355,7 +368,7 @@ def test_rare_attributes_are_left_out_with_a_reason_or_refused_by_name(tmp_path)
     values[:, 3:] = 0
     values[5, 3] = 1  # one picture of train
     celeba(tmp_path, values, split_evenly(90))
-    world = AttributeWorld(tmp_path)
+    world = faces_world(tmp_path)
     assert set(world.left_out) == {"Young"}
     assert "in valid 0 of 30 pictures have it" in world.left_out["Young"]
     assert world.factors.names == ("_5_o_Clock", "Hat", "Smiling")
@@ -363,30 +376,27 @@ def test_rare_attributes_are_left_out_with_a_reason_or_refused_by_name(tmp_path)
     with pytest.raises(
         ValueError, match="no pair for attribute 'Young': in valid 0 of 30 pictures"
     ):
-        AttributeWorld(tmp_path, attributes=["Hat", "Young"])
+        faces_world(tmp_path, attributes=["Hat", "Young"])
 
 
 def test_of_two_attributes_that_go_together_one_stays(folder):
     """Neither has a pair while the other must agree; without one of them there are many."""
-    table = read_table(folder)
     values = np.array([[0, 0, 1]] * 130 + [[1, 1, 0]] * 80 + [[1, 0, 0]] * 30, dtype=np.uint8)
-    object.__setattr__(table, "values", values[np.random.default_rng(0).permutation(240)])
-    object.__setattr__(table, "names", ("dark", "smiling", "bright"))
+    values = values[np.random.default_rng(0).permutation(240)]
+    table = other_values(read_table(folder), values, ("dark", "smiling", "bright"))
     columns, left_out = choose(table, None)
     assert len(columns) == 2 and 1 in columns
     assert len(left_out) == 1 and "smiling" not in left_out
 
 
 def test_at_most_the_ten_most_even_attributes_are_chosen(folder):
-    table = read_table(folder)
     rng = np.random.default_rng(0)
     chances = np.linspace(0.5, 0.94, 12)
     wide = (rng.random((4000, 12)) < chances).astype(np.uint8)
-    object.__setattr__(table, "values", wide)
-    object.__setattr__(table, "split", np.zeros(4000, dtype=np.uint8))
-    object.__setattr__(table, "names", tuple(f"a{i}" for i in range(12)))
-    columns, left_out = choose(table, None)
-    assert columns == list(range(10)) and left_out == {}
+    table = other_values(read_table(folder), wide, tuple(f"a{i}" for i in range(12)))
+    columns, left_out = choose(replace_fields(table, split=np.zeros(4000, dtype=np.uint8)), None)
+    assert columns == list(range(10)) and set(left_out) == {"a10", "a11"}
+    assert all("not among the 10" in why and "--factors" in why for why in left_out.values())
 
 
 def test_known_pairs_are_taken_from_the_list(folder, tmp_path):
@@ -436,21 +446,21 @@ def test_values_without_a_number_show_the_first_picture_with_them(world):
 def test_a_combination_without_a_picture_is_told(tmp_path):
     values = np.array([[0, 0, 0, 0, 0], [1, 0, 0, 0, 0], [0, 1, 0, 0, 0]] * 3)
     celeba(tmp_path, values, np.repeat([0, 1, 2], 3))
-    world = AttributeWorld(tmp_path, attributes=["Hat", "5_o_Clock"])
+    world = faces_world(tmp_path, attributes=["Hat", "5_o_Clock"])
     with pytest.raises(ValueError, match="exactly Hat, _5_o_Clock: 3 of 4 combinations have one"):
         world.render(np.array([[1, 1]]))
 
 
 def test_options_make_the_world_again(world, folder, monkeypatch):
-    again = AttributeWorld(**world.options)
+    again = faces_world(**world.options)
     assert again == world and again.fingerprint == world.fingerprint
     assert again.options == world.options
-    other = AttributeWorld(folder, attributes=["Hat"], nearest="pixels", candidates=4, crop=40)
-    assert AttributeWorld(**other.options) == other != world
+    other = faces_world(folder, attributes=["Hat"], nearest="pixels", candidates=4, crop=40)
+    assert faces_world(**other.options) == other != world
     monkeypatch.setenv("CVQ_DATA", str(folder.parent))
-    assert AttributeWorld(folder.name, attributes=NAMES[:4]) == world
+    assert faces_world(folder.name, attributes=NAMES[:4]) == world
     monkeypatch.setenv("CVQ_DATA", str(folder))
-    unnamed = AttributeWorld(attributes=NAMES[:4])
+    unnamed = faces_world(attributes=NAMES[:4])
     assert "root" not in unnamed.options and unnamed.data.fingerprint == world.fingerprint
     moved = pickle.loads(pickle.dumps(world))
     rows = world.factors.rows(np.arange(5))
@@ -480,7 +490,7 @@ def test_found_pairs_of_the_drawn_faces_are_the_known_ones(real):
     )
     assert "Draftbit" in real.credit and real.factors.n_factors == 23
     assert "_5_o_Clock_Shadow" in real.factors.names and real.left_out == {}
-    found = AttributeWorld(
+    found = faces_world(
         real.data.source.parent, attributes=real.attributes, pairs="found", same_identity=True
     )
     for split in ("train", "valid", "test"):
@@ -497,8 +507,8 @@ def test_found_pairs_of_the_drawn_faces_are_the_known_ones(real):
 def test_ten_attributes_of_the_drawn_faces_are_not_atomic(real):
     """What the released code calls one action, counted; the nearest partner is nearer."""
     root = real.data.source.parent
-    free = pair_report(AttributeWorld(root, pairs="found", nearest="none").factors)
-    near = pair_report(AttributeWorld(root, pairs="found").factors)
+    free = pair_report(faces_world(root, pairs="found", nearest="none").factors)
+    near = pair_report(faces_world(root, pairs="found").factors)
     assert free.n_others == 30 and 1.2 < free.others.mean() < 1.6 and free.atomic.mean() < 0.3
     assert near.others.mean() < 0.5 and near.atomic.mean() > 0.6
 
@@ -610,7 +620,8 @@ SIX[:, 0], SIX[0, 2] = [1, 0, 1, 0, 1, 0], 0  # what the bad lists below are mad
          "line 4: 5_o_Clock: expected 1 or -1 (or 0), found '2'"),
         (LIST, "000002.jpg -1", "000002.jpg 0", ": expected -1 and 1, or 0 and 1, found both: "
          "5_o_Clock is 0 in line 4, Smiling is -1 in line 3"),
-        (LIST, "000005.jpg", "000009.jpg", "line 7: 000009.jpg is not in FOLDER/img_align_celeba"),
+        (LIST, "000005.jpg", "000009.jpg", "line 7: 000009.jpg is not in FOLDER/img_align_celeba: "
+         "missing='drop' (--missing drop) leaves such rows out"),
         (LIST, "000005.jpg", "000003.jpg", "line 7: 000003.jpg was already in line 5"),
         (LIST, "000005.jpg", "../a.jpg", "line 7: '../a.jpg' is no name inside a folder"),
         ("list_eval_partition.txt", "000002.jpg 0", "000002.jpg 5",
@@ -625,7 +636,7 @@ SIX[:, 0], SIX[0, 2] = [1, 0, 1, 0, 1, 0], 0  # what the bad lists below are mad
          "line 2: expected a name and a value, found 1 words"),
         ("identity_CelebA.txt", "000003.jpg 2", "000003.jpg 1",
          "list_eval_partition.txt: one identity in two splits: 000001.jpg is in train, "
-         "000003.jpg in valid"),
+         "000003.jpg in valid (1 of 3 identities): split='draw' (--split draw) splits by identity"),
     ],
 )  # fmt: skip
 def test_a_bad_list_is_refused_with_its_place(tmp_path, file, old, new, words):
@@ -652,15 +663,13 @@ def test_a_bad_list_is_refused_with_its_place(tmp_path, file, old, new, words):
     ("text", "words"),
     [
         ("", ": expected a text file, found an empty file"),
-        ("image\na.png\n", " line 1: expected a header that names the attributes, found none"),
+        ("image\na.png\n", ": expected columns that say what the pictures show, found none"),
         ("image,Hat\n", ": expected a line per picture, found none that can be read"),
-        ("image,note\na.png,red\n", ": expected columns of 0 and 1 (or -1 and 1), found none"),
-        ("image,Hat\na.png,1\na.png\n", " line 3: expected 2 values, found 1"),
-        ("image,Hat\na.png,1\nb.png,3\n", " line 3: Hat: expected 1 or -1 (or 0), found '3'"),
-        ("image,Hat\na.png,1\nb.png,\n", " line 3: Hat: expected 1 or -1 (or 0), found ''"),
+        ("image,Hat\na.png,1\nb.png,0,2\n", " line 3: expected 2 values, found 3"),
+        ("image,Hat\na.png,1\na.png,0\n", " line 3: a.png was already in line 2"),
         ("image,Hat,Hat\na.png,1,0\n", " line 1: expected distinct attribute names, found 'Hat' "
          "twice"),
-        ('image,Hat\na.png,"1\n', " line 2: no CSV: unexpected end of data"),
+        ('image,Hat\na.png,"1\n', " line 2: no table: EOF inside string"),
         ("image,Hat,split\na.png,1,train\nb.png,1,tset\n", ": b.png: expected one of train, valid, "
          "test, 0, 1, 2, val, validation, found 'tset'"),
         ("image,Hat\na.png,1\n/b.png,1\n", " line 3: '/b.png' is no name inside a folder"),
@@ -677,26 +686,26 @@ def test_a_bad_csv_is_refused_with_its_place(tmp_path, text, words):
 
 def test_what_is_not_there_is_told(tmp_path, monkeypatch):
     with pytest.raises(
-        FileNotFoundError, match=r"no attribute table in .*: expected list_attr_cel"
+        FileNotFoundError, match=r"no table of pictures in .*: expected list_attr_cel"
     ):
         read_table(tmp_path)
     monkeypatch.setenv("CVQ_DATA", str(tmp_path))
     with pytest.raises(
         FileNotFoundError, match="its folders celeba_style, celeba, CelebA: set CVQ"
     ):
-        AttributeWorld()
+        faces_world()
     with pytest.raises(FileNotFoundError, match="no folder of pictures at "):
-        AttributeWorld("nowhere")
+        faces_world("nowhere")
     (tmp_path / "t.csv").write_text("image,Hat\na.png,1\n")
     with pytest.raises(FileNotFoundError, match=r"its first pictures \(a.png ...\) are not in"):
         read_table(tmp_path)
     (tmp_path / "u.csv").write_text("image,Hat\na.png,1\n")
-    with pytest.raises(
-        ValueError, match=r"expected one CSV file, found 2 \(t.csv, u.csv\); name one"
-    ):
+    with pytest.raises(ValueError, match=r"expected one table, found 2 \(t.csv, u.csv\): name one"):
         read_table(tmp_path)
     (tmp_path / "t.csv").write_bytes(b"image,Hat\n\xff\xfe,1\n")
-    with pytest.raises(ValueError, match=r"t.csv: expected UTF-8 text, found byte 10 \(invalid"):
+    with pytest.raises(
+        ValueError, match=r"t.csv: expected UTF-8 \(or UTF-16\) text, found byte 10 "
+    ):
         read_table(tmp_path / "t.csv")
 
 
@@ -753,12 +762,12 @@ def test_a_pair_across_splits_is_refused(folder, tmp_path):
 )
 def test_wrong_options_are_refused(folder, options, words):
     with pytest.raises(ValueError, match=words.replace("?", r"\?")):
-        AttributeWorld(folder, **options)
+        faces_world(folder, **options)
 
 
 def test_attributes_are_a_list_of_names(folder):
     with pytest.raises(TypeError, match="attributes: expected a list of names, found 'Hat'"):
-        AttributeWorld(folder, attributes="Hat")
+        faces_world(folder, attributes="Hat")
 
 
 def test_rows_that_are_none_are_refused(world):
@@ -780,7 +789,7 @@ def test_rows_that_are_none_are_refused(world):
 
 def test_an_empty_split_is_told(tmp_path):
     celeba(tmp_path, table_of(40), np.zeros(40, dtype=int))
-    space = AttributeWorld(tmp_path, attributes=["Hat", "Smiling"]).factors
+    space = faces_world(tmp_path, attributes=["Hat", "Smiling"]).factors
     assert space.sample_pairs(10, "train", np.random.default_rng(0))[0].shape == (10, 2, 3)
     with pytest.raises(ValueError, match="split 'test' holds no picture of"):
         space.sample_rows(1, "test", np.random.default_rng(0))
@@ -809,7 +818,7 @@ def test_a_table_without_a_split_is_refused_before_any_training(tmp_path):
     root = celeba(tmp_path / "faces", table_of(120), np.arange(120) % 2)  # no test pictures
     report = check(root)
     assert any("no picture in the split test: expected some in each" in p for p in report.problems)
-    world = AttributeWorld(root, attributes=NAMES[:2])
+    world = faces_world(root, attributes=NAMES[:2])
     with pytest.raises(ValueError, match="split 'test' holds no transition of factor"):
         training_data.check_data(world, get("nano", "faces"))
 
@@ -827,13 +836,13 @@ def test_a_model_follows_its_pictures_to_another_place(tmp_path):
         "nano", codes=8, decoder_width=8, autoencoder_steps=2, autoencoder_batch=4, transitions=8,
         transition_steps=2, width=16,
     )  # fmt: skip
-    world = AttributeWorld(root, attributes=NAMES[:2])
+    world = faces_world(root, attributes=NAMES[:2])
     train(world, recipe, 0, tmp_path / "run", progress=False)
     root.rename(tmp_path / "there")
-    moved = AttributeWorld(tmp_path / "there", attributes=NAMES[:2])
+    moved = faces_world(tmp_path / "there", attributes=NAMES[:2])
     checkpoints.load(tmp_path / "run", moved)
     train(moved, recipe, 0, tmp_path / "run", progress=False)  # loaded, not refused
-    other = AttributeWorld(tmp_path / "there", attributes=NAMES[1:3])
+    other = faces_world(tmp_path / "there", attributes=NAMES[1:3])
     with pytest.raises(checkpoints.CheckpointError, match="a model of another world"):
         checkpoints.load(tmp_path / "run", other)
 

@@ -13,10 +13,10 @@ from PIL import Image
 
 from cvq_tutorial.common.folders import data_root
 from cvq_tutorial.draw.worlds import TEXTS, world_card
-from cvq_tutorial.lessons import check as world_check
 from cvq_tutorial.run.cli import main
 from cvq_tutorial.worlds.dsprites import DSprites
 from cvq_tutorial.worlds.factors import Factor, FactorSpace
+from cvq_tutorial.worlds.inspect import check as world_check
 from cvq_tutorial.worlds.inspect.check import check_folder as check
 from cvq_tutorial.worlds.inspect.check import report_of
 from cvq_tutorial.worlds.inspect.report import LINES, FactorLine, WorldReport
@@ -66,7 +66,7 @@ def test_a_good_folder_is_told_in_full(tmp_path):
     # 16 pictures a split, two of each combination: 4 settings of the others x 2 x 2 pairs
     assert hat == FactorLine("Hat", 2, "no, yes", 24, 3 * 4 * 4, hat.unseen)
     assert hat.unseen == smiling.unseen == 0 and 0 < ghost.unseen < 1
-    assert "columns that are no attribute: note" in report.notes
+    assert "the same in every picture: note" in report.notes
     assert "splits by column split: train 16, valid 16, test 16" in report.notes
     assert report.images.shape == (24, 64, 64, 3) and report.images.dtype == np.uint8
     # the two cubes of a split hold copies, as Ghost is not seen
@@ -76,7 +76,12 @@ def test_a_good_folder_is_told_in_full(tmp_path):
     assert report.ok and report.problems == ()
     text = str(report)
     assert text.startswith("mine: pictures with an attribute table, 48 pictures, 3 factors: no pro")
-    assert "combinations of values: 8 of 8 have a picture" in text and str(tmp_path) not in text
+    assert "combinations of values: 8 of 8 have a picture" in text
+    command = f"cvq train pictures --root {tmp_path / 'mine'} --factors Hat,Smiling,Ghost"
+    assert report.command == command and text.endswith(f"\nto train: {command}")
+    assert "\nHat                     yes/no       no 24, yes 24\n" in text
+    assert "\nnote                    constant     1 different\n" in text
+    assert str(tmp_path) not in text.removesuffix(command)
     assert check(tmp_path / "mine") == report
 
 
@@ -109,7 +114,7 @@ def test_what_is_rare_or_constant_or_grey_or_small_is_noted(tmp_path):
         image.resize((30, 40)).convert("L").save(folder / "images" / "9.png")
     report = check(folder)
     told = "\n".join(report.notes)
-    assert "the same in every picture: Nothing" in told
+    assert "the same in every picture: note, Nothing" in told
     assert "Crown is left out: in valid 0 of 16 pictures have it" in told
     assert "1 of 48 pictures are grey, and are taken as RGB" in told
     assert "1 pictures are smaller than 64 pixels and are enlarged" in told
@@ -218,8 +223,8 @@ def test_black_pictures_and_factors_without_effect_are_problems():
 def test_one_run_tells_every_problem_with_its_place(tmp_path):
     folder = good_folder(tmp_path / "mine")
     table = folder / "table.csv"
-    edit(table, "images/3.png,1,1,0,red,train", "images/3.png,1,1,0,red")
-    edit(table, "images/5.png,1", "images/5.png,7")
+    edit(table, "images/3.png,1,1,0,red,train", "images/3.png,1,1,0,red,train,more")
+    edit(table, "images/5.png,1", "images/5.png,x")
     edit(table, "images/7.png", "images/70.png")
     edit(table, "images/9.png", "images/8.png")
     edit(table, "images/11.png", "../11.png")
@@ -234,8 +239,9 @@ def test_one_run_tells_every_problem_with_its_place(tmp_path):
     report = check(folder)
     assert len(report.problems) == 10, report.problems
     for start in (
-        "table.csv line 5: expected 6 values, found 5",
-        "table.csv line 7: Hat: expected 1 or -1 (or 0), found '7'",
+        "table.csv line 5: expected 6 values, found 7",
+        "table.csv: Hat: mixed: 3 different values; expected numbers, as in 43 rows, found 'x' in "
+        "line 7: mend it, or kinds=",
         "table.csv line 9: images/70.png is not in mine",
         "table.csv line 11: images/8.png was already in line 10",
         "table.csv line 13: '../11.png' is no name inside a folder",
@@ -248,7 +254,7 @@ def test_one_run_tells_every_problem_with_its_place(tmp_path):
         assert sum(problem.startswith(start) for problem in report.problems) == 1, start
     assert not any("\n" in problem for problem in report.problems)
     assert report.factors and report.images is not None  # what is good was looked at all the same
-    assert report.summary.endswith("3 factors: 10 problems")
+    assert report.summary.endswith("2 factors: 10 problems")
 
 
 def test_pictures_that_were_not_decoded_are_known_by_their_first_bytes(tmp_path):
@@ -261,17 +267,19 @@ def test_pictures_that_were_not_decoded_are_known_by_their_first_bytes(tmp_path)
     assert "(decoded 2 of 48)" in report.images_are
 
 
-def test_many_problems_are_cut_short(tmp_path):
+def test_many_copies_of_one_fault_are_one_line_and_many_faults_are_cut_short(tmp_path):
     folder = good_folder(tmp_path / "mine", 96)
     for i in range(20, 90):
         (folder / "images" / f"{i}.png").unlink()
     report = check(folder)
-    assert len(report.problems) == 71 and report.summary.endswith(": 71 problems")
-    assert sum("is not in mine" in line for line in report.problems) == 70
-    assert any("no picture in the split valid" in line for line in report.problems)
-    told = [line for line in str(report).splitlines() if line.startswith("problem: ")]
+    assert report.problems == (
+        "table.csv line 22: images/20.png is not in mine (and 69 more like it): missing='drop' "
+        "(--missing drop) leaves such rows out",
+    )
+    many = WorldReport(Path("x"), "a folder", problems=tuple(f"p{i}" for i in range(71)))
+    told = [line for line in str(many).splitlines() if line.startswith("problem: ")]
     assert len(told) == LINES + 1 and told[-1] == f"problem: ... and {71 - LINES} more"
-    assert f"x  ... and {71 - TEXTS} more" in texts(world_card(report))
+    assert f"x  ... and {71 - TEXTS} more" in texts(world_card(many))
 
 
 @pytest.mark.parametrize(
@@ -286,7 +294,7 @@ def test_a_path_without_a_folder_says_the_same(tmp_path, monkeypatch):
     folder = good_folder(tmp_path / "mine")
     edit(folder / "table.csv", "images/7.png", "images/70.png")
     told = check(folder).problems
-    assert told == ("table.csv line 9: images/70.png is not in mine",)
+    assert len(told) == 1 and told[0].startswith("table.csv line 9: images/70.png is not in mine: ")
     monkeypatch.chdir(folder)
     for path in (".", "table.csv", "./table.csv", "../mine"):
         assert check(path).problems == told

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from inspect import signature as inspect_signature
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cvq_tutorial.common.archives import npy_header, open_member
+from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.worlds.factors import Factor, FactorSpace
 from cvq_tutorial.worlds.files import cars3d, dsprites_file, mpi3d, shapes3d_file, smallnorb
 from cvq_tutorial.worlds.files.hdf5 import names_of
@@ -33,25 +35,43 @@ from cvq_tutorial.worlds.inspect.report import (
 from cvq_tutorial.worlds.inspect.table import check_table
 from cvq_tutorial.worlds.make import make_world
 from cvq_tutorial.worlds.pictures import decode, is_picture, kind_of, square
-from cvq_tutorial.worlds.tables.files import CELEBA, CELEBA_CSV
 from cvq_tutorial.worlds.world import ImageWorld
+from cvq_tutorial.worlds.tables.find import (
+    CELEBA,
+    CELEBA_CSV,
+    class_folders,
+    packed,
+    split_tables,
+    tables_of,
+)
+from cvq_tutorial.worlds.tables.read import ENDINGS
+from cvq_tutorial.worlds.tables.world import how_of
 
 BENCHMARKS = tuple(m.BENCHMARK for m in (shapes3d_file, dsprites_file, cars3d, smallnorb, mpi3d))
 _UNPACK = 0.5  # gigabytes: a file that must be unpacked first is, up to here
 _SIDE = 64
 
 
-def check_folder(path: str | Path, look: int = 2000, seed: int = 0) -> WorldReport:
+def check_folder(
+    path: str | Path, look: int = 2000, seed: int = 0, options: Mapping[str, Any] | None = None
+) -> WorldReport:
     """Look at a file or folder.
 
     Args:
         path: anything; only files of known formats are read.
         look: how many pictures of a folder are decoded, spread evenly over the table.
         seed: draws the edits that are tried.
+        options: how a table of pictures is read, such as {"identity": "person"}, see `how_of`.
 
     Raises:
-        FileNotFoundError: nothing is there. ValueError: look below 1.
+        FileNotFoundError: nothing is there. ValueError, TypeError: look below 1, wrong options.
     """
+    if options:
+        known = list(inspect_signature(how_of).parameters)
+        for name in options:
+            if name not in known:
+                raise ValueError(close_match("option of a table:", name, known))
+        how_of(**options)  # raises for what is wrong with them
     path = Path(path).absolute()  # "." and a bare file name have a folder too
     if look < 1:
         raise ValueError(f"look: expected 1 or more pictures, found {look}")
@@ -59,9 +79,12 @@ def check_folder(path: str | Path, look: int = 2000, seed: int = 0) -> WorldRepo
         raise FileNotFoundError(f"nothing to check at {path}")
     problems: list[str] = []
     kind, inspect = _recognise(path)
+    rng, more = np.random.default_rng(seed), {}
+    if inspect is check_table:
+        more = {"options": options}
     try:
-        report = inspect(path, kind, problems.append, look, np.random.default_rng(seed))
-    except (ValueError, OSError) as error:
+        report = inspect(path, kind, problems.append, look, rng, **more)
+    except (ValueError, OSError, ImportError) as error:
         problems.append(" ".join(str(error).split()))
         report = WorldReport(path, kind)
     base = path if path.is_dir() else path.parent  # the first line says where; the rest is in it
@@ -72,13 +95,14 @@ def check_folder(path: str | Path, look: int = 2000, seed: int = 0) -> WorldRepo
 
 # What it is --------------------------------------------------------------------------------------
 
-Inspect = Callable[[Path, str, Callable[[str], None], int, np.random.Generator], WorldReport]
+Inspect = Callable[..., WorldReport]
 
 
 def _recognise(path: Path) -> tuple[str, Inspect]:
     """What is there, in words, and the function that looks closer."""
     if path.is_file():
-        if path.name == CELEBA or path.suffix.lower() == ".csv":
+        table = path.suffix.lower() in ENDINGS and not _names_cars(path)
+        if table and what_it_is(path) != "an HDF5 file":
             return "pictures with an attribute table", check_table
     elif all((path / part).is_dir() for part in ("body", "hair", "shoes")):
         return "sheets of the world sprites", _world("sprites", root=path)
@@ -94,15 +118,27 @@ def _recognise(path: Path) -> tuple[str, Inspect]:
     if path.is_file():
         kind = what_it_is(path)
         return f"one picture ({kind})" if is_picture(kind) else kind, _unknown_file
-    if any(entry.suffix.lower() == ".csv" for entry in path.iterdir()):
+    if tables_of(path) or split_tables(path):
         return "pictures with an attribute table", check_table
+    if class_folders(path):
+        return "pictures in a folder per class", check_table
     return "a folder", _unknown_folder
+
+
+def _names_cars(path: Path) -> bool:
+    """Whether a list.txt, or that of a folder, is Cars3D's: beside it lie meshes or a tar."""
+    folder = path if path.is_dir() else path.parent
+    if path.is_file() and path.name != "list.txt":
+        return path.suffix.lower() not in ENDINGS
+    beside = [folder, folder / "data" / "cars"]
+    tars = any(p.suffix in (".gz", ".tar", ".tgz") for p in folder.iterdir())
+    return tars or any(place.is_dir() and any(place.glob("*_mesh.mat")) for place in beside)
 
 
 def _benchmark_of(path: Path) -> Benchmark | None:
     """The data set that a file or folder is by its names, or by those of its arrays; None: none."""
     for benchmark in BENCHMARKS:
-        if benchmark.is_at(path):
+        if benchmark.is_at(path) and (benchmark is not cars3d.BENCHMARK or _names_cars(path)):
             return benchmark
     if path.is_dir():
         return None
@@ -169,12 +205,12 @@ def _unknown_folder(
     if pictures:
         problem(
             f"{path}: {len(pictures)} pictures, but no table that says what they show: add a CSV "
-            "with a line per picture, its file name first, then 0 or 1 for each attribute"
+            "with a line per picture: its file name, and a column for each thing that differs"
         )
         images = np.stack([square(decode(file), _SIDE) for file in pictures[:SHOWN]])
         return WorldReport(path, "pictures without a table", len(pictures), images=images)
     found = ", ".join(entry.name for entry in sorted(path.iterdir())[:5]) or "nothing"
-    problem(f"{path}: expected the data of a world, found {found}")
+    problem(f"{path}: expected the data of a world, found {found}{packed(path)}")
     return WorldReport(path, kind)
 
 

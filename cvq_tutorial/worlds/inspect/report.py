@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cvq_tutorial.worlds.factors import Factor
+from cvq_tutorial.worlds.tables.columns import Column
 
 EDITS = 24  # tried per factor
 SHOWN = 24  # sample images at most
@@ -44,6 +45,8 @@ class WorldReport:
         images_are: their sizes, dtype and range, in words.
         factors: one line each.
         combinations: (with a picture, possible ones).
+        columns: what becomes of each column of a table.
+        command: the command line that trains on it, "" where that is not possible yet.
         notes: what is worth knowing and no fault.  problems: what is wrong, a line each.
         images: a sample, uint8 (B, H, W, 3) with B of at most 24; None where there is none.
     """
@@ -57,6 +60,8 @@ class WorldReport:
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     images: np.ndarray | None = field(default=None, repr=False, compare=False)
+    columns: tuple[Column, ...] = ()
+    command: str = ""
 
     @property
     def ok(self) -> bool:
@@ -88,11 +93,31 @@ class WorldReport:
                     f"{f.name:<24.24}{f.size:>7}  {f.values:<28.28}{f.rarest:>10,}{f.edits:>14,}"
                     f"{unseen:>8}"
                 )
+        lines += self._table_of_columns()
         lines += [f"note: {note}" for note in self.notes]
         lines += [f"problem: {problem}" for problem in self.problems[:LINES]]
         if len(self.problems) > LINES:
             lines.append(f"problem: ... and {len(self.problems) - LINES} more")
+        if self.command:
+            lines.append(f"to train: {self.command}")
         return "\n".join(lines)
+
+    def _table_of_columns(self) -> list[str]:
+        """What becomes of each column of a table, with its values and how many pictures have them.
+
+        Of more than LINES, as CelebA's list has nearly, the first are shown.
+        """
+        if not self.columns:
+            return []
+        lines = [f"{'column':<24}{'becomes':<13}values and pictures"]
+        for column in self.columns[:LINES]:
+            some = [f"{v} {n:,}" for v, n in zip(column.values, column.counts, strict=True)]
+            more = f", ... {len(some)} values" if len(some) > 6 else ""
+            told = ", ".join(some[:6]) + more or f"{column.distinct:,} different"
+            lines.append(f"{column.title:<24.24}{column.kind:<13}{told}")
+        if len(self.columns) > LINES:
+            lines.append(f"... and {len(self.columns) - LINES} more columns")
+        return lines
 
 
 def values_text(factor: Factor) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,68 +21,103 @@ from cvq_tutorial.worlds.inspect.report import (
     values_text,
 )
 from cvq_tutorial.worlds.pictures import Pictures, decode, is_picture, kind_of
-from cvq_tutorial.worlds.tables.files import (
-    PAIRS,
-    AttributeTable,
-    find_table,
-    read_known_pairs,
-    read_table,
-)
-from cvq_tutorial.worlds.tables.pairs import choose
-from cvq_tutorial.worlds.tables.space import PictureSpace
-from cvq_tutorial.worlds.tables.world import SIZE, space_of
+from cvq_tutorial.worlds.tables.choose import choose
+from cvq_tutorial.worlds.tables.files import AttributeTable, read_table
+from cvq_tutorial.worlds.tables.find import CELEBA, CELEBA_CSV, PAIRS, find_table
+from cvq_tutorial.worlds.tables.known import read_known_pairs
+from cvq_tutorial.worlds.tables.read import tell
+from cvq_tutorial.worlds.tables.space import PictureSpace, pair_report
+from cvq_tutorial.worlds.tables.world import SIZE, how_of, paired, space_of
 
 
 def check_table(
-    path: Path, kind: str, problem: Callable[[str], None], look: int, rng: np.random.Generator
+    path: Path,
+    kind: str,
+    problem: Callable[[str], None],
+    look: int,
+    rng: np.random.Generator,
+    options: Mapping[str, Any] | None = None,
 ) -> WorldReport:
     """Look at a folder of pictures with a table, or at the table file; arguments as in `check`.
 
     kind: what the report calls it.  problem: called with a line for each thing that is wrong.
+    options: how the table is read, see `how_of`.
     Raises ValueError, FileNotFoundError: a table that cannot be read at all.
     """
-    source = find_table(path)
-    table = read_table(source, problem)
+    how = how_of(**(options or {}))
+    source = find_table(path, how.table) or path
+    faces = source.name in (CELEBA, CELEBA_CSV) and not options
+    table = read_table(path, problem, None if faces else how)
+    same = False if faces else None
     notes = [
-        "make_world('faces', root=...) reads it",
+        f"make_world({'faces' if faces else 'pictures'!r}, root=...) reads it",
         f"table {source.name}, pictures in {table.folder.name}",
         _split_note(table),
+        *table.notes,
     ]
     sizes = np.bincount(table.split, minlength=len(SPLITS))
     if empty := [name for name, n in zip(SPLITS, sizes, strict=True) if not n]:
         problem(
             f"{source}: no picture in the split {' and in '.join(empty)}: expected some in each of "
-            f"{', '.join(SPLITS)}, or no column that says so"
+            f"{', '.join(SPLITS)}, or no column that says so (split='draw', --split draw)"
         )
+    for column in table.columns:
+        if column.kind in ("identity?", "mixed", "blanks", "spelling"):
+            problem(f"{source}: {column.line}")
     if table.left_out:
         notes.append(f"columns that are no attribute: {', '.join(table.left_out)}")
-    constant = [n for n, v in zip(table.names, table.values.T, strict=True) if np.ptp(v) == 0]
+    constant = [column.title for column in table.columns if column.kind == "constant"]
     if constant:
         notes.append(f"the same in every picture: {', '.join(constant)}")
 
     known = None
-    if (source.parent / PAIRS).is_file():
+    if faces and (source.parent / PAIRS).is_file():
         known = read_known_pairs(source.parent / PAIRS, table, problem)
         notes.append(f"{len(known)} known pairs in {PAIRS}")
     good, are = _look_at(table, look, problem, notes)
+    told: dict[str, Any] = {"columns": table.columns}
     if not len(good):
-        return WorldReport(path, kind, len(table.files), are, notes=tuple(notes))
+        return WorldReport(path, kind, len(table.files), are, notes=tuple(notes), **told)
     pictures = Pictures(table.folder, table.files, SIZE)
-    images = pictures.get(good[:: max(1, len(good) // SHOWN)][:SHOWN])
+    told["images"] = pictures.get(good[:: max(1, len(good) // SHOWN)][:SHOWN])
     try:
-        columns, left_out = choose(table, None, known)
+        columns, left_out = choose(table, list(how.asked.factors) or None, known, same)
     except ValueError as error:
         problem(str(error))
-        return WorldReport(path, kind, len(table.files), are, notes=tuple(notes), images=images)
+        return WorldReport(path, kind, len(table.files), are, notes=tuple(notes), **told)
     for name, why in left_out.items():
         notes.append(f"{name} is left out: {why}")
-    space = space_of(table, columns, known)
+    space = space_of(table, columns, known, same)
     lines = _attribute_lines(space, pictures, problem, rng)
     tell_unseen(path, lines, problem)
-    there = len(np.unique(table.values[:, columns], axis=0))
-    return WorldReport(
-        path, kind, len(table.files), are, lines, (there, space.size), tuple(notes), images=images
+    notes += paired(space)
+    notes.append(
+        str(pair_report(space, SPLITS[int(sizes.argmax())], 200 * len(columns))).split("\n")[0]
     )
+    there = len(np.unique(table.values[:, columns], axis=0))
+    told["command"] = _command(path, faces, [table.names[c] for c in columns], options or {})
+    return WorldReport(
+        path, kind, len(table.files), are, lines, (there, space.size), tuple(notes), **told
+    )
+
+
+def _command(path: Path, faces: bool, factors: Sequence[str], options: Mapping[str, Any]) -> str:
+    """The command line that trains on a table as it was read."""
+    words = ["cvq", "train", "faces" if faces else "pictures", "--root", str(path)]
+    if not faces:
+        words += ["--factors", ",".join(factors)]
+    for name, value in options.items():
+        if name == "factors" or value in (None, {}, ()):
+            continue
+        text = (
+            value
+            if isinstance(value, str)
+            else ",".join(f"{k}={v}" for k, v in value.items())
+            if isinstance(value, Mapping)
+            else ",".join(value)
+        )
+        words += [f"--{name}", text]
+    return shlex.join(words)
 
 
 def _split_note(table: AttributeTable) -> str:
@@ -100,18 +137,24 @@ def _look_at(
     grey, low, high = 0, 255, 0
     good, seen = [], dict[bytes, int]()
     copies: list[tuple[int, int]] = []
+    faults: dict[str, list[str]] = {}
+
+    def fault(text: str) -> None:  # many copies of one fault are one line
+        what = text.split(": ", 1)[-1]
+        faults.setdefault(what.split(":")[0], []).append(text)
+
     looked_at = set(np.linspace(0, len(table.files) - 1, min(look, len(table.files))).astype(int))
     for number, name in enumerate(table.files):
         path = table.folder / name
         if number not in looked_at:
             kind = kind_of(path)
             if not is_picture(kind):
-                problem(f"{path}: expected a picture, found {kind}")
+                fault(f"{path}: expected a picture, found {kind}")
             continue
         try:
             image = decode(path)
         except ValueError as error:
-            problem(str(error))
+            fault(str(error))
             continue
         sizes[image.shape[:2]] += 1
         grey += bool((image == image[..., :1]).all())
@@ -120,6 +163,8 @@ def _look_at(
         if first != number:
             copies.append((first, number))
         good.append(number)
+    for texts in faults.values():
+        tell(problem, texts)
     across = [(a, b) for a, b in copies if table.split[a] != table.split[b]]
     for a, b in across[:1]:
         problem(
@@ -167,10 +212,12 @@ def _attribute_lines(
             same[which].append(equal)
     lines = []
     for i, factor in enumerate(space.factors):
-        with_it = int(space.data.values[:, space.columns[i]].sum())
-        rarest = min(with_it, len(space.data.files) - with_it)
+        values = space.data.values[:, space.columns[i]]
+        rarest = int(np.bincount(values, minlength=factor.size).min())
         unseen = float(np.mean(same[i])) if same[i] else None
         lines.append(
-            FactorLine(factor.name, 2, values_text(factor), rarest, int(counts[i]), unseen)
+            FactorLine(
+                factor.name, factor.size, values_text(factor), rarest, int(counts[i]), unseen
+            )
         )
     return tuple(lines)

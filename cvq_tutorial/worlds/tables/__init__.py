@@ -1,8 +1,9 @@
-"""Own pictures with a table of attributes, such as CelebA's.
+"""Own pictures with a table of what they show: any folder, and CelebA's layout.
 
-In: a folder of pictures and a table. Out: an `AttributeWorld`, whose factors are columns and whose
-transitions are pairs of pictures that exist. Read `text` and `files` (how a table is read), `space`
-and `pairs` (which pictures differ in one attribute), then `world`.
+In: a folder of pictures and a table. Out: a `PictureWorld`, whose factors are columns and whose
+transitions are pairs of pictures that exist. Read `read` (files as columns of text), `columns`
+(what a column is), `find` (which pictures it names), `files` (the checked table), `pairs` and `space`
+(which pictures differ in one factor), then `world`.
 """
 
 from cvq_tutorial.common.lazy import lazy
@@ -10,7 +11,7 @@ from cvq_tutorial.common.lazy import lazy
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
-        "world": "AttributeWorld",
+        "world": "PictureWorld pictures_world faces_world",
         "space": "PairReport pair_report",
         "files": "AttributeTable read_table",
     },

@@ -1,65 +1,88 @@
-"""Attribute tables: which picture has which of a number of yes/no attributes, read and checked.
+"""Tables of pictures, read and checked: names, factors, splits, identities.
 
-Two layouts are known:
-
-* CelebA's: `list_attr_celeba.txt` (a count, the names, then a line per picture with -1 or 1 for
-  each), `img_align_celeba/`, and where they are there `list_eval_partition.txt` (0 train, 1 valid,
-  2 test) and `identity_CelebA.txt`;
-* a folder with a CSV: a header, then a line per picture that starts with the name of its file.
-  Columns of 0 and 1 (or -1 and 1) are attributes, a column `split` (or `partition`) and a column
-  `identity` are what they say, and columns of text are left out.
-
-By default the first thing that is wrong raises ValueError; see `attribute_text` for `problem`. A
-picture with a problem is left out.
+Known layouts: CelebA's (`list_attr_celeba.txt`, `img_align_celeba/`, and where they are there
+`list_eval_partition.txt` and `identity_CelebA.txt`); a folder with one table file; and folders that
+are a table themselves (see `find`). By default the first thing that is wrong raises ValueError; see
+`read` for `problem`. A picture with a problem is left out.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from cvq_tutorial.worlds.factors import SPLITS, split_of_keys
-from cvq_tutorial.worlds.pictures import safe_name
-from cvq_tutorial.worlds.tables.text import (
-    Problem,
-    Row,
-    csv_lines,
-    read_celeba,
-    read_csv,
-    read_words,
-    refuse,
+from cvq_tutorial.worlds.tables.columns import FACTORS, Asked, Column, check_asked, column_of
+from cvq_tutorial.worlds.tables.find import (
+    CELEBA,
+    IDENTITY,
+    PARTITIONS,
+    column_of_pictures,
+    find_table,
+    is_picture_name,
+    match,
+    no_header,
+    sheet_of_folders,
+    split_tables,
 )
+from cvq_tutorial.worlds.tables.read import (
+    TEXTS,
+    Cells,
+    Problem,
+    Sheet,
+    first_rows,
+    read_celeba,
+    read_sheet,
+    refuse,
+    tell,
+)
+from cvq_tutorial.worlds.tables.splits import split_drawn, splits_of, tell_leaks
 
-CELEBA = "list_attr_celeba.txt"
-CELEBA_CSV = "list_attr_celeba.csv"  # the same as some mirrors hold it
-PARTITIONS = ("list_eval_partition.txt", "list_eval_partition.csv")
-IDENTITY = "identity_CelebA.txt"
-PAIRS = "one_attribute_pairs.csv"  # image_off, image_on, attribute: pairs that are known to be one
-_FOLDERS = ("", "img_align_celeba", "img_align_celeba/img_align_celeba", "images", "img")
-_SPLIT_WORDS = {
-    **{word: i for i, word in enumerate(SPLITS)},
-    **{"0": 0, "1": 1, "2": 2, "val": 1, "validation": 1},
-}
+BLANK = 255  # value of a blank cell
+_BITS = {"0", "1", "-1"}
+
+
+@dataclass(frozen=True)
+class How:
+    """What is known of a table beforehand.
+
+    Args:
+        asked: of its columns, see `Asked`.
+        table: name of the file.  file: title of the column that names the pictures.
+        header: titles of a table that has no line of them.
+        identity, split: titles of these columns; "none" for no identity, "draw" for a drawn split.
+        drop: (title, value): rows with it are left out.
+        even: the drawn split has 70, 15 and 15 percent of what there is, and a missing valid split
+            is taken from train; else every name has a split by itself, as ever in `faces`.
+    """
+
+    asked: Asked = field(default_factory=Asked)
+    table: str | None = None
+    file: str | None = None
+    header: Sequence[str] | None = None
+    identity: str | None = None
+    split: str | None = None
+    drop: Sequence[tuple[str, str]] = ()
+    even: bool = False
 
 
 @dataclass(frozen=True)
 class AttributeTable:
-    """A checked table of M pictures and T attributes.
+    """A checked table of M pictures and T columns that have values.
 
     Attributes:
         source: the file it was read from.  folder: where the pictures are.
-        files: M names, in the order of the table.  names: T attribute names as the file has them.
-        values: uint8 (M, T) of 0 and 1.
+        files: M names, in the order of the table.  names: T titles as the file has them.
+        values: uint8 (M, T), of yes/no columns 0 and 1; BLANK where a cell is blank.
         split: uint8 (M,), a position in SPLITS.
         identity: int64 (M,), pictures of one person (or thing) share a number of 0 or more; -1
             where it is unknown, None where all are.
         split_by: what the split follows: a file, "column split", "identity" or "file name".
-        left_out: columns of a CSV that hold no attribute.
+        columns: what became of every column, in the order of the file.  notes: a line each.
     """
 
     source: Path
@@ -70,7 +93,8 @@ class AttributeTable:
     split: np.ndarray
     identity: np.ndarray | None
     split_by: str
-    left_out: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -78,13 +102,38 @@ class AttributeTable:
         return {name: row for row, name in enumerate(self.files)}
 
     @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """The T columns that have values, by title."""
+        return {column.title: column for column in self.columns if column.codes is not None}
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Titles of the columns that can be no factor."""
+        used = (*FACTORS, "constant", "picture", "identity", "split")
+        return tuple(column.title for column in self.columns if column.kind not in used)
+
+    @cached_property
     def fingerprint(self) -> str:
         """Hash of names, values and splits (not of the pixels: there may be gigabytes)."""
         text = "\n".join((*self.names, *self.files)).encode()
-        return hashlib.sha256(text + self.values.tobytes() + self.split.tobytes()).hexdigest()[:16]
+        told = hashlib.sha256(text + self.values.tobytes() + self.split.tobytes())
+        words = [column.values for column in self.by_name.values()]
+        if any(values != ("no", "yes") for values in words):  # 0 and 1 say all of the others
+            told.update("\n".join("\t".join(values) for values in words).encode())
+        return told.hexdigest()[:16]
+
+    def only(self, kinds: Sequence[str]) -> AttributeTable:
+        """The same pictures with the columns of these kinds as values."""
+        kept = [i for i, name in enumerate(self.names) if self.by_name[name].kind in kinds]
+        columns = tuple(
+            c if c.codes is None or c.kind in kinds else replace(c, codes=None)
+            for c in self.columns
+        )
+        names = tuple(self.names[i] for i in kept)
+        return replace(self, names=names, values=self.values[:, kept], columns=columns)
 
     def distance(self, one: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """In how many of all attributes pictures differ from others.
+        """In how many of all columns pictures differ from others.
 
         one: numbers (n,).  others: numbers (n, k).
         Returns int64 (n, k).
@@ -92,203 +141,314 @@ class AttributeTable:
         return (self.values[one][:, None] != self.values[others]).sum(axis=2)
 
 
-def find_table(root: Path) -> Path:
-    """The attribute file of a folder, or `root` itself where it is a file.
+def read_table(
+    root: str | Path, problem: Problem = refuse, how: How | None = None
+) -> AttributeTable:
+    """Read the table of a folder in any layout, with its splits and identities.
 
-    Raises:
-        FileNotFoundError: there is none; the message says what was looked for.
-        ValueError: several CSV files, and no way to tell which.
-    """
-    if root.is_file():
-        return root
-    for folder in (root, root.parent) if root.name == "img_align_celeba" else (root,):
-        for name in (CELEBA, CELEBA_CSV):
-            if (folder / name).is_file():
-                return folder / name
-    others = {PAIRS, *PARTITIONS}  # of this package, or of CelebA, beside the table
-    inside = sorted(root.iterdir()) if root.is_dir() else []
-    tables = [p for p in inside if p.suffix.lower() == ".csv" and p.name not in others]
-    if not tables:
-        raise FileNotFoundError(
-            f"no attribute table in {root}: expected {CELEBA}, or a CSV file with a line per "
-            "picture"
-        )
-    if len(tables) > 1:
-        found = ", ".join(table.name for table in tables[:5])
-        raise ValueError(f"{root}: expected one CSV file, found {len(tables)} ({found}); name one")
-    return tables[0]
-
-
-def read_table(root: str | Path, problem: Problem = refuse) -> AttributeTable:
-    """Read the table of a folder in either layout, with its splits and identities.
-
-    Where no file or column gives the split it is drawn from a fixed hash: of the identity where
-    that is known, else (also where its cell is blank) of the file name. One identity never lies in
-    two splits.
+    Where no file or column gives the split it is drawn: by the identity where that is known, else
+    (also where its cell is blank) by the file name. One identity never lies in two splits.
 
     Args:
         root: a folder, or the table file itself.
-        problem: see the module's text.
+        problem: see `read`.
+        how: what is known of it.
 
     Raises:
         FileNotFoundError: no table, or none of its pictures. ValueError: a table that cannot be
-            read at all; with the default `problem`, anything that is wrong with it.
+            read at all; with the default `problem`, anything that is wrong with it. ImportError:
+            see `read_sheet`.
     """
-    source = find_table(Path(root))
-    lines = (read_csv if source.suffix.lower() == ".csv" else read_celeba)(source, problem)
-    if not lines.rows:
+    how = how or How()
+    root = Path(root)
+    sheet = _sheet_of(root, problem, how)
+    source = sheet.source
+    if not len(sheet):
         raise ValueError(f"{source}: expected a line per picture, found none that can be read")
-    folder = _folder_of(source, lines.rows)
-    rows = _present(source, folder, lines.rows, problem)
-    if not rows:
+    base = source if source.is_dir() else root if root.is_dir() else source.parent
+    if len(sheet.columns) < 2:
+        raise ValueError(f"{source}: expected columns that say what the pictures show, found none")
+    sheet, notes = _without(sheet, how)
+    pictures = column_of_pictures(sheet, base, how.file)
+    drop = how.asked.missing == "drop"
+    folder, files, rows, told = match(sheet, pictures, base, problem, drop)
+    if not len(rows):
         raise ValueError(f"{source}: expected pictures in {folder}, found none that is listed")
-    files = tuple(row.file for row in rows)
-    values = np.frombuffer(b"".join(row.bits for row in rows), dtype=np.uint8)
-    values = values.reshape(len(rows), len(lines.names))
-
-    people = lines.columns.get("identity") or None  # a column of blanks says nothing
-    if people is None and (source.parent / IDENTITY).is_file():
-        people = read_words(source.parent / IDENTITY, files, lines.mentioned, problem)
+    listed = frozenset(pictures.texts)
+    names = [pictures.words[code] for code in pictures.codes[rows].tolist()]
+    sheet, notes = sheet.take(rows), [*sheet.notes, *notes, *told]
+    if sheet.source.name == CELEBA:
+        sheet = _one_scale(sheet, problem)
+    columns, kept = _columns(sheet, pictures.title, how)
+    if len(kept) < len(sheet):
+        notes.append(f"rows with blanks are left out: {len(sheet) - len(kept):,} of {len(sheet):,}")
+        sheet, files = sheet.take(kept), [files[row] for row in kept.tolist()]
+        names = [names[row] for row in kept.tolist()]
+        columns, _ = _columns(sheet, pictures.title, how)
+    people = _identities(sheet, names, listed, problem, how)
     identity = None
     if people is not None:
         number = {person: i for i, person in enumerate(dict.fromkeys(people.values()))}
-        identity = np.array([number.get(people.get(name, ""), -1) for name in files], np.int64)
-
-    words, split_by = lines.columns.get("split"), "column split"
-    for name in PARTITIONS:
-        if words is None and (source.parent / name).is_file():
-            words = read_words(source.parent / name, files, lines.mentioned, problem)
-            split_by = name
-    if words is None:
-        split_by = "file name" if people is None else "identity"
-        keys = files if people is None else [people.get(name, name) for name in files]
-        split = split_of_keys(np.array([_hash(key) for key in keys], dtype=np.uint64))
-    else:
-        told_in = source if split_by == "column split" else source.parent / split_by
-        split = _splits(told_in, files, words, problem)
-        _one_side(told_in, files, split, identity, problem)
+        identity = np.array([number.get(people.get(name, ""), -1) for name in names], np.int64)
+    split, split_by, told = _split(sheet, names, files, listed, people, identity, problem, how)
+    some = [column for column in columns if column.codes is not None]
+    values = np.empty((len(files), len(some)), dtype=np.uint8)
+    for i, column in enumerate(some):
+        values[:, i] = np.where(column.codes < 0, BLANK, column.codes)
     return AttributeTable(
-        source, folder, files, lines.names, values, split, identity, split_by, lines.left_out
-    )
-
-
-def read_known_pairs(path: Path, table: AttributeTable, problem: Problem = refuse) -> np.ndarray:
-    """Pairs of pictures that are known to differ in one attribute: int64 (P, 3).
-
-    Columns of the result: number of the picture without it, number of the picture with it, number
-    of the attribute.
-
-    Args:
-        path: a CSV with the columns image_off, image_on and attribute.
-        table: of the pictures.
-        problem: see the module's text; a pair with a problem is left out.
-
-    Raises:
-        ValueError: as `problem` does; a header without these columns; no pair.
-    """
-    lines = csv_lines(path)
-    _, header = next(lines, (1, []))
-    wanted = ("image_off", "image_on", "attribute")
-    if any(name not in header for name in wanted):
-        found = ", ".join(header) or "nothing"
-        raise ValueError(f"{path} line 1: expected {', '.join(wanted)}, found {found}")
-    places = [header.index(name) for name in wanted]
-    attribute_of = {name: i for i, name in enumerate(table.names)}
-    pairs = []
-    for line, row in lines:
-        if len(row) != len(header):
-            problem(f"{path} line {line}: expected {len(header)} values, found {len(row)}")
-            continue
-        off, on, name = (row[place] for place in places)
-        missing = [picture for picture in (off, on) if picture not in table.rows]
-        if missing or name not in attribute_of:
-            what = f"picture {missing[0]}" if missing else f"attribute {name!r}"
-            problem(f"{path} line {line}: {what} is not in {table.source.name}")
-            continue
-        pair = (table.rows[off], table.rows[on], attribute_of[name])
-        read = table.values[list(pair[:2]), pair[2]]
-        if read.tolist() != [0, 1]:
-            problem(
-                f"{path} line {line}: expected {name} off in {off} and on in {on}, found "
-                f"{int(read[0])} and {int(read[1])} in {table.source.name}"
-            )
-        elif table.split[pair[0]] != table.split[pair[1]]:
-            problem(f"{path} line {line}: {off} and {on} are in two splits")
-        else:
-            pairs.append(pair)
-    if not pairs:
-        raise ValueError(f"{path}: expected a line per pair, found none that can be used")
-    return np.array(pairs, dtype=np.int64)
+        source, folder, tuple(files), tuple(c.title for c in some), values, split,
+        identity, split_by, tuple(columns), (*notes, *told),
+    )  # fmt: skip
 
 
 # Parts of read_table -----------------------------------------------------------------------------
 
 
-def _folder_of(source: Path, rows: Sequence[Row]) -> Path:
-    """Where the pictures are: beside the table or in one of the usual folders."""
-    folders = [source.parent / name for name in _FOLDERS]
-    for row in rows[:20]:
-        for folder in folders if safe_name(row.file) else ():
-            if (folder / row.file).is_file():
-                return folder
-    where = ", ".join(name or "." for name in _FOLDERS)
-    raise FileNotFoundError(
-        f"{source}: its first pictures ({rows[0].file} ...) are not in {source.parent} "
-        f"(looked in {where})"
-    )
-
-
-def _present(source: Path, folder: Path, rows: Sequence[Row], problem: Problem) -> list[Row]:
-    """The rows whose picture is there and that are the first with its name."""
-    there = {entry.name for entry in folder.iterdir()}
-    seen: dict[str, int] = {}
-    good = []
-    for row in rows:
-        if row.file in seen:
-            problem(f"{source} line {row.line}: {row.file} was already in line {seen[row.file]}")
-        elif not safe_name(row.file):
-            problem(f"{source} line {row.line}: {row.file!r} is no name inside a folder")
-        elif row.file not in there and not (folder / row.file).is_file():
-            problem(f"{source} line {row.line}: {row.file} is not in {folder}")
-        else:
-            good.append(row)
-        seen.setdefault(row.file, row.line)
-    return good
-
-
-def _splits(
-    path: Path, files: Sequence[str], words: dict[str, str], problem: Problem
-) -> np.ndarray:
-    """Position in SPLITS of each picture, uint8 (M,); train where its word is a problem."""
-    split = np.array([_SPLIT_WORDS.get(words.get(name, "").lower(), 3) for name in files], np.uint8)
-    for row in np.flatnonzero(split == 3).tolist():
-        if files[row] in words:  # one that is missing was told before
-            problem(
-                f"{path}: {files[row]}: expected one of {', '.join(_SPLIT_WORDS)}, found "
-                f"{words[files[row]]!r}"
+def _sheet_of(root: Path, problem: Problem, how: How) -> Sheet:
+    source = find_table(root, how.table)
+    only = [*how.asked.factors, *how.asked.kinds, *how.asked.bins]
+    only += [title for title in (how.file, how.identity, how.split) if title]
+    if source is None:
+        if tables := split_tables(root):
+            return _joined(root, [(s, read_sheet(p, problem, how.header)) for s, p in tables])
+        return sheet_of_folders(root)
+    if source.name == CELEBA:
+        return read_celeba(source, problem)
+    if how.header is None and source.suffix.lower() in TEXTS:
+        picture = no_header(source)
+        if picture is not None:
+            _, _, rows, _ = first_rows(source, 1)
+            like = ["file", *(f"column{i}" for i in range(1, len(rows[0])))]
+            raise ValueError(
+                f"{source} line 1: {picture} is a picture, so no line says what the columns are: "
+                f"say it with columns={like} (--columns {','.join(like)})"
             )
-    split[split == 3] = 0
-    return split
+    return read_sheet(source, problem, how.header, only)
 
 
-def _one_side(
-    path: Path,
+def _joined(root: Path, parts: Sequence[tuple[str, Sheet]]) -> Sheet:
+    """The tables of the folders train, valid and test as one, with a column that says which."""
+    titles = [cells.title for cells in parts[0][1].columns]
+    for _, sheet in parts:
+        if [cells.title for cells in sheet.columns] != titles:
+            found = ", ".join(cells.title for cells in sheet.columns)
+            raise ValueError(f"{sheet.source}: expected the columns {', '.join(titles)} as in "
+                             f"{parts[0][0]}, found {found}")  # fmt: skip
+    columns = []
+    for i, title in enumerate(titles):
+        texts = [text for _, sheet in parts for text in sheet.columns[i].texts]
+        if any(is_picture_name(text) for text in texts[:20]):
+            texts = [f"{n}/{text}" for n, sheet in parts for text in sheet.columns[i].texts]
+        columns.append((title, texts))
+    columns.append(("split", [name for name, sheet in parts for _ in range(len(sheet))]))
+    cells = []
+    for title, texts in columns:
+        words, codes = np.unique(np.array(texts, dtype=object), return_inverse=True)
+        cells.append(Cells(title, tuple(words.tolist()), codes.astype(np.int32)))
+    return Sheet(root, tuple(cells), np.arange(len(texts)) + 1, "row of all tables")
+
+
+def _without(sheet: Sheet, how: How) -> tuple[Sheet, list[str]]:
+    """The sheet without the rows that somebody asked to drop, and notes."""
+    kept, notes = np.ones(len(sheet), dtype=bool), []
+    for title, value in how.drop:
+        cells = sheet.column(title)
+        if cells is None or value not in cells.words:
+            known = "no such column" if cells is None else f"{', '.join(cells.words[:10])}"
+            raise ValueError(f"{sheet.source}: drop {title}={value}: found {known}")
+        gone = cells.codes == cells.words.index(value)
+        notes.append(f"rows with {title}={value} are left out by request: {int(gone.sum()):,}")
+        kept &= ~gone
+    return (sheet if kept.all() else sheet.take(np.flatnonzero(kept))), notes
+
+
+def _one_scale(sheet: Sheet, problem: Problem) -> Sheet:
+    """CelebA's list without rows that hold something else than 1 and -1 (or 0); both are told."""
+    bad: list[str] = []
+    wrong = np.zeros(len(sheet), dtype=bool)
+    first: dict[str, tuple[str, int]] = {}
+    for cells in sheet.columns[1:]:
+        for code, word in enumerate(cells.words):
+            row = int((cells.codes == code).argmax()) if word in _BITS else 0
+            if word in ("0", "-1") and row < first.get(word, ("", len(sheet)))[1]:
+                first[word] = (cells.title, row)
+            if word not in _BITS:
+                rows = np.flatnonzero(cells.codes == code)
+                wrong[rows] = True
+                bad += [
+                    f"{sheet.place(row)}: {cells.title}: expected 1 or -1 (or 0), found "
+                    f"{word[:40]!r}"
+                    for row in rows.tolist()
+                ]
+    tell(problem, bad)
+    if len(first) == 2:
+        (zero, at), (minus, there) = first["0"], first["-1"]
+        problem(
+            f"{sheet.source}: expected -1 and 1, or 0 and 1, found both: {zero} is 0 in line "
+            f"{sheet.lines[at]}, {minus} is -1 in line {sheet.lines[there]}"
+        )
+        columns = []
+        for cells in sheet.columns:
+            texts = ["-1" if text == "0" else text for text in cells.texts]
+            words, codes = np.unique(np.array(texts, dtype=object), return_inverse=True)
+            columns.append(Cells(cells.title, tuple(words.tolist()), codes.astype(np.int32)))
+        sheet = replace(sheet, columns=tuple(columns))
+    return sheet.take(np.flatnonzero(~wrong)) if wrong.any() else sheet
+
+
+def _columns(sheet: Sheet, pictures: str, how: How) -> tuple[list[Column], np.ndarray]:
+    """What becomes of each column, and the rows that are kept: those without blanks, by request."""
+    asked = how.asked
+    check_asked(asked, [cells.title for cells in sheet.columns])
+    identity, split = _identity_title(sheet, how), _split_title(sheet, how)
+    columns = []
+    for cells in sheet.columns:
+        used = {pictures: "picture", identity: "identity", split: "split"}.get(cells.title)
+        if used is not None and cells.title not in asked.factors:
+            columns.append(Column(cells.title, used, distinct=len(cells.words)))
+        elif not cells.title:
+            columns.append(_nameless(cells))
+        else:
+            try:
+                column = column_of(cells, asked, sheet.at)
+            except ValueError as error:
+                raise ValueError(f"{sheet.source}: {error}") from None
+            bit = column.kind == "constant" and set(cells.words) <= _BITS
+            if bit:  # CelebA's list may have one that nobody has
+                has, n = int(cells.words == ("1",)), len(sheet)
+                codes, counts = np.full(n, has, dtype=np.int16), (n - n * has, n * has)
+                column = replace(column, codes=codes, values=("no", "yes"), counts=counts)
+            columns.append(column)
+    kept = np.ones(len(sheet), dtype=bool)
+    for column in columns:
+        named = column.title in asked.factors or (not asked.factors and column.usable)
+        if asked.missing == "drop" and named and column.codes is not None:
+            kept &= column.codes >= 0
+    return columns, np.flatnonzero(kept)
+
+
+def _nameless(cells: Cells) -> Column:
+    """A column without a title: numbers of rows, or something that nobody named."""
+    n = len(cells.codes)
+    counted = len(cells.words) == n and all(word.isdigit() for word in cells.words)
+    why = "numbers of the rows" if counted else "it has no title"
+    return Column("(no title)", "ids" if counted else "words", distinct=len(cells.words), why=why)
+
+
+def _identity_title(sheet: Sheet, how: How) -> str | None:
+    if how.identity in (None, "none"):
+        cells = sheet.column("identity") if how.identity is None else None
+    else:
+        cells = sheet.column(str(how.identity))
+        if cells is None:
+            titles = ", ".join(c.title for c in sheet.columns[:20])
+            raise ValueError(f"{sheet.source}: no column {how.identity!r}, found {titles}")
+    return None if cells is None else cells.title
+
+
+def _split_title(sheet: Sheet, how: How) -> str | None:
+    if how.split == "draw":
+        return None
+    if how.split is not None:
+        cells = sheet.column(how.split)
+        if cells is None:
+            titles = ", ".join(c.title for c in sheet.columns[:20])
+            raise ValueError(f"{sheet.source}: no column {how.split!r}, found {titles}")
+        return cells.title
+    for title in ("split", "partition", "subset"):
+        cells = sheet.column(title)
+        if cells is not None:
+            return cells.title
+    return None
+
+
+def _identities(
+    sheet: Sheet, names: Sequence[str], listed: frozenset[str], problem: Problem, how: How
+) -> dict[str, str] | None:
+    """{name of a picture: who it shows}; None where nothing says so."""
+    title = _identity_title(sheet, how)
+    if title is not None:
+        cells = sheet.column(title)
+        assert cells is not None
+        told = {name: text for name, text in zip(names, cells.texts, strict=True) if text}
+        return told or None  # a column of blanks says nothing
+    path = (sheet.source if sheet.source.is_dir() else sheet.source.parent) / IDENTITY
+    if how.identity is None and path.is_file():
+        return read_words(path, names, listed, problem)
+    return None
+
+
+def _split(
+    sheet: Sheet,
+    names: Sequence[str],
     files: Sequence[str],
-    split: np.ndarray,
+    listed: frozenset[str],
+    people: dict[str, str] | None,
     identity: np.ndarray | None,
     problem: Problem,
-) -> None:
-    """Tell of the first picture whose identity lies in two splits."""
-    first: dict[int, int] = {}
-    for row, person in enumerate(() if identity is None else identity.tolist()):
-        other = first.setdefault(person, row)
-        if person >= 0 and split[other] != split[row]:
-            problem(
-                f"{path}: one identity in two splits: {files[other]} is in {SPLITS[split[other]]}, "
-                f"{files[row]} in {SPLITS[split[row]]}"
+    how: How,
+) -> tuple[np.ndarray, str, list[str]]:
+    """The split of each picture, what it follows, and notes."""
+    title, words, told_in = _split_title(sheet, how), None, sheet.source
+    split_by = "column split"
+    if title is not None:
+        cells = sheet.column(title)
+        assert cells is not None
+        words, split_by = dict(zip(names, cells.texts, strict=True)), f"column {title.lower()}"
+        split_by = "column split" if title.lower() in ("split", "partition") else split_by
+    base = sheet.source if sheet.source.is_dir() else sheet.source.parent
+    for name in PARTITIONS if how.split is None else ():
+        if words is None and (base / name).is_file():
+            words, told_in = read_words(base / name, names, listed, problem), base / name
+            split_by = name
+    keys = names if people is None else [people.get(name, name) for name in names]
+    if words is None:
+        by = "file name" if people is None else "identity"
+        return split_drawn(keys, how.even), by, []
+    split = splits_of(told_in, names, words, problem)
+    tell_leaks(told_in, files, split, identity, problem)
+    notes = []
+    if how.even and not (split == 1).any() and (split == 2).any():
+        inside = np.flatnonzero(split == 0)
+        drawn = split_drawn([keys[row] for row in inside.tolist()], True)
+        split[inside[drawn == 1]] = 1
+        notes.append(
+            f"no picture is for validation: {int((drawn == 1).sum()):,} of train are taken for it"
+        )
+    return split, split_by, notes
+
+
+def read_words(
+    path: Path, files: Sequence[str], known: frozenset[str], problem: Problem = refuse
+) -> dict[str, str]:
+    """A list with a word for each picture, such as CelebA's partition: {file: word}.
+
+    Blanks or a comma stand between; a first line that names no picture is a header.
+
+    Args:
+        path: the list.
+        files: pictures that it must have.  known: pictures that it may have.
+        problem: see the module's text.
+    """
+    words: dict[str, str] = {}
+    bad: dict[str, list[str]] = {"short": [], "strange": [], "twice": []}
+    for line, text in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        row = text.replace(",", " ").split()
+        if not row or (line == 1 and row[0] not in known and not row[-1].isdigit()):
+            continue
+        if len(row) != 2:
+            bad["short"].append(
+                f"{path} line {line}: expected a name and a value, found {len(row)} words"
             )
-            return
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+        elif row[0] not in known:
+            bad["strange"].append(f"{path} line {line}: {row[0]} is not in the attribute table")
+        elif row[0] in words:
+            bad["twice"].append(f"{path} line {line}: {row[0]} for the second time")
+        else:
+            words[row[0]] = row[1]
+    for told in bad.values():
+        tell(problem, told)
+    missing = [name for name in files if name not in words]
+    if missing:
+        problem(f"{path}: {len(missing)} pictures are missing, the first is {missing[0]}")
+    return words

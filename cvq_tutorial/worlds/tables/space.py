@@ -1,11 +1,11 @@
-"""The factors of a table of pictures: attributes, and which pictures have them.
+"""The factors of a table of pictures: columns of it, and which pictures have which values.
 
 Other worlds have a picture for every setting of their factors, so their settings can be drawn. Here
 pictures are given: there is none for most settings, and several for others. So a row of values has
 one column more than there are factors, **the number of the picture**, and `transitions` asks the
 space itself for rows and pairs instead of drawing them.
 
-Letters: B rows, F chosen attributes, T attributes of the table, n pairs.
+Letters: B rows, F chosen columns, T columns of the table, n pairs.
 """
 
 from __future__ import annotations
@@ -17,24 +17,25 @@ import numpy as np
 
 from cvq_tutorial.worlds.factors import FactorSpace, split_id
 from cvq_tutorial.worlds.tables.files import AttributeTable
-from cvq_tutorial.worlds.tables.pairs import Distance, FoundPairs, KnownPairs
+from cvq_tutorial.worlds.tables.pairs import Distance, Finder, of_factor
 
 
 @dataclass(frozen=True)
 class PictureSpace(FactorSpace):
-    """Attributes as factors of size 2, and the pictures that have them.
+    """Columns as factors, and the pictures that have their values.
 
     Args:
-        factors: one per chosen attribute.
+        factors: one per chosen column.
+        actions: see `FactorSpace`.
         data: the whole table.
-        columns: int64 (F,), which attributes of the table are the factors.
+        columns: int64 (F,), which columns of the table are the factors.
         pairs: one finder per split.
         candidates, distance: how the second picture of a pair is taken, see `FoundPairs.draw`.
     """
 
     data: AttributeTable = field(repr=False, compare=False)
     columns: np.ndarray = field(repr=False, compare=False)
-    pairs: tuple[FoundPairs | KnownPairs, ...] = field(repr=False, compare=False)
+    pairs: tuple[Finder, ...] = field(repr=False, compare=False)
     candidates: int = field(default=1, repr=False, compare=False)
     distance: Distance | None = field(default=None, repr=False, compare=False)
 
@@ -79,17 +80,21 @@ class PictureSpace(FactorSpace):
         return numbers.astype(np.int64)
 
     def _first_with(self, chosen: np.ndarray) -> np.ndarray:
-        bits = 1 << np.arange(self.n_factors)
-        keys = self.data.values[:, self.columns].astype(np.int64) @ bits
+        strides = np.cumprod([1, *self.sizes[:-1]], dtype=np.int64)
+        keys = self.data.values[:, self.columns].astype(np.int64) @ strides
         there, first = np.unique(keys, return_index=True)
-        wanted = chosen @ bits
+        wanted = chosen @ strides
         place = np.minimum(np.searchsorted(there, wanted), len(there) - 1)
         missing = there[place] != wanted
         if missing.any():
             row = chosen[int(missing.argmax())]
-            on = [name for name, value in zip(self.names, row, strict=True) if value]
+            told = [
+                f.name if f.kind == "binary" else f"{f.name}={f.label(value)}"
+                for f, value in zip(self.factors, row.tolist(), strict=True)
+                if value or f.kind != "binary"
+            ]
             raise ValueError(
-                f"no picture has exactly {', '.join(on) or 'none of the attributes'}: "
+                f"no picture has exactly {', '.join(told) or 'none of the attributes'}: "
                 f"{len(there)} of {self.size} combinations have one"
             )
         return first[place]
@@ -121,13 +126,13 @@ class PictureSpace(FactorSpace):
             n: how many.
             split: "train", "valid" or "test".
             rng: draws them.
-            weights: how often each of the F attributes comes, relative to each other. None: all
-                equally often, so that the few pairs of a rare attribute come again and again
+            weights: how often each of the F factors comes, relative to each other. None: all
+                equally often, so that the few pairs of a rare one come again and again
                 (`pair_counts` says how many there are, and may be the weights).
 
         Returns:
             Rows of values before and after, int64 (n, 2, F + 1), and actions, int64 (n,). Half of
-            them turn an attribute on, half off.
+            the steps go up, half down; of a factor that is set every value comes equally often.
 
         Raises:
             ValueError: unknown split, wrong weights, or an attribute without a pair in the split.
@@ -143,25 +148,54 @@ class PictureSpace(FactorSpace):
         take = np.floor(exact).astype(np.int64)
         late = np.lexsort((rng.random(n_factors), take - exact))  # what was cut off most, first
         take[late[: n - int(take.sum())]] += 1
-        drawn = [
-            finder.draw(factor, m, rng, self.candidates, self.distance)
-            for factor, m in enumerate(take.tolist())
-            if m
-        ]
-        ends = np.concatenate(drawn) if drawn else np.empty((0, 2), dtype=np.int64)
-        down = rng.integers(0, 2, size=n).astype(bool)
+        drawn, value = [np.empty((0, 2), dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+        for factor, m in enumerate(take.tolist()):
+            of, how = of_factor(finder, factor), (rng, self.candidates, self.distance)
+            if m and factor in self.sets:
+                to = np.repeat(np.arange(self.sizes[factor]), self._even(factor, split, m, rng))
+                drawn += [of.draw_to(factor, v, int((to == v).sum()), *how) for v in np.unique(to)]
+                value.append(to)
+            elif m:
+                drawn.append(of.draw(factor, m, *how))
+                value.append(np.zeros(m, dtype=np.int64))
+        ends, moved = np.concatenate(drawn), np.repeat(np.arange(n_factors), take)
+        down = rng.integers(0, 2, size=n).astype(bool) & ~np.isin(moved, self.sets)
         ends[down] = ends[down, ::-1]
         order = rng.permutation(n)
         pairs = np.stack([self.rows(end) for end in ends[order].T], axis=1)  # (n, 2, F + 1)
-        return pairs, (np.repeat(np.arange(n_factors), take) + n_factors * down)[order]
+        return pairs, self.acting_on(moved, down, np.concatenate(value))[order]
+
+    def _even(self, factor: int, split: str, m: int, rng: np.random.Generator) -> np.ndarray:
+        """How many of m pairs end in each value of a factor that is set, (S,): as many in each that
+        has some."""
+        there = np.flatnonzero(self.counts_to(factor, split))
+        shares = np.zeros(self.sizes[factor], dtype=np.int64)
+        shares[there] = m // len(there)
+        shares[rng.permutation(there)[: m % len(there)]] += 1
+        return shares
+
+    def counts_to(self, factor: int, split: str) -> np.ndarray:
+        """How many pairs of a split end in each value of a factor: int64 (S,)."""
+        return of_factor(self.pairs[split_id(split)], factor).counts_to(factor)
 
     def pair_counts(self, split: str) -> np.ndarray:
-        """How many different pairs there are of each chosen attribute in a split: int64 (F,)."""
+        """How many different pairs there are of each factor in a split: int64 (F,)."""
         finder = self.pairs[split_id(split)]
-        return np.array([finder.count(factor) for factor in range(self.n_factors)])
+        every = range(self.n_factors)
+        return np.array([of_factor(finder, f).count(f, f in self.sets) for f in every])
+
+    def of_one(self, pairs: np.ndarray) -> np.ndarray | None:
+        """Whether both pictures of each pair are known to show one identity: bool (n,).
+
+        pairs: rows of values (n, 2, F + 1).  None where the table knows no identity.
+        """
+        if self.data.identity is None:
+            return None
+        shown = self.data.identity[pairs[:, :, -1]]
+        return (shown[:, 0] == shown[:, 1]) & (shown[:, 0] >= 0)
 
     def others_differ(self, pairs: np.ndarray) -> np.ndarray:
-        """How many of the attributes that were not chosen differ in each pair: int64 (n,).
+        """How many of the columns that were not chosen differ in each pair: int64 (n,).
 
         pairs: rows of values (n, 2, F + 1).
         """
@@ -175,11 +209,13 @@ class PairReport:
     """How atomic the pairs of a split are. `str()` of it is a table.
 
     Attributes:
-        names: F chosen attributes.  n_others: attributes that were not chosen.
-        pictures: (F,) how many of the split's pictures have the attribute.
+        names: F chosen columns.  n_others: columns that were not chosen.
+        pictures: (F,) how many of the split's pictures have the attribute; of a factor that is not
+            yes/no, its rarest value.
         pairs: (F,) how many different pairs there are.
-        others: (F,) mean number of other attributes that differ in a pair.
-        atomic: (F,) share of pairs in which no other attribute differs.
+        others: (F,) mean number of other columns that differ in a pair.
+        atomic: (F,) share of pairs in which no other column differs.
+        one: (F,) share of pairs that show one identity; None where none is known.
     """
 
     split: str
@@ -189,12 +225,14 @@ class PairReport:
     pairs: np.ndarray
     others: np.ndarray
     atomic: np.ndarray
+    one: np.ndarray | None = None
 
     def __str__(self) -> str:
+        one = "" if self.one is None else f"; {self.one.mean():.0%} of pairs show one identity"
         lines = [
             f"{self.split}: pairs that differ in one of {len(self.names)} chosen attributes; of the"
             f" {self.n_others} others {self.others.mean():.2f} differ in the mean pair, and none in"
-            f" {self.atomic.mean():.0%} of pairs",
+            f" {self.atomic.mean():.0%} of pairs{one}",
             f"{'attribute':<24}{'pictures':>10}{'pairs':>14}{'others':>9}{'none':>8}",
         ]
         table = (self.names, self.pictures, self.pairs, self.others, self.atomic)
@@ -214,15 +252,26 @@ def pair_report(
     if n < n_factors:
         raise ValueError(f"expected n of at least {n_factors}, one per attribute, found {n}")
     pairs, actions = space.sample_pairs(n, split, np.random.default_rng(seed))
-    others = space.others_differ(pairs)
-    per_factor = [others[actions % n_factors == f] for f in range(n_factors)]
+    others, factor = space.others_differ(pairs), space.factor_of(actions)
+    one = space.of_one(pairs)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.array([values[factor == f].mean() for f in range(n_factors)])
+
     inside = space.rows(np.flatnonzero(space.data.split == split_id(split)))
+    pictures = [
+        int(inside[:, f].sum())
+        if space.factors[f].kind == "binary"
+        else int(np.bincount(inside[:, f], minlength=size).min())
+        for f, size in enumerate(space.sizes)
+    ]
     return PairReport(
         split,
         space.names,
         len(space.data.names) - n_factors,
-        inside[:, :-1].sum(axis=0),
+        np.array(pictures),
         space.pair_counts(split),
-        np.array([part.mean() for part in per_factor]),
-        np.array([(part == 0).mean() for part in per_factor]),
+        mean(others),
+        mean(others == 0),
+        None if one is None else mean(one),
     )

@@ -1,18 +1,19 @@
-"""Pictures with yes/no attributes (CelebA, or any folder with a table) as the world `faces`.
+"""Worlds of given pictures with a table: `pictures`, of any folder, and `faces`, CelebA's layout.
 
-The chosen attributes are the factors, all of size 2, so that "Smiling+" turns a smile on. But the
+The chosen columns are the factors: "Smiling+" turns a smile on, "pose=left" turns a head. But the
 pictures are given, so a transition is a pair of existing pictures that differ in exactly one chosen
-attribute. What else differs between them (another person, another background) no action accounts
-for: `attribute_space.pair_report` counts how many of the attributes that were *not* chosen differ,
-which is the least to know before such a pair is called an intervention.
+column. What else differs between them (another person, another background) no action accounts for:
+`space.pair_report` counts how many of the columns that were *not* chosen differ, which is the least
+to know before such a pair is called an intervention.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,21 +21,27 @@ from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.common.folders import data_root
 from cvq_tutorial.worlds.factors import Factor
 from cvq_tutorial.worlds.pictures import Pictures
-from cvq_tutorial.worlds.tables.files import (
-    CELEBA,
-    CELEBA_CSV,
-    PAIRS,
-    AttributeTable,
-    read_known_pairs,
-    read_table,
-)
-from cvq_tutorial.worlds.tables.pairs import Distance, choose, finders
+from cvq_tutorial.worlds.tables.choose import choose, identifier
+from cvq_tutorial.worlds.tables.columns import Asked, Column
+from cvq_tutorial.worlds.tables.files import AttributeTable, How, read_table
+from cvq_tutorial.worlds.tables.find import CELEBA, CELEBA_CSV, PAIRS
+from cvq_tutorial.worlds.tables.known import read_known_pairs
+from cvq_tutorial.worlds.tables.pairs import Distance, EitherPairs, finders
 from cvq_tutorial.worlds.tables.space import PictureSpace
 
 SIZE = 64  # pixels
 STAND_IN = "27a679e2499db011"  # fingerprint of the table of the drawn faces
 NEAREST = ("attributes", "pixels", "none")
 FOLDERS = ("celeba_style", "celeba", "CelebA", ".")
+_SAMPLE = 256  # pictures whose content is hashed; of the others, the number of bytes
+_OTHER_TABLE = "this is another table than before, or was changed"
+_OTHER_PICTURES = "pictures were replaced, added or taken away; train again, or put them back"
+_KINDS = {
+    "yes/no": "binary",
+    "ordered": "ordered",
+    "binned": "ordered",
+    "categorical": "categorical",
+}
 _STAND_IN_CREDIT = (
     '"Personas by Draftbit" (draftbit.com), CC BY 4.0, by way of @dicebear/personas; parts '
     "recombined and recoloured. Drawings, no photographs."
@@ -46,8 +53,237 @@ _CELEBA_CREDIT = (
 
 
 @dataclass(frozen=True)
-class AttributeWorld:
-    """The world `faces`: pictures of a folder with their attribute table.
+class PictureWorld:
+    """Given pictures with a table; `pictures_world` and `faces_world` make one.
+
+    Attributes:
+        name: "pictures" or "faces".
+        root: the folder, or its table, as it was asked for.
+        asked: all other options, which make the world again.
+        factors: one per chosen column, names as in the table, made identifiers; it knows the
+            pictures, see `PictureSpace`.
+        image_shape: (64, 64, 3).
+        data: the whole table, see `AttributeTable`.
+        left_out: {column: why}, those that could have been factors and are not, where nobody said
+            which should be.
+    """
+
+    name: str
+    root: str | Path | None = field(compare=False)
+    asked: dict[str, Any]
+    factors: PictureSpace = field(repr=False)
+    data: AttributeTable = field(repr=False, compare=False)
+    left_out: dict[str, str] = field(repr=False, compare=False)
+    fingerprint: str = field(repr=False)
+    _pictures: Pictures = field(repr=False, compare=False)
+    has_images: Literal[True] = field(default=True, init=False)
+    image_shape: tuple[int, int, int] = field(default=(SIZE, SIZE, 3), init=False)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What `make_world(name, **options)` needs to make this world again."""
+        return {**({} if self.root is None else {"root": str(self.root)}), **self.asked}
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The chosen columns, as the table has them."""
+        return tuple(self.data.names[c] for c in self.factors.columns)
+
+    @property
+    def n_images(self) -> int:
+        """How many pictures there are: far fewer than combinations of values."""
+        return len(self.data.files)
+
+    @property
+    def own(self) -> bool:
+        """Whether this is somebody's own table, about which nothing is known, or CelebA's."""
+        return self.name != "faces" or self.data.source.name not in (CELEBA, CELEBA_CSV)
+
+    @property
+    def credit(self) -> str:
+        """Whom to name beside these pictures."""
+        if self.data.fingerprint == STAND_IN:
+            return _STAND_IN_CREDIT
+        real = self.n_images == 202_599 and len(self.data.names) == 40
+        return _CELEBA_CREDIT if real else "Pictures from a folder: name whoever made them."
+
+    @property
+    def start_values(self) -> tuple[int, ...]:
+        """F values to begin with that a picture has: those that the most pictures have."""
+        chosen = self.data.values[:, self.factors.columns]
+        kinds, number = np.unique(chosen, axis=0, return_counts=True)
+        return tuple(int(v) for v in kinds[number.argmax()])
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What became of the columns that are no factor, and of rows, a line each."""
+        return (*self.data.notes, *told_of(self.data, self.attributes, self.left_out))
+
+    def render(self, values: np.ndarray) -> np.ndarray:
+        """Pictures of rows of values.
+
+        Args:
+            values: integers (B, F + 1), the chosen values and the number of the picture, or (B, F),
+                see `PictureSpace.pictures_of`.
+
+        Returns:
+            uint8 (B, 64, 64, 3).
+
+        Raises:
+            TypeError, ValueError: as `pictures_of`; a file that is no picture.
+        """
+        return self._pictures.get(self.factors.pictures_of(values))
+
+
+def pictures_world(
+    root: str | Path | None = None,
+    table: str | None = None,
+    factors: Sequence[str] | None = None,
+    identity: str | None = None,
+    split: str | None = None,
+    missing: str = "refuse",
+    bins: Mapping[str, Any] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    columns: Sequence[str] | None = None,
+    file: str | None = None,
+    spelling: str = "exact",
+    drop: Sequence[str] = (),
+    actions: str = "set",
+    same_identity: bool | None = None,
+    nearest: str = "attributes",
+    candidates: int = 32,
+    crop: int | None = None,
+    table_hash: str | None = None,
+    pictures_hash: str | None = None,
+) -> PictureWorld:
+    """The world `pictures`: a folder of pictures and any table of what they show.
+
+    What becomes of a column follows from its distinct values, see `columns`; what is no factor is
+    said in a line each, here and by `cvq worlds check`.
+
+    Args:
+        root: the folder, or its table; a relative path that is not there is looked for under
+            `data_root()`.
+        table: name of the table file in the folder, where there are several.
+        factors: titles of the columns that are factors. None: the (at most) ten whose values are
+            most even; either way only those with a pair in every split.
+        identity: title of the column that says who or what is shown; "none" where there is none.
+            Whole identities go to one split.
+        split: title of the column that says train, valid or test; "draw" draws it anew.
+        missing: "drop" leaves out rows without a picture, or with a blank among the factors.
+        bins: {title: bins} of columns of numbers: how many, or their upper ends, or names with
+            upper ends, the last one None.
+        kinds: {title: "yes/no", "ordered" or "categorical"}, where the values do not tell.
+        columns: titles of a table that has no line of them.
+        file: title of the column that names the pictures.
+        spelling: "loose" takes words that differ in case or blanks as one.
+        drop: "title=value" of rows to leave out.
+        actions: "set", categorical factors have one action per value; "steps", two for each factor.
+        same_identity: whether both pictures of a pair show one identity. None: for every factor
+            that has such pairs in all splits.
+        nearest, candidates, crop: see `faces_world`.
+        table_hash, pictures_hash: hashes that the table and the pictures must have (a world's own
+            `options` carry them); None takes any, and says what became of the columns.
+
+    Raises:
+        FileNotFoundError: no table or no pictures there. TypeError, ValueError: a wrong option,
+            what is wrong with the table, a factor without a single pair, or another hash.
+            ImportError: the extra that reads the table is missing, in one line.
+    """
+    if root is None:
+        raise FileNotFoundError(
+            "pictures of your own: expected a folder or table, root='...' (--root FOLDER)"
+        )
+    _check_pairing(nearest, candidates, crop)
+    how = how_of(
+        table, factors, identity, split, missing, bins, kinds, columns, file, spelling, drop
+    )
+    folder = _find_root(root)
+    data = read_table(folder, how=how)
+    _same_hash(data.source, "a table", table_hash, data.fingerprint, _OTHER_TABLE)
+    if same_identity and data.identity is None:
+        raise ValueError(f"{data.source}: same_identity needs identities, found none")
+    chosen, left_out = choose(data, factors, None, same_identity)
+    pictures = Pictures(data.folder, data.files, SIZE, crop)
+    found = hash_of_pictures(data.folder, data.files)
+    _same_hash(data.folder, "pictures", pictures_hash, found, _OTHER_PICTURES)
+    measures = {"attributes": data.distance, "pixels": pictures.distance, "none": None}
+    space = space_of(
+        data, chosen, None, same_identity, candidates, measures[nearest], actions=actions
+    )
+    told = {
+        "table": table, "factors": [data.names[c] for c in chosen], "identity": identity,
+        "split": split, "missing": missing, "bins": dict(bins or {}), "kinds": dict(kinds or {}),
+        "columns": list(columns) if columns else None, "file": file, "spelling": spelling,
+        "drop": list(drop), "actions": actions, "same_identity": same_identity,
+        "nearest": nearest, "candidates": candidates, "crop": crop,
+        "table_hash": data.fingerprint, "pictures_hash": found,
+    }  # fmt: skip
+    place = folder.absolute() if Path(root).expanduser().exists() else root
+    name = f"{data.fingerprint}-{found}"
+    world = PictureWorld("pictures", place, told, space, data, left_out, name, pictures)
+    if table_hash is None:
+        for line in (*world.told, *paired(space)):
+            print(line)
+    return world
+
+
+def how_of(
+    table: str | None = None,
+    factors: Sequence[str] | None = None,
+    identity: str | None = None,
+    split: str | None = None,
+    missing: str = "refuse",
+    bins: Mapping[str, Any] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    columns: Sequence[str] | None = None,
+    file: str | None = None,
+    spelling: str = "exact",
+    drop: Sequence[str] = (),
+) -> How:
+    """How a table is read by `pictures_world`, whose arguments these are."""
+    for what, names in (("factors", factors), ("columns", columns), ("drop", drop)):
+        if isinstance(names, str):
+            raise TypeError(f"{what}: expected a list of names, found {names!r}")
+    for what, told in (("bins", bins), ("kinds", kinds)):
+        if told is not None and not isinstance(told, Mapping):
+            raise TypeError(f"{what}: expected a value for each column, found {told!r}")
+    asked = Asked(kinds or {}, bins or {}, tuple(factors or ()), spelling, missing, bool(identity))
+    return How(asked, table, file, columns, identity, split, [_pair(text) for text in drop], True)
+
+
+def told_of(
+    data: AttributeTable, chosen: Sequence[str], left_out: Mapping[str, str]
+) -> tuple[str, ...]:
+    """What became of the columns that are no factor: a line each, or one for all of one fate."""
+    fates: dict[tuple[str, str], list[Column]] = {}
+    for column in data.columns:
+        if column.title not in chosen:
+            fate = "left out" if column.title in left_out else column.kind
+            why = left_out.get(column.title, column.why)
+            fates.setdefault((fate, why), []).append(column)
+    lines = []
+    for (fate, why), columns in fates.items():
+        if len(columns) == 1 and fate != "left out":
+            lines.append(columns[0].line)
+            continue
+        names = ", ".join(column.title for column in columns[:40])
+        more = f", ... {len(columns)} columns" if len(columns) > 40 else ""
+        lines.append(f"{names}{more}: {fate}{': ' if why else ''}{why}")
+    return tuple(lines)
+
+
+def faces_world(
+    root: str | Path | None = None,
+    attributes: Sequence[str] | None = None,
+    pairs: str | None = None,
+    nearest: str = "attributes",
+    candidates: int = 32,
+    same_identity: bool = False,
+    crop: int | None = None,
+    table: str | None = None,
+) -> PictureWorld:
+    """The world `faces`: yes/no attributes, in CelebA's layout or in a table of another one.
 
     Args:
         root: the folder, or its table; a relative path that is not there is looked for under
@@ -65,162 +301,125 @@ class AttributeWorld:
         same_identity: both pictures of a found pair show one identity.
         crop: side of the central square that is shown, in pixels of the file; None is the largest.
             It is shrunk to 64 x 64 by area.
-        table: hash that the table must have (a world's own `options` carry it); None takes any.
-
-    Attributes:
-        factors: one of size 2 per chosen attribute, names as in the table, made identifiers; it
-            knows the pictures, see `PictureSpace`.
-        image_shape: (64, 64, 3).
-        data: the whole table, see `AttributeTable`.
-        left_out: {attribute: why}, those that `attributes=None` could not take.
+        table: hash that the table must have (a world's own `options` carry it); None takes any, and
+            says which attributes are left out where nobody chose.
 
     Raises:
         FileNotFoundError: no table or no pictures there. TypeError, ValueError: a wrong option,
             what is wrong with the table, an attribute without a single pair, or another hash.
     """
-
-    root: str | Path | None = field(default=None, compare=False)
-    attributes: Sequence[str] | None = None
-    pairs: str | None = None
-    nearest: str = "attributes"
-    candidates: int = 32
-    same_identity: bool = False
-    crop: int | None = None
-    table: str | None = None
-    name: str = field(default="faces", init=False)
-    has_images: Literal[True] = field(default=True, init=False)
-    image_shape: tuple[int, int, int] = field(default=(SIZE, SIZE, 3), init=False)
-    factors: PictureSpace = field(init=False, repr=False)
-    left_out: dict[str, str] = field(init=False, repr=False, compare=False)
-    data: AttributeTable = field(init=False, repr=False, compare=False)
-    _pictures: Pictures = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        self._check_options()
-        data = read_table(_find_root(self.root))
-        if self.table not in (None, data.fingerprint):
-            raise ValueError(
-                f"{data.source}: expected a table with hash {self.table}, found {data.fingerprint}"
-            )
-        if self.same_identity and data.identity is None:
-            raise ValueError(f"{data.source}: same_identity needs identities, found none")
-        listed = data.source.parent / PAIRS
-        pairs = self.pairs or ("known" if listed.is_file() else "found")
-        if pairs == "known" and not listed.is_file():
-            raise ValueError(f"pairs='known' needs the list {listed}, which is not there")
-        known = read_known_pairs(listed, data) if pairs == "known" else None
-        columns, left_out = choose(data, self.attributes, known, self.same_identity)
-        pictures = Pictures(data.folder, data.files, SIZE, self.crop)
-        measures = {"attributes": data.distance, "pixels": pictures.distance, "none": None}
-        factors = space_of(
-            data, columns, known, self.same_identity, self.candidates, measures[self.nearest]
+    if pairs not in (None, "known", "found"):
+        raise ValueError(close_match("kind of pairs", pairs, ("known", "found")))
+    if isinstance(attributes, str):
+        raise TypeError(f"attributes: expected a list of names, found {attributes!r}")
+    _check_pairing(nearest, candidates, crop)
+    data = read_table(_find_root(root)).only(("yes/no", "constant"))
+    if not data.names:
+        raise ValueError(
+            f"{data.source}: expected columns of yes and no, found none; the world "
+            "'pictures' takes columns of any kind"
         )
-        for key, value in (
-            ("attributes", tuple(data.names[c] for c in columns)),
-            ("pairs", pairs),
-            ("table", data.fingerprint),
-            ("factors", factors),
-            ("left_out", left_out),
-            ("data", data),
-            ("_pictures", pictures),
-        ):
-            object.__setattr__(self, key, value)
-
-    def _check_options(self) -> None:
-        if self.pairs not in (None, "known", "found"):
-            raise ValueError(close_match("kind of pairs", self.pairs, ("known", "found")))
-        if self.nearest not in NEAREST:
-            raise ValueError(close_match("nearest", self.nearest, NEAREST))
-        if isinstance(self.attributes, str):
-            raise TypeError(f"attributes: expected a list of names, found {self.attributes!r}")
-        for what, value, least in (("candidates", self.candidates, 1), ("crop", self.crop, 8)):
-            if what == "crop" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"{what}: expected an integer of {least} or more, found {value!r}")
-
-    @property
-    def options(self) -> dict:
-        """What `make_world("faces", **options)` needs to make this world again."""
-        return {
-            **({} if self.root is None else {"root": str(self.root)}),
-            "attributes": list(self.attributes or ()),
-            "pairs": self.pairs,
-            "nearest": self.nearest,
-            "candidates": self.candidates,
-            "same_identity": self.same_identity,
-            "crop": self.crop,
-            "table": self.table,
-        }
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of the table, to name files that depend on it."""
-        return self.data.fingerprint
-
-    @property
-    def n_images(self) -> int:
-        """How many pictures there are: far fewer than combinations of values."""
-        return len(self.data.files)
-
-    @property
-    def credit(self) -> str:
-        """Whom to name beside these pictures."""
-        if self.fingerprint == STAND_IN:
-            return _STAND_IN_CREDIT
-        real = self.n_images == 202_599 and len(self.data.names) == 40
-        return _CELEBA_CREDIT if real else "Pictures from a folder: name whoever made them."
-
-    @property
-    def start_values(self) -> tuple[int, ...]:
-        """F values to begin with that a picture has: those that the most pictures have."""
-        chosen = self.data.values[:, self.factors.columns]
-        kinds, number = np.unique(chosen, axis=0, return_counts=True)
-        return tuple(int(v) for v in kinds[number.argmax()])
-
-    def render(self, values: np.ndarray) -> np.ndarray:
-        """Pictures of rows of values.
-
-        Args:
-            values: integers (B, F + 1), the chosen attributes and the number of the picture, or
-                (B, F), see `PictureSpace.pictures_of`.
-
-        Returns:
-            uint8 (B, 64, 64, 3).
-
-        Raises:
-            TypeError, ValueError: as `pictures_of`; a file that is no picture.
-        """
-        return self._pictures.get(self.factors.pictures_of(values))
+    _same_hash(data.source, "a table", table, data.fingerprint, _OTHER_TABLE)
+    if same_identity and data.identity is None:
+        raise ValueError(f"{data.source}: same_identity needs identities, found none")
+    listed = data.source.parent / PAIRS
+    fresh = table is None and attributes is None
+    pairs = pairs or ("known" if listed.is_file() else "found")
+    if pairs == "known" and not listed.is_file():
+        raise ValueError(f"pairs='known' needs the list {listed}, which is not there")
+    known = read_known_pairs(listed, data) if pairs == "known" else None
+    columns, left_out = choose(data, attributes, known, same_identity)
+    pictures = Pictures(data.folder, data.files, SIZE, crop)
+    measures = {"attributes": data.distance, "pixels": pictures.distance, "none": None}
+    space = space_of(data, columns, known, same_identity, candidates, measures[nearest])
+    told = {
+        "attributes": [data.names[c] for c in columns], "pairs": pairs, "nearest": nearest,
+        "candidates": candidates, "same_identity": same_identity, "crop": crop,
+        "table": data.fingerprint,
+    }  # fmt: skip
+    world = PictureWorld("faces", root, told, space, data, left_out, data.fingerprint, pictures)
+    for line in world.told if fresh and left_out else ():
+        print(line)
+    return world
 
 
 def space_of(
     data: AttributeTable,
     columns: Sequence[int],
     known: np.ndarray | None = None,
-    same_identity: bool = False,
+    same_identity: bool | None = False,
     candidates: int = 1,
     distance: Distance | None = None,
+    actions: str = "set",
 ) -> PictureSpace:
-    """The attributes in these columns of a table as factors, with their pairs.
+    """The columns at these positions of a table as factors, with their pairs.
 
     known: as `read_known_pairs` gives them, to take these instead of finding some.
-    same_identity, candidates, distance: how pairs are found, see `AttributeWorld`.
+    same_identity, candidates, distance: how pairs are found, see `faces_world`.
+    actions: see `FactorSpace`; where no column is categorical it is "steps".
     """
+    some = [data.by_name[data.names[c]] for c in columns]
+    factors = tuple(
+        Factor(identifier(c.title), len(c.values), _KINDS.get(c.kind, c.kind), c.values)
+        for c in some
+    )
+    if all(factor.kind != "categorical" for factor in factors):
+        actions = "steps"  # which is the same then, and what such worlds always said
     return PictureSpace(
-        tuple(Factor(identifier(data.names[c]), 2, "binary", ("no", "yes")) for c in columns),
+        factors,
         data,
         np.array(columns),
         finders(data, columns, known, same_identity),
         candidates,
         distance,
+        actions=actions,
     )
 
 
-def identifier(name: str) -> str:
-    """A name as a factor may have it: "5_o_Clock_Shadow" becomes "_5_o_Clock_Shadow"."""
-    name = "".join(c if f"_{c}".isidentifier() else "_" for c in name)
-    return name if name.isidentifier() else f"_{name}"
+def paired(space: PictureSpace) -> tuple[str, ...]:
+    """What the pairs of one identity or of several are, in a line; () where none is known."""
+    finder = space.pairs[0]
+    if not isinstance(finder, EitherPairs):
+        return ()
+    some = [name for f, name in enumerate(space.names) if f in finder.within]
+    rest = [name for name in space.names if name not in some]
+    told = f"both pictures of a pair show one identity: {', '.join(some)}" if some else ""
+    other = f"anyone, the nearest: {', '.join(rest)} (no such pair in some split)" if rest else ""
+    return ("pairs: " + "; ".join(part for part in (told, other) if part),)
+
+
+def hash_of_pictures(folder: Path, files: Sequence[str]) -> str:
+    """Hash of the sizes of all files in bytes and of the content of some, spread evenly.
+
+    A folder may be moved or copied, and keeps it; pictures that are replaced change it.
+    """
+    sizes = [(folder / name).stat().st_size for name in files]
+    told = hashlib.sha256(np.array(sizes, dtype=np.int64).tobytes())
+    for number in np.unique(np.linspace(0, len(files) - 1, min(_SAMPLE, len(files))).astype(int)):
+        told.update(hashlib.sha256((folder / files[number]).read_bytes()).digest())
+    return told.hexdigest()[:16]
+
+
+def _same_hash(where: Path, what: str, wanted: str | None, found: str, why: str) -> None:
+    if wanted not in (None, found):
+        raise ValueError(f"{where}: expected {what} with hash {wanted}, found {found}: {why}")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    title, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"drop: expected column=value, found {text!r}")
+    return title.strip(), value.strip()
+
+
+def _check_pairing(nearest: str, candidates: object, crop: object) -> None:
+    if nearest not in NEAREST:
+        raise ValueError(close_match("nearest", nearest, NEAREST))
+    for what, value, least in (("candidates", candidates, 1), ("crop", crop, 8)):
+        if what == "crop" and value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"{what}: expected an integer of {least} or more, found {value!r}")
 
 
 def _find_root(root: str | Path | None) -> Path:

@@ -1,0 +1,346 @@
+"""What a column of a table is: one rule, by its distinct values.
+
+| distinct values | becomes |
+| --- | --- |
+| one | nothing: the same in every picture |
+| two that mean yes and no (1/0, 1/-1, true/false, yes/no, t/f, y/n) | a yes/no factor |
+| numbers, at most `MOST` | an ordered factor |
+| more numbers | a factor once they are put in bins, on request |
+| words, at most `MOST` | a categorical factor |
+| more words | nothing, or with a word an identity |
+| another one in every row | nothing: an id |
+
+A column that is called like a person or thing (patient, subject, group ...) and whose values repeat
+is taken for an identity that nobody has confirmed: it is no factor until somebody says what it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from cvq_tutorial.common.checks import close_match
+from cvq_tutorial.worlds.tables.read import Cells
+
+FACTORS = ("yes/no", "ordered", "categorical", "binned")
+ASKED = ("yes/no", "ordered", "categorical")  # what `kinds` may say
+MOST = 20  # distinct values of a factor that nobody asked for
+MOST_ASKED = 100  # and of one that somebody asked for
+_YES_NO = ("1", "0"), ("1", "-1"), ("true", "false"), ("yes", "no"), ("t", "f"), ("y", "n")
+_PEOPLE = {
+    "patient", "patients", "subject", "subjects", "person", "people", "participant", "identity",
+    "individual", "speaker", "donor", "family", "animal", "user", "actor",
+}  # fmt: skip
+_IDS = {"id", "ids", "group", "case", "pid"}  # such words count only where there are many values
+_CLASSES = {"class", "label", "category"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """What became of one column.
+
+    Attributes:
+        title: as the table has it.
+        kind: one of FACTORS; "mixed", "blanks" or "spelling" for a factor with a fault; "identity?"
+            for an identity that nobody confirmed; "numbers", "words", "constant", "ids" for what is
+            no factor; "picture", "identity" or "split" for a column with another use.
+        values: of a factor, its S values in order.  counts: rows that have each, (S,).
+        codes: int16 (M,), the value of each row, -1 where its cell is blank; None for no factor.
+        distinct: how many different words.  blanks: how many blank cells.
+        why: what is to be said of it, and the option that changes it; "" for nothing.
+    """
+
+    title: str
+    kind: str
+    values: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    codes: np.ndarray | None = field(default=None, repr=False, compare=False)
+    distinct: int = 0
+    blanks: int = 0
+    why: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can be a factor as it is."""
+        return self.kind in FACTORS
+
+    @property
+    def line(self) -> str:
+        """One line: name, kind, values with counts, why."""
+        if self.values:
+            some = [f"{v} {n:,}" for v, n in zip(self.values, self.counts, strict=True)]
+            told = ", ".join(some[:6]) + (f", ... {len(some)} values" if len(some) > 6 else "")
+        else:
+            told = f"{self.distinct:,} different values" if self.distinct > 1 else ""
+        parts = [part for part in (told, self.why) if part]
+        return f"{self.title}: {self.kind}{': ' if parts else ''}{'; '.join(parts)}"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody asked for, by title.
+
+    Args:
+        kinds: {title: one of ASKED}.
+        bins: {title: number of bins with as many rows each, or upper ends of all bins but the last,
+            or {name: upper end}, the last one None}.
+        factors: titles that must be factors.
+        spelling: "exact", or "loose" for words that differ in case or blanks to be one.
+        missing: "refuse", or "drop": rows with blanks are going to be left out.
+        identity: whether somebody said that there is none, or which column it is.
+    """
+
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    bins: Mapping[str, Any] = field(default_factory=dict)
+    factors: Sequence[str] = ()
+    spelling: str = "exact"
+    missing: str = "refuse"
+    identity: bool = False
+
+
+def column_of(cells: Cells, asked: Asked, place: Any = None) -> Column:
+    """What a column is, see the module's text.
+
+    place: called with a row, says in words where it stands.
+    Raises ValueError: bins or a kind that do not fit the column, in one line without the file.
+    """
+    where = place or (lambda row: f"row {row + 1}")
+    words, counts, codes = _known(cells)
+    told = {"distinct": len(words), "blanks": int(len(codes) - counts.sum())}
+    title = cells.title
+
+    def made(kind: str, values: Sequence[str], codes: np.ndarray, why: str = "") -> Column:
+        numbers = np.bincount(codes[codes >= 0], minlength=len(values))
+        column = Column(
+            title, kind, tuple(values), tuple(numbers.tolist()), codes.astype(np.int16), why=why,
+            **told,
+        )  # fmt: skip
+        if told["blanks"] and asked.missing != "drop" and kind in FACTORS:
+            first = where(int(np.flatnonzero(codes < 0)[0]))
+            some = f"blank in {told['blanks']:,} rows, the first is {first}"
+            hint = "missing='drop' (--missing drop) leaves such rows out"
+            return replace(column, kind="blanks", why=f"{some}; {hint}")
+        return column
+
+    def none(kind: str, why: str = "") -> Column:
+        return Column(title, kind, why=why, **told)
+
+    if not words:
+        return none("blank")
+    if title in asked.bins:
+        return made("binned", *_binned(title, words, codes, asked.bins[title]))
+    words, codes, differ = _spelt(words, codes)
+    if differ and asked.spelling != "loose" and len(words) <= MOST_ASKED:
+        one, other = differ[0]
+        more = f" and {len(differ) - 1} more pairs" if len(differ) > 1 else ""
+        return none(
+            "spelling",
+            f"{one!r} and {other!r}{more} differ in case or blanks alone: mend the table, or "
+            "spelling='loose' (--spelling loose) takes them as one",
+        )
+    numbers = _numbers(words)
+    kind = asked.kinds.get(title)
+    scale = _scale(words)
+    if len(words) == 1 and kind is None:
+        return none("constant", f"{words[0]!r} in every picture")
+    if scale is not None and kind in (None, "yes/no"):
+        yes = np.array([word.lower() in _forms(scale[0]) for word in words] + [False])
+        return made("yes/no", ("no", "yes"), np.where(codes < 0, -1, yes[codes].astype(int)))
+    if kind == "yes/no":
+        raise ValueError(f"{title}: expected two values that mean yes and no, found {_some(words)}")
+    if kind is None and not asked.identity and is_like_an_identity(title, words, len(codes)):
+        return none(
+            "identity?",
+            f"is {title} who or what is shown? Then say identity={title!r} (--identity {title}): "
+            "pairs show one of them, and none is in two splits; else identity='none'",
+        )
+    wanted = kind is not None or title in asked.factors
+    if len(words) > (MOST_ASKED if wanted else MOST):
+        return _too_many(title, words, numbers, codes, none)
+    if stray := _stray(words, codes):
+        at = where(int(np.flatnonzero(codes == words.index(stray[0]))[0]))
+        more = f" and {len(stray) - 1} more" if len(stray) > 1 else ""
+        return none(
+            "mixed",
+            f"expected numbers, as in {len(codes) - _rows_with(words, codes, stray):,} rows, found "
+            f"{stray[0]!r} in {at}{more}: mend it, or kinds={{{title!r}: 'categorical'}} "
+            f"(--kinds {title}=categorical)",
+        )
+    if len(words) == len(codes) > 2 and not wanted:
+        return none("ids", "another value in every row")
+    if kind == "ordered" and numbers is None:
+        raise ValueError(f"{title}: expected numbers, which have an order, found {_some(words)}")
+    if numbers is not None and kind != "categorical":
+        order = np.argsort(numbers, kind="stable")
+        values = [_short(words[i]) for i in order.tolist()]
+        return made("ordered", values, np.append(np.argsort(order), -1)[codes])
+    return made("categorical", words, codes)
+
+
+def is_like_an_identity(title: str, words: Sequence[str], n_rows: int) -> bool:
+    """Whether a column is called like a person or thing, and its values repeat."""
+    parts = set(re.split(r"[^a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", title).lower()))
+    repeats = 2 < len(words) < n_rows
+    if parts & _PEOPLE:
+        return repeats
+    return repeats and bool(parts & _IDS) and not parts & _CLASSES and len(words) >= 8
+
+
+def check_asked(asked: Asked, titles: Sequence[str]) -> None:
+    """Raise ValueError for a column that is not there, or a kind that nobody knows."""
+    for what, names in (("factors", asked.factors), ("kinds", asked.kinds), ("bins", asked.bins)):
+        for name in names:
+            if name not in titles:
+                raise ValueError(close_match(f"column in {what}:", name, titles[:50]))
+    for kind in asked.kinds.values():
+        if kind not in ASKED:
+            raise ValueError(close_match("kind of column", kind, ASKED))
+    for what, value, known in (
+        ("spelling", asked.spelling, ("exact", "loose")),
+        ("missing", asked.missing, ("refuse", "drop")),
+    ):
+        if value not in known:
+            raise ValueError(close_match(what, value, known))
+
+
+# Parts -------------------------------------------------------------------------------------------
+
+
+def _known(cells: Cells) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Words that are not blank, in how many rows, and the word of each row, -1 for a blank."""
+    blank = int(cells.words[:1] == ("",))
+    return list(cells.words[blank:]), cells.counts[blank:], cells.codes - blank
+
+
+def _spelt(words: list[str], codes: np.ndarray) -> tuple[list[str], np.ndarray, list[tuple]]:
+    """Words without those that differ in case or blanks alone, and pairs that do.
+
+    Of several spellings the commonest stays. Spellings of yes, no and of one number are no matter.
+    """
+    first: dict[object, int] = {}
+    place, differ = [], []
+    counts = np.bincount(codes[codes >= 0], minlength=len(words))
+    for i in np.argsort(-counts, kind="stable").tolist():
+        number = _number(words[i])
+        key = " ".join(words[i].lower().replace("_", " ").split()) if number is None else number
+        if key in first and number is None and key not in ("true", "false", "yes", "no", *"tfyn"):
+            differ.append((words[first[key]], words[i]))
+        place.append((i, first.setdefault(key, i)))
+    if len(first) == len(words):
+        return words, codes, []
+    kept = sorted(set(first.values()))
+    new = np.full(len(words) + 1, -1)
+    for i, target in place:
+        new[i] = kept.index(target)
+    return [words[i] for i in kept], new[codes], differ
+
+
+def _number(word: str) -> float | None:
+    try:
+        value = float(word)
+    except ValueError:
+        if not re.fullmatch(r"[-+]?\d+,\d+", word):  # as half of the world writes 1.5
+            return None
+        value = float(word.replace(",", "."))
+    return value if np.isfinite(value) else None
+
+
+def _numbers(words: Sequence[str]) -> np.ndarray | None:
+    numbers = [_number(word) for word in words]
+    return None if None in numbers else np.array(numbers, dtype=float)
+
+
+def _short(word: str) -> str:
+    number = _number(word)
+    return str(int(number)) if number is not None and number.is_integer() else word
+
+
+def _forms(word: str) -> set[str]:
+    return {word, f"{word}.0", f"+{word}"} if word.lstrip("-").isdigit() else {word}
+
+
+def _scale(words: Sequence[str]) -> tuple[str, str] | None:
+    """The scale of yes and no that two words are of, (yes, no); None: they are of none."""
+    lower = {word.lower() for word in words}
+    for yes, no in _YES_NO if len(lower) == 2 else ():
+        if all(word in _forms(yes) | _forms(no) for word in lower) and lower & _forms(yes):
+            return (yes, no) if lower & _forms(no) else None
+    return None
+
+
+def _stray(words: list[str], codes: np.ndarray) -> list[str]:
+    """Words in a column that holds numbers in nearly all rows; none where words are usual."""
+    others = [word for word in words if _number(word) is None]
+    if not others or len(others) == len(words):
+        return []
+    return others if _rows_with(words, codes, others) < 0.2 * len(codes) else []
+
+
+def _rows_with(words: list[str], codes: np.ndarray, some: Sequence[str]) -> int:
+    return int(np.isin(codes, [words.index(word) for word in some]).sum())
+
+
+def _some(words: Sequence[str]) -> str:
+    return ", ".join(map(repr, words[:4])) + (
+        f", ... {len(words)} values" if len(words) > 4 else ""
+    )
+
+
+def _too_many(title: str, words: list[str], numbers: Any, codes: Any, none: Any) -> Column:
+    if len(words) == (codes >= 0).sum() and numbers is None:
+        return none("ids", "another value in every row")
+    if numbers is None:
+        return none(
+            "words",
+            f"{_some(words)}: too many for a factor; kinds={{{title!r}: 'categorical'}} "
+            f"(--kinds {title}=categorical) takes up to {MOST_ASKED}",
+        )
+    low, high = (_short(words[i]) for i in (int(numbers.argmin()), int(numbers.argmax())))
+    return none(
+        "numbers",
+        f"{low} to {high}: bins={{{title!r}: 4}} (--bins {title}=4) makes a factor of them",
+    )
+
+
+def _binned(
+    title: str, words: Sequence[str], codes: np.ndarray, bins: Any
+) -> tuple[list[str], np.ndarray]:
+    """Names of the bins, and the bin of each row, -1 for a blank."""
+    numbers = _numbers(words)
+    if numbers is None:
+        bad = next(word for word in words if _number(word) is None)
+        raise ValueError(f"bins of {title}: expected numbers, found {bad!r}")
+    value = np.append(numbers, np.nan)[codes]  # (M,)
+    there = value[codes >= 0]
+    names: list[str] | None = None
+    if isinstance(bins, Mapping):
+        names, edges = list(bins), [end for end in bins.values() if end is not None]
+    elif isinstance(bins, int) and not isinstance(bins, bool) and bins > 1:
+        edges = np.unique(np.quantile(there, np.arange(1, bins) / bins, method="lower")).tolist()
+    elif isinstance(bins, (list, tuple)) and bins:
+        edges = list(bins)
+    else:
+        raise ValueError(
+            f"bins of {title}: expected a number of 2 or more, or ends, found {bins!r}"
+        )
+    if not all(isinstance(end, (int, float)) for end in edges) or sorted(set(edges)) != edges:
+        raise ValueError(f"bins of {title}: expected rising numbers, found {edges}")
+    edges = edges[: len(names) - 1] if names else [end for end in edges if end < there.max()]
+    inside = np.searchsorted(edges, value, side="left")  # up to and with its end
+    codes = np.where(codes < 0, -1, inside)
+    n = len(edges) + 1
+    empty = [i for i in range(n) if not (codes == i).any()]
+    if empty or n < 2:
+        raise ValueError(
+            f"bins of {title}: expected rows in each of {n} bins between {there.min():g} and "
+            f"{there.max():g}, found none in bin {empty[0] + 1 if empty else 2}"
+        )
+    if names is None:
+        ends = [(there[codes[codes >= 0] == i].min(), there[codes[codes >= 0] == i].max())
+                for i in range(n)]  # fmt: skip
+        names = [f"{low:g}" if low == high else f"{low:g}..{high:g}" for low, high in ends]
+    return names, codes

@@ -1,0 +1,312 @@
+"""Where a table is, and where its pictures are.
+
+A table is a file with a known ending, CelebA's list, a `metadata` file in each of the folders
+train, valid and test, or none at all: pictures in one folder per class are a table, too. Names of
+pictures are looked for as they stand, and where that fails without case, ending or folder; what
+then fits exactly one picture is taken, and everything else is told.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from cvq_tutorial.worlds.factors import SPLITS
+from cvq_tutorial.worlds.pictures import safe_name
+from cvq_tutorial.worlds.tables.read import (
+    ENDINGS,
+    Cells,
+    Problem,
+    Sheet,
+    first_rows,
+    tell,
+)
+
+CELEBA = "list_attr_celeba.txt"
+CELEBA_CSV = "list_attr_celeba.csv"  # the same as some mirrors hold it
+PARTITIONS = ("list_eval_partition.txt", "list_eval_partition.csv")
+IDENTITY = "identity_CelebA.txt"
+PAIRS = "one_attribute_pairs.csv"  # image_off, image_on, attribute: pairs that are known to be one
+SPLIT_WORDS = {
+    **{word: i for i, word in enumerate(SPLITS)},
+    **{"0": 0, "1": 1, "2": 2, "val": 1, "validation": 1},
+}
+_FOLDER_SPLITS = {"train": 0, "valid": 1, "val": 1, "validation": 1, "test": 2}
+_FOLDERS = ("", "img_align_celeba", "img_align_celeba/img_align_celeba", "images", "img")
+_FILES = ("file", "file_name", "filename", "image", "image_id", "path", "picture", "img", "name")
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".html", ".htm")
+# Endings of pictures, as files have them; whether Pillow reads one is seen when it is opened.
+PICTURES = {
+    ".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
+    ".pnm", ".tga", ".jp2", ".j2k", ".avif", ".heic", ".heif", ".jfif",
+}  # fmt: skip
+
+
+def find_table(root: Path, table: str | None = None) -> Path | None:
+    """The table file of a folder, or `root` itself where it is a file.
+
+    table: its name in the folder, or a path; None looks for it.
+    Returns None where the folders themselves are the table, see `sheet_of_folders`.
+
+    Raises:
+        FileNotFoundError: there is none; the message says what was looked for.
+        ValueError: several tables, and no way to tell which.
+    """
+    if table is not None:
+        base = root if root.is_dir() else root.parent
+        path = next((p for p in (base / table, Path(table)) if p.is_file()), None)
+        if path is None:
+            there = ", ".join(p.name for p in tables_of(base)) or "none"
+            raise FileNotFoundError(f"no table {table} in {base}: found {there}")
+        return path
+    if root.is_file():
+        return root
+    for folder in (root, root.parent) if root.name == "img_align_celeba" else (root,):
+        for name in (CELEBA, CELEBA_CSV):
+            if (folder / name).is_file():
+                return folder / name
+    tables = tables_of(root)
+    if len(tables) > 1:
+        found = ", ".join(path.name for path in tables[:5])
+        raise ValueError(
+            f"{root}: expected one table, found {len(tables)} ({found}): name one with "
+            "table='...' (--table NAME)"
+        )
+    if tables:
+        return tables[0]
+    if split_tables(root) or class_folders(root):
+        return None
+    raise FileNotFoundError(
+        f"no table of pictures in {root}: expected {CELEBA}, one file that ends in "
+        f"{', '.join(ENDINGS)} with a line per picture, or a folder per class{packed(root)}"
+    )
+
+
+def packed(folder: Path) -> str:
+    """What to say of archives and web pages in a folder; "" where there are none."""
+    found = [p.name for p in _files(folder) if p.suffix.lower() in _ARCHIVES]
+    if not found:
+        return ""
+    page = found[0].lower().endswith((".html", ".htm"))
+    what = "a web page, download the file itself" if page else "unpack it first"
+    return f" ({found[0]} is there: {what})"
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
+
+
+def tables_of(folder: Path) -> list[Path]:
+    """The files of a folder that may be its table; a .txt only where nothing else is."""
+    others = {PAIRS, *PARTITIONS, IDENTITY}  # of this package, or of CelebA, beside the table
+    found = [p for p in _files(folder) if p.suffix.lower() in ENDINGS and p.name not in others]
+    tables = [p for p in found if p.suffix.lower() != ".txt"]
+    return tables or [p for p in found if _lists_pictures(p)]
+
+
+def _lists_pictures(path: Path) -> bool:
+    """Whether the first lines of a text file name pictures (a README does not)."""
+    try:
+        _, _, rows, _ = first_rows(path, 5)
+    except ValueError:
+        return False
+    return any(is_picture_name(text) for row in rows for text in row)
+
+
+def is_picture_name(text: str) -> bool:
+    """Whether a text ends as the name of a picture does."""
+    return PurePosixPath(text.strip().replace("\\", "/")).suffix.lower() in PICTURES
+
+
+def no_header(path: Path) -> str | None:
+    """The picture that the first line of a text table names, so that it is no header; None."""
+    _, _, rows, _ = first_rows(path, 1)
+    return next((text for row in rows for text in row if is_picture_name(text)), None)
+
+
+# Folders that are a table -------------------------------------------------------------------------
+
+
+def split_tables(root: Path) -> list[tuple[str, Path]]:
+    """(folder, table) of the folders train, valid and test that have one each."""
+    folders = [p for p in sorted(root.iterdir()) if p.is_dir()] if root.is_dir() else []
+    named = [p for p in folders if p.name.lower() in _FOLDER_SPLITS]
+    found = [(p.name, tables_of(p)) for p in named]
+    return [(name, tables[0]) for name, tables in found if len(tables) == 1]
+
+
+def class_folders(root: Path) -> list[tuple[str, str, Path]]:
+    """(split or "", class, folder) of the folders that hold pictures of one class each.
+
+    They stand in `root`, or in its folders train, valid and test. [] where there are fewer than
+    two classes, or pictures beside them.
+    """
+    found = []
+    tops = [p for p in sorted(root.iterdir()) if p.is_dir() and not p.name.startswith(".")]
+    splits = [p for p in tops if p.name.lower() in _FOLDER_SPLITS]
+    for split, base in [(p.name, p) for p in splits] or [("", root)]:
+        if any(is_picture_name(p.name) for p in _files(base)):
+            return []
+        for folder in sorted(p for p in base.iterdir() if p.is_dir()):
+            if any(is_picture_name(p.name) for p in _files(folder)):
+                found.append((split, folder.name, folder))
+    return found if len({label for _, label, _ in found}) > 1 else []
+
+
+def sheet_of_folders(root: Path) -> Sheet:
+    """Pictures in one folder per class as a table with the columns file, label and split."""
+    rows = []
+    for split, label, folder in class_folders(root):
+        for file in _files(folder):
+            if is_picture_name(file.name):
+                rows.append((file.relative_to(root).as_posix(), label, split))
+    titles = ("file", "label", "split") if rows[0][2] else ("file", "label")
+    columns = []
+    for title, texts in zip(titles, zip(*rows, strict=True), strict=False):
+        words, codes = np.unique(np.array(texts, dtype=object), return_inverse=True)
+        columns.append(Cells(title, tuple(words.tolist()), codes.astype(np.int32)))
+    return Sheet(root, tuple(columns), np.arange(len(rows)) + 1, "picture")
+
+
+# Pictures ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where pictures may be: `base`, or a usual folder in it."""
+
+    base: Path
+
+    def holding(self, names: Sequence[str]) -> Path | None:
+        """The first usual folder that holds one of these names as they stand."""
+        for name in names:
+            for folder in _FOLDERS if safe_name(name) else ():
+                if (self.base / folder / name).is_file():
+                    return self.base / folder
+        return None
+
+    @cached_property
+    def all(self) -> dict[str, list[str]]:
+        """Paths of all pictures below `base` by what they may be called: without case, without
+        folders, without ending."""
+        found: dict[str, list[str]] = {}
+        for path in _walk(self.base):
+            whole = PurePosixPath(path.lower())
+            for key in {str(whole), whole.name, str(whole.with_suffix("")), whole.stem}:
+                found.setdefault(key, []).append(path)
+        return found
+
+    def like(self, name: str) -> list[str]:
+        """Paths below `base` of the pictures that a name may mean."""
+        path = PurePosixPath(name.replace("\\", "/").lower())
+        bare = path if path.suffix in PICTURES else path.with_name(f"{path.name}.")  # no ending
+        for key in (str(path), path.name, str(bare.with_suffix("")), bare.stem):
+            if key in self.all:
+                return self.all[key]
+        return []
+
+
+def _walk(base: Path) -> Iterator[str]:
+    for folder, inside, files in os.walk(base):
+        inside.sort()
+        for file in sorted(files):
+            if is_picture_name(file):
+                yield (Path(folder) / file).relative_to(base).as_posix()
+
+
+def column_of_pictures(sheet: Sheet, base: Path, named: str | None) -> Cells:
+    """The column that names pictures: the one that is `named`, or whose first cells do.
+
+    Raises ValueError: no such column. FileNotFoundError: no column names a picture that is there.
+    """
+    if named is not None:
+        cells = sheet.column(named)
+        if cells is None:
+            titles = ", ".join(c.title for c in sheet.columns[:20])
+            raise ValueError(f"{sheet.source}: no column {named!r}, found {titles}")
+        return cells
+    usual = [c for c in sheet.columns if c.title.lower() in _FILES]
+    usual.sort(key=lambda c: _FILES.index(c.title.lower()))
+    columns = [*usual, *(c for c in sheet.columns if c not in usual)]
+    place = Folder(base)
+    some = [(cells, [cells.words[code] for code in cells.codes[:20]]) for cells in columns]
+    for cells, names in some:
+        if place.holding(names) is not None:
+            return cells
+    for cells, names in some:
+        if cells.title and any(len(place.like(name)) for name in names if len(name) > 1):
+            return cells
+    looks = [c for c, names in some if any(is_picture_name(name) for name in names)]
+    names = next(iter(looks or columns)).texts[:1]
+    there = [p for paths in list(place.all.values())[:3] for p in paths[:1]]
+    found = f"; found {', '.join(sorted(set(there)))} ..." if there else packed(base)
+    raise FileNotFoundError(
+        f"{sheet.source}: its first pictures ({names[0]} ...) are not in {base} (looked in "
+        f"{', '.join(name or '.' for name in _FOLDERS)}){found}: is this the table of other "
+        "pictures? root='...' (--root FOLDER) says where they are"
+    )
+
+
+def match(
+    sheet: Sheet, cells: Cells, base: Path, problem: Problem, drop: bool
+) -> tuple[Path, list[str], np.ndarray, list[str]]:
+    """The pictures of a table.
+
+    Args:
+        sheet, cells: the table and its column of names.
+        base: where the pictures are, or their usual folder.
+        problem: told of names that are in vain, twice, or that leave the folder.
+        drop: rows without a picture are left out by request, which is no problem.
+
+    Returns:
+        The folder, the names of pictures in it, the rows of the sheet that have one, int64 (M,),
+        and notes.
+    """
+    names = [name.replace("\\", "/") for name in cells.texts]
+    folder = Folder(base).holding(names[:20]) or base
+    there = {entry.name for entry in os.scandir(folder)}
+    place = Folder(folder)
+    files, rows, notes = [], [], []
+    seen: dict[str, int] = {}
+    gone, twice, unsafe, many, like = [], [], [], [], []
+    for row, name in enumerate(names):
+        file = name
+        if not safe_name(name):
+            unsafe.append(f"{sheet.place(row)}: {name!r} is no name inside a folder")
+            continue
+        if name not in there and not (folder / name).is_file():
+            found = place.like(name)
+            if len(found) == 1:
+                file = found[0]
+                like.append((name, file))
+            else:
+                several = f"could be {found[0]} or {found[1]}" if found else ""
+                (many if found else gone).append((row, name, several))
+                continue
+        if file in seen:
+            at = f"{sheet.unit} {int(sheet.lines[seen[file]])}"
+            twice.append(f"{sheet.place(row)}: {name} was already in {at}")
+            continue
+        seen[file] = row
+        files.append(file)
+        rows.append(row)
+    tell(problem, unsafe)
+    tell(problem, twice)
+    told = [f"{sheet.place(row)}: {name} {what}" for row, name, what in many]
+    tell(problem, told, "write the folder or the ending, too")
+    told = [f"{sheet.place(row)}: {name} is not in {folder}" for row, name, _ in gone]
+    if drop and told:
+        notes.append(f"rows without a picture are left out: {len(told):,}, the first is {told[0]}")
+    else:
+        tell(problem, told, "missing='drop' (--missing drop) leaves such rows out")
+    if like:
+        notes.append(
+            f"{len(like):,} names fit a picture but for case, ending or folder, such as "
+            f"{like[0][0]}: {like[0][1]}"
+        )
+    return folder, files, np.array(rows, dtype=np.int64), notes

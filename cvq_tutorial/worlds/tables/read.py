@@ -1,0 +1,456 @@
+"""Table files as columns of text: pandas reads them, in whatever form they came.
+
+CSV with comma, semicolon, tab or bar (and Excel's first line `sep=;`), in UTF-8 or UTF-16; CelebA's
+list; JSON lines; and, where their readers are installed, Parquet and Excel. Nothing here knows
+pictures, and nothing is guessed about what a cell means: see `columns`.
+
+Every function that reads takes `problem`, which is called with one line for each kind of thing that
+is wrong, naming the file and the first place in it. By default it raises ValueError; who wants to
+hear of everything collects the lines.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from cvq_tutorial.worlds.pictures import kind_of
+
+TEXTS = (".csv", ".tsv", ".tab", ".txt")
+RECORDS = (".jsonl", ".ndjson")
+EXTRAS = {".parquet": "parquet", ".xlsx": "excel", ".xlsm": "excel"}  # ending: extra that reads it
+ENDINGS = (*TEXTS, *RECORDS, *EXTRAS)
+WIDEST = 2000  # columns that are read where nobody says which matter
+SPACES = r"\s+"  # a list in which runs of blanks stand between the words
+_HEAD = 1 << 17  # bytes that are looked at to tell how a text is written; a header may be long
+_BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+_BLANKS = ("", "na", "n/a", "nan", "null", "<na>", "#n/a")  # how tables write that nothing is known
+
+Problem = Callable[[str], None]
+
+
+def refuse(text: str) -> NoReturn:
+    """The default `problem`: raises ValueError."""
+    raise ValueError(text)
+
+
+def tell(problem: Problem, texts: Sequence[str], hint: str = "") -> None:
+    """One line for all faults of one kind: the first, how many more there are, what helps."""
+    if texts:
+        more = f" (and {len(texts) - 1:,} more like it)" if len(texts) > 1 else ""
+        problem(f"{texts[0]}{more}{f': {hint}' if hint else ''}")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One column.
+
+    Attributes:
+        title: as the file has it, "" where it has none.
+        words: the D distinct texts of its cells, stripped, sorted; "" where a cell is blank.
+        codes: int32 (M,), which word each row has.
+    """
+
+    title: str
+    words: tuple[str, ...]
+    codes: np.ndarray
+
+    @property
+    def counts(self) -> np.ndarray:
+        """In how many rows each word stands, int64 (D,)."""
+        return np.bincount(self.codes, minlength=len(self.words))
+
+    @property
+    def texts(self) -> list[str]:
+        """The text of each row."""
+        return [self.words[code] for code in self.codes.tolist()]
+
+    def take(self, rows: np.ndarray) -> Cells:
+        """The same column of some rows; words that are gone are forgotten."""
+        left, codes = np.unique(self.codes[rows], return_inverse=True)
+        return Cells(self.title, tuple(self.words[i] for i in left.tolist()), codes)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What a table file holds.
+
+    Attributes:
+        source: the file.  columns: its columns, of M rows each, none of them wholly blank.
+        lines: int64 (M,), where each row stands in the file, from 1.  unit: "line" or "row".
+        notes: what was passed over, a line each.
+    """
+
+    source: Path
+    columns: tuple[Cells, ...]
+    lines: np.ndarray
+    unit: str = "line"
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def take(self, rows: np.ndarray) -> Sheet:
+        """The same table with some rows only."""
+        columns = tuple(cells.take(rows) for cells in self.columns)
+        return replace(self, columns=columns, lines=self.lines[rows])
+
+    def place(self, row: int) -> str:
+        """Where a row stands, in words, with the file."""
+        return f"{self.source} {self.at(row)}"
+
+    def at(self, row: int) -> str:
+        """Where a row stands in its file, in words."""
+        return f"{self.unit} {int(self.lines[row])}"
+
+    def column(self, title: str) -> Cells | None:
+        """The column with this title, in any case where no other is meant; None: there is none."""
+        exact = [c for c in self.columns if c.title == title]
+        loose = [c for c in self.columns if c.title.lower() == title.lower()]
+        return (exact or loose or [None])[0]
+
+
+def read_sheet(
+    path: Path,
+    problem: Problem = refuse,
+    header: Sequence[str] | None = None,
+    only: Sequence[str] | None = None,
+) -> Sheet:
+    """Read a table file of any known form.
+
+    Args:
+        path: the file.
+        problem: see the module's text.
+        header: titles of the columns, where the file has no line of them.
+        only: titles of the columns to read of a wide table; None reads all.
+
+    Raises:
+        ValueError: no table that can be read, more than WIDEST columns and nobody said which;
+            and as `problem`. ImportError, in one line: the extra that reads this is missing.
+    """
+    ending = path.suffix.lower()
+    if ending in EXTRAS:
+        return _sheet_of_frame(path, _read_extra(path, EXTRAS[ending]), "row", only)
+    if ending in RECORDS:
+        return _sheet_of_frame(path, _read_records(path), "line", only)
+    return _read_text(path, problem, header, only)
+
+
+# Text --------------------------------------------------------------------------------------------
+
+
+def encoding_of(path: Path) -> str:
+    """How a text file is written: "utf-8", "utf-8-sig", "utf-16", "utf-16-le" or "utf-16-be".
+
+    Raises ValueError: it is no text, with what it is.
+    """
+    with open(path, "rb") as file:
+        head = file.read(512)
+    for sign, encoding in _BOMS.items():
+        if head.startswith(sign):
+            return encoding
+    if len(head) > 3 and b"\0" in head:  # UTF-16 without its mark: every other byte is 0
+        for half, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+            if not any(head[half::2]) and all(head[1 - half :: 2]):
+                return encoding
+    kind = kind_of(path)
+    if kind != "text":
+        hint = " (an Excel file? its name ends in .xlsx then)" if kind == "a zip" else ""
+        raise ValueError(f"{path}: expected a text file, found {kind}{hint}")
+    return "utf-8"
+
+
+def first_rows(path: Path, n: int = 20) -> tuple[str, str, list[list[str]], int]:
+    """How a text table is written: encoding, separator, its first rows, lines before them.
+
+    Raises ValueError: no text.
+    """
+    encoding = encoding_of(path)
+    try:
+        with open(path, encoding=encoding, newline="") as file:
+            head = file.read(_HEAD)
+    except UnicodeDecodeError as error:
+        raise ValueError(_no_text(path, error)) from error
+    lines = head.splitlines()
+    whole = lines if len(head) < _HEAD or len(lines) == 1 else lines[:-1]
+    before = 0
+    said = re.fullmatch(r'"?sep=(.)"?', whole[0].strip("\ufeff\r\n ")) if whole else None
+    if said:
+        before = 1
+    while before < len(whole) and not whole[before].strip(" \t,;|"):
+        before += 1  # blank lines on top
+    some = whole[before : before + n]
+    separator = said[1] if said else _separator(some)
+    if separator == SPACES:
+        return encoding, separator, [line.split() for line in some], before
+    try:
+        rows = list(csv.reader(some, delimiter=separator))
+    except csv.Error as error:
+        raise ValueError(f"{path}: no table: {error}") from error
+    return encoding, separator, rows, before
+
+
+def _separator(lines: Sequence[str]) -> str:
+    """What stands between the cells: what gives the most lines the same number of them."""
+
+    def score(mark: str) -> tuple[float, int]:
+        try:
+            widths = [len(row) for row in csv.reader(lines, delimiter=mark) if row]
+        except csv.Error:
+            return 0.0, 0
+        if not widths or widths[0] < 2:
+            return 0.0, 0
+        return sum(w == widths[0] for w in widths) / len(widths), widths[0]
+
+    best = max((",", ";", "\t", "|"), key=score)
+    return best if score(best)[1] or all(len(line.split()) < 2 for line in lines) else SPACES
+
+
+def _no_text(path: Path, error: UnicodeDecodeError) -> str:
+    found = f"byte {error.start} ({error.reason})"
+    return f"{path}: expected UTF-8 (or UTF-16) text, found {found}: save it as 'CSV UTF-8'"
+
+
+def _read_text(
+    path: Path, problem: Problem, header: Sequence[str] | None, only: Sequence[str] | None
+) -> Sheet:
+    encoding, separator, rows, before = first_rows(path)
+    if not rows:
+        raise ValueError(f"{path} line 1: expected a header that names the columns, found none")
+    titles = list(header) if header is not None else [title.strip() for title in rows[0]]
+    skip = before + (header is None)
+    width = len(titles)
+    beyond = [len(row) for row in rows[header is None :] if len(row) > width]
+    if header is not None or len(beyond) > len(rows) // 2:  # a separator at the end of each line
+        width = max([width, *beyond])
+    if header is not None and width != len(titles):
+        raise ValueError(
+            f"{path}: expected {width} titles, one per column, found {len(titles)}: "
+            f"{', '.join(titles)}"
+        )
+    titles += [""] * (width - len(titles))
+    _distinct(f"{path} line {before + 1}", titles)
+    wanted = _wanted(path, titles, only)
+    try:
+        frame, bad = _parse(path, encoding, separator, skip, width, wanted)
+    except UnicodeDecodeError as error:
+        raise ValueError(_no_text(path, error)) from error
+    expected = len([title for title in titles if title])
+    tell(
+        problem, [f"{path} line {n}: expected {expected} values, found {found}" for n, found in bad]
+    )
+    return _sheet(path, [titles[i] for i in wanted], frame, skip, [n for n, _ in bad])
+
+
+def _distinct(where: str, titles: Sequence[str]) -> None:
+    """Raise ValueError for a title that stands twice."""
+    named = sorted(title for title in titles if title)
+    twice = next((a for a, b in pairwise(named) if a == b), None)
+    if twice is not None:
+        raise ValueError(f"{where}: expected distinct attribute names, found {twice!r} twice")
+
+
+def _wanted(path: Path, titles: Sequence[str], only: Sequence[str] | None) -> list[int]:
+    """Positions of the columns to read: all, or of a wide table the first and those named."""
+    if len(titles) <= WIDEST:
+        return list(range(len(titles)))
+    if not only:
+        raise ValueError(
+            f"{path}: {len(titles):,} columns, more than {WIDEST:,} are not read at once: name "
+            "those that matter with factors=[...] (--factors a,b,c)"
+        )
+    lower = {title.lower() for title in only}
+    return [i for i, title in enumerate(titles) if i == 0 or title.lower() in lower]
+
+
+def _parse(
+    path: Path, encoding: str, separator: str, skip: int, width: int, wanted: list[int]
+) -> tuple[Any, list[tuple[int, int]]]:
+    """The cells as categories, and (line, values) of the lines that have too many of them.
+
+    Categories keep a word once, and of a table of 200,000 lines a byte per cell.
+    """
+    import pandas as pd
+
+    how: dict[str, Any] = {
+        "encoding": encoding, "sep": separator, "header": None, "names": range(width),
+        "dtype": "category", "na_filter": False, "skip_blank_lines": False, "index_col": False,
+        "engine": "c", "on_bad_lines": "warn",
+    }  # fmt: skip
+    if len(wanted) < width:
+        how["usecols"] = wanted
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            frame = pd.read_csv(path, skiprows=skip, **how)
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame(columns=wanted, dtype="category"), []
+    except pd.errors.ParserError as error:
+        told = str(error).removeprefix("Error tokenizing data. C error: ")
+        at = re.search(r"starting at row (\d+)", told)
+        line = f" line {int(at[1]) + 1}" if at else ""
+        what = told.removesuffix(f" {at[0]}") if at else told
+        raise ValueError(f"{path}{line}: no table: {what}") from error
+    said = "".join(str(warning.message) for warning in caught)
+    bad = re.findall(r"line (\d+): expected \d+ fields, saw (\d+)", said)
+    return frame, [(int(line), int(found)) for line, found in bad]
+
+
+def _sheet(
+    path: Path, titles: Sequence[str], frame: Any, skip: int, bad: Sequence[int] = ()
+) -> Sheet:
+    """The sheet of a frame of categories; its lines are counted round those that are `bad`."""
+    columns = [_cells(title, frame[label]) for title, label in zip(titles, frame, strict=True)]
+    n = len(frame)
+    broken = np.zeros(n, dtype=np.int64)  # lines that a cell goes on for
+    for cells in columns:
+        extra = np.array([word.count("\n") for word in cells.words], dtype=np.int64)
+        if extra.any():
+            broken += extra[cells.codes]
+    lines = np.arange(n) + skip + 1 + np.concatenate([[0], np.cumsum(broken)])[:n]
+    for line in sorted(bad):
+        lines[lines >= line] += 1
+    return _without_blanks(path, columns, lines, "line")
+
+
+def _cells(title: str, column: Any) -> Cells:
+    """The column of a frame as stripped words."""
+    codes = column.cat.codes.to_numpy().astype(np.int32)
+    return _stripped(title, [str(word) for word in column.cat.categories], codes)
+
+
+def _stripped(title: str, words: Sequence[str], codes: np.ndarray) -> Cells:
+    bare = [word.strip(" \t\r\n\ufeff") for word in words]
+    bare = ["" if word.lower() in _BLANKS else word for word in bare]
+    if not bare:
+        return Cells(title, (), codes)
+    distinct, place = np.unique(np.array(bare, dtype=object), return_inverse=True)
+    return Cells(title, tuple(distinct.tolist()), place.astype(np.int32)[codes])
+
+
+def _without_blanks(path: Path, columns: list[Cells], lines: np.ndarray, unit: str) -> Sheet:
+    """The sheet without rows that are wholly blank, and without such columns."""
+    blank = np.ones(len(lines), dtype=bool)
+    for cells in columns:
+        if cells.words[:1] == ("",):  # sorted: a blank is the first
+            blank &= cells.codes == 0
+        else:
+            blank[:] = False
+    if blank.any():
+        kept = np.flatnonzero(~blank)
+        columns, lines = [cells.take(kept) for cells in columns], lines[kept]
+    notes = []
+    nothing = [cells for cells in columns if cells.words in ((), ("",))] if len(lines) else []
+    named = [cells.title for cells in nothing if cells.title]
+    if named:
+        notes.append(f"blank columns are passed over: {', '.join(named)}")
+    left = tuple(cells for cells in columns if cells not in nothing)
+    return Sheet(path, left, lines, unit, tuple(notes))
+
+
+# CelebA's list -----------------------------------------------------------------------------------
+
+
+def read_celeba(path: Path, problem: Problem = refuse) -> Sheet:
+    """CelebA's list: a count, a line of names, and per picture its name and -1 or 1 for each.
+
+    Values are padded with double blanks, and the line of names ends in a blank.
+
+    Raises ValueError: the first two lines are something else; and as `problem`.
+    """
+    if encoding_of(path) != "utf-8":
+        raise ValueError(f"{path}: expected UTF-8 text, as CelebA's list is")
+    with open(path, encoding="utf-8") as file:
+        count, names = file.readline().strip(), file.readline().split()
+    if not count.isdigit():
+        found = repr(count[:40]) if count else "nothing"
+        raise ValueError(f"{path} line 1: expected the number of pictures, found {found}")
+    _distinct(f"{path} line 2", names)
+    width = len(names) + 1
+    frame, bad = _parse(path, "utf-8", r"\s+", 2, width, list(range(width)))
+    wrong = [(line, found - 1) for line, found in bad]
+    sheet = _sheet(path, ["file", *names], frame, 2, [line for line, _ in bad])
+    short = [i for i, cells in enumerate(sheet.columns) if cells.words[:1] == ("",)]
+    if short:  # blanks stand between the values: whoever lacks one lacks the last
+        lacking = {row: i for i in reversed(short) for row in _rows_of(sheet.columns[i], 0)}
+        wrong += [(int(sheet.lines[row]), i - 1) for row, i in lacking.items()]
+        kept = np.setdiff1d(np.arange(len(sheet)), list(lacking))
+        columns = tuple(cells.take(kept) for cells in sheet.columns)
+        sheet = Sheet(path, columns, sheet.lines[kept])
+    expected = f"expected a name and {len(names)} values"
+    wrong_lines = [f"{path} line {line}: {expected}, found {n} values" for line, n in sorted(wrong)]
+    tell(problem, wrong_lines)
+    n_lines = len(sheet) + len(wrong)
+    if n_lines != int(count):
+        problem(f"{path} line 1: says {int(count)} pictures, found {n_lines} lines of them")
+    return sheet
+
+
+def _rows_of(cells: Cells, code: int) -> list[int]:
+    return np.flatnonzero(cells.codes == code).tolist()
+
+
+# Records, Parquet, Excel --------------------------------------------------------------------------
+
+
+def _read_records(path: Path) -> Any:
+    import pandas as pd
+
+    try:
+        text = path.read_text(encoding=encoding_of(path))
+        return pd.read_json(io.StringIO(text), lines=True, dtype=False, convert_dates=False)
+    except UnicodeDecodeError as error:
+        raise ValueError(_no_text(path, error)) from error
+    except ValueError as error:
+        if str(error).startswith(str(path)):
+            raise
+        raise ValueError(f"{path}: expected a JSON object per line, found: {error}") from error
+
+
+def _read_extra(path: Path, extra: str) -> Any:
+    """A Parquet or Excel file; ImportError where its reader is missing."""
+    import pandas as pd
+
+    try:
+        if extra == "parquet":
+            return pd.read_parquet(path)
+        return pd.read_excel(path, dtype=object)
+    except ImportError as error:
+        raise ImportError(
+            f"{path}: to read this, install the extra {extra!r}: pip install "
+            f"'cvq-tutorial[{extra}]', or save it as CSV"
+        ) from error
+    except Exception as error:  # a damaged file raises nearly anything
+        told = " ".join(str(error).replace(str(path), "").split()) or type(error).__name__
+        raise ValueError(f"{path}: a damaged {path.suffix.lower()} file: {told}") from error
+
+
+def _sheet_of_frame(path: Path, frame: Any, unit: str, only: Sequence[str] | None) -> Sheet:
+    """The sheet of a frame with values of any kind; those of a number are written as short."""
+    titles = [str(title) for title in frame.columns]
+    titles = ["" if title.startswith("Unnamed:") else title.strip() for title in titles]
+    _distinct(str(path), titles)
+    columns = []
+    for i in _wanted(path, titles, only):
+        texts = [_text(value) for value in frame.iloc[:, i].tolist()]
+        words, codes = np.unique(np.array(texts, dtype=object), return_inverse=True)
+        columns.append(_stripped(titles[i], words.tolist(), codes.astype(np.int32)))
+    start = 1 if path.suffix.lower() in RECORDS else 2  # row 1 of a sheet is its header
+    return _without_blanks(path, columns, np.arange(len(frame)) + start, unit)
+
+
+def _text(value: Any) -> str:
+    if value is None or value != value:  # NaN and NaT are not themselves
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))  # a column of whole numbers with a gap comes as floats
+    return str(value)
