@@ -34,7 +34,6 @@ from cvq_tutorial.training.checkpoints import CheckpointError, fill
 from cvq_tutorial.training.data import check_data, image_batches
 from cvq_tutorial.training.recipes import Recipe
 from cvq_tutorial.training.run import Run
-from cvq_tutorial.training.train import psnr
 from cvq_tutorial.worlds.world import ImageWorld
 
 KIND = "vae"

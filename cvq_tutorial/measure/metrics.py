@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cvq_tutorial.common.arrays import checked
+from cvq_tutorial.common.checks import whole_number
 from cvq_tutorial.common.images import psnr
 
 # Picture and codes -------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from cvq_tutorial import __version__
 from cvq_tutorial.common.json_files import literal
 from cvq_tutorial.common.progress import print_on_any_code_page
 from cvq_tutorial.run.cli_graph import graph
+from cvq_tutorial.run.cli_worlds import NAMES, TABLE, options_of, world_options
 
 EPILOGUE = """\b
 Examples:
@@ -33,6 +34,7 @@ Examples:
   cvq reproduce                                  the whole method on the default world
   cvq reproduce codes --recipe lesson --seed 1
   cvq train shapes3d --recipe nano --set codebooks=2
+  cvq train pictures --root my_pictures --factors pose,eyes --identity person
   cvq evaluate runs/shapes3d-nano-s0
   cvq graph runs/shapes3d-nano-s0 --action floor_hue+ --format png --out graph.png
 """
@@ -213,16 +215,17 @@ def worlds(context: click.Context) -> None:
     show_default=True,
     help="How many pictures of a folder are decoded.",
 )
+@world_options(*TABLE)
 @click.pass_context
-def check(context: click.Context, path: Path, figure: Path | None, look: int) -> None:
+def check(context: click.Context, path: Path, figure: Path | None, look: int, **given) -> None:
     """Say what PATH is, and what is wrong with it.
 
-    Factors, sizes, missing combinations, edits that change no pixel, and a line for each problem.
+    Of a table what becomes of each column, and the command line to train. Factors, sizes, missing combinations, edits that change no pixel, and a line for each problem.
     The exit code is 1 where there is one.
     """
     from cvq_tutorial.worlds.inspect.check import check_folder as look_at
 
-    report = look_at(path, look)
+    report = look_at(path, look, options=options_of("pictures", given))
     click.echo(str(report))
     if figure is not None:
         from cvq_tutorial.draw.style import save
@@ -236,22 +239,27 @@ def check(context: click.Context, path: Path, figure: Path | None, look: int) ->
 @cli.command()
 @click.argument("world")
 @_common
+@world_options()
 @click.option(
     "--run-dir",
     type=click.Path(path_type=Path),
     help="The run's folder itself, instead of RUNS/WORLD-RECIPE-sSEED.",
 )
-def train(world: str, recipe: str, seed: int, device: str, pairs, runs: Path, run_dir) -> None:
+def train(
+    world: str, recipe: str, seed: int, device: str, pairs, runs: Path, run_dir, **given
+) -> None:
     """Train a model on WORLD, or go on with it.
 
     \b
-    Example:
+    Examples:
       cvq train shapes3d --recipe nano --seed 1
+      cvq train pictures --root my_pictures --factors pose,eyes --identity person
     """
     from cvq_tutorial.run import reproduce as steps
     from cvq_tutorial.training.train import train as train_model
 
-    plan = steps.plan(world, recipe, seed, overrides_of(pairs), runs, run_dir)
+    options = options_of(world, given)
+    plan = steps.plan(world, recipe, seed, overrides_of(pairs), runs, run_dir, options)
     train_model(plan.make_world(), plan.recipe, plan.seed, plan.folder, device=device)
     click.echo(f"trained: {plan.folder / 'model.safetensors'}")
 
@@ -259,7 +267,8 @@ def train(world: str, recipe: str, seed: int, device: str, pairs, runs: Path, ru
 @cli.command()
 @click.argument("run_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--device", default="auto", show_default=True, metavar="DEVICE")
-def evaluate(run_dir: Path, device: str) -> None:
+@world_options("root")
+def evaluate(run_dir: Path, device: str, root: str | None) -> None:
     """Evaluate a trained run again.
 
     On the test split of its world; writes RUN_DIR/metrics.json.
@@ -267,7 +276,7 @@ def evaluate(run_dir: Path, device: str) -> None:
     from cvq_tutorial.run import report
     from cvq_tutorial.run.reproduce import evaluate_run
 
-    metrics = evaluate_run(run_dir, device=device)
+    metrics = evaluate_run(run_dir, device=device, root=root)
     click.echo(report.table(metrics))
     click.echo(f"written: {run_dir / 'metrics.json'}")
 
@@ -281,14 +290,16 @@ def evaluate(run_dir: Path, device: str) -> None:
     " image-pairs.",
 )
 @_common
+@world_options()
 @click.option(
     "--autoencoder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Finished run with the same autoencoder, which is taken over instead of trained again.",
 )
 def baseline(
-    world: str, name: str, recipe: str, seed: int, device: str, pairs, runs: Path, autoencoder
-) -> None:
+    world: str, name: str, recipe: str, seed: int, device: str, pairs, runs: Path, autoencoder,
+    **given,
+) -> None:  # fmt: skip
     """Train and evaluate what the method is compared with.
 
     On the same data of WORLD and in as many steps. Leaves RUNS/WORLD-RECIPE-NAME-sSEED with
@@ -305,8 +316,9 @@ def baseline(
     from cvq_tutorial.run import reproduce as steps
 
     name = baselines.full_name(name)
-    folder = runs / f"{world}-{recipe}-{name}-s{seed}"
-    plan = steps.plan(world, recipe, seed, overrides_of(pairs), runs, folder)
+    options = options_of(world, given)
+    folder = runs / f"{steps.run_name(world, recipe, name, options=options)}-s{seed}"
+    plan = steps.plan(world, recipe, seed, overrides_of(pairs), runs, folder, options)
     metrics = baselines.evaluate_baseline(
         name, plan.make_world(), plan.recipe, seed, folder, device=device, autoencoder=autoencoder
     )
@@ -317,6 +329,7 @@ def baseline(
 @cli.command()
 @click.argument("world", default="shapes3d")
 @_common
+@world_options()
 @click.option(
     "--grid",
     help="Run a whole table instead: main, ablations, recovery, imbalance or"
@@ -337,7 +350,7 @@ def baseline(
 )
 def reproduce(
     world: str, recipe: str, seed: int, device: str, pairs, runs: Path,
-    grid: str | None, seeds: str, only: str, workers: int, expected: Path | None,
+    grid: str | None, seeds: str, only: str, workers: int, expected: Path | None, **given,
 ) -> None:  # fmt: skip
     """Train, evaluate and draw, as a notebook.
 
@@ -355,7 +368,8 @@ def reproduce(
       cvq reproduce --grid main --workers 2
     """
     sweeping = ("seeds", "only", "workers", "expected")
-    _refuse(("world", "recipe", "seed", "pairs") if grid else sweeping, bool(grid))
+    own = ("world", "recipe", "seed", "pairs", "world_option", *NAMES)
+    _refuse(own if grid else sweeping, bool(grid))
     if grid is not None:
         _sweep(grid, runs, device, seeds, only, workers, expected)
         return
@@ -363,8 +377,9 @@ def reproduce(
     from cvq_tutorial.run import reproduce as steps
 
     folder = steps.reproduce(
-        world, recipe, seed, overrides_of(pairs), runs, device=device, progress=sys.stderr
-    )
+        world, recipe, seed, overrides_of(pairs), runs, device=device, progress=sys.stderr,
+        options=options_of(world, given),
+    )  # fmt: skip
     metrics = steps.read_metrics(folder)
     click.echo(f"{report.table(metrics)}\n{report.times(metrics)}\nrun folder: {folder}")
 

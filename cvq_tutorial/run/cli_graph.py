@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cvq_tutorial.common.arrays import EDGE_AT
+from cvq_tutorial.run.cli_worlds import world_options
 
 GRAPH_FORMS = ("csv", "dot", "graphml", "json", "npz", "png", "svg")
 BINARY = ("npz", "png", "svg")
@@ -49,6 +50,7 @@ BINARY = ("npz", "png", "svg")
     show_default=True,
     help="What a png or svg shows: all edges in a matrix, or the likeliest as arrows.",
 )
+@world_options("root")
 @click.pass_context
 def graph(context, run_dir: Path, action: str, form, out: Path | None, n: int, **options) -> None:
     """Export the causal graph of one action.

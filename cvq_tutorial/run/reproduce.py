@@ -16,7 +16,7 @@ import io
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -47,7 +47,7 @@ from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.training.data import check_data, encoded_transitions
 from cvq_tutorial.training.identity import first_difference
 from cvq_tutorial.training.run import stopped_run
-from cvq_tutorial.worlds.make import make_world, world_names
+from cvq_tutorial.worlds.make import make_world, recipe_world, world_names
 
 NOTEBOOK = PROJECT_ROOT / "notebooks" / "reproduce" / "91_train_and_evaluate.ipynb"
 
@@ -62,10 +62,11 @@ class Plan:
     seed: int
     overrides: dict[str, object]
     folder: Path
+    options: dict[str, object] = field(default_factory=dict)
 
     def make_world(self) -> Any:
         """The world itself."""
-        return make_world(self.world)
+        return make_world(self.world, **self.options)
 
 
 def plan(
@@ -75,6 +76,7 @@ def plan(
     overrides: Mapping[str, object] | str | None = None,
     runs: str | Path = "runs",
     run_dir: str | Path | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> Plan:
     """Check a request and say where its run lives; starts and writes nothing.
 
@@ -85,6 +87,8 @@ def plan(
             what `papermill -p overrides "{'codes': 8}"` hands on.
         runs: folder of the run folders; the run lives in runs/<world>-<recipe>-s<seed>.
         run_dir: the run's folder itself, instead; None or "" is the usual one.
+        options: of the world, see `make_world`; where it is given a root, the run's folder is
+            called by that, too.
 
     Raises:
         ValueError, TypeError: an unknown name (the nearest is told), a setting that the recipe
@@ -104,9 +108,23 @@ def plan(
     for name in ("name", "world"):  # arguments of `recipes.get`, not settings of a recipe
         if name in overrides:
             raise ValueError(close_match("recipe setting", name, recipes.SETTINGS))
-    changed = recipes.get(recipe, world, **overrides)
-    folder = Path(run_dir) if run_dir else Path(runs) / f"{world}-{recipe}-s{seed}"
-    return Plan(world, recipe, changed, seed, overrides, folder)
+    options = dict(options or {})
+    changed = recipes.get(recipe, recipe_world(world, options), **overrides)
+    name = run_name(world, recipe, options=options)
+    folder = Path(run_dir) if run_dir else Path(runs) / f"{name}-s{seed}"
+    return Plan(world, recipe, changed, seed, overrides, folder, options)
+
+
+def run_name(world: str, *parts: str, options: Mapping[str, object] | None = None) -> str:
+    """What a run is called: the world, the folder of its pictures where it was told, and more.
+
+    >>> run_name("pictures", "nano", options={"root": "data/my faces"})
+    'pictures-my_faces-nano'
+    """
+    root = (options or {}).get("root")
+    stem = Path(str(root)).stem if root else ""
+    place = ["".join(c if c.isalnum() or c in "._" else "_" for c in stem)] if root else []
+    return "-".join([world, *place, *parts])
 
 
 def reproduce(
@@ -118,11 +136,12 @@ def reproduce(
     *,
     device: str = "auto",
     progress: TextIO | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> Path:
     """Run the whole method as a notebook and leave its run folder.
 
     Args:
-        world, recipe, seed, overrides, runs: see `plan`.
+        world, recipe, seed, overrides, runs, options: see `plan`.
         device: "auto", "cpu", "cuda", "mps" ...
         progress: open text file that is told how far it is, such as `sys.stderr`; None is silence.
 
@@ -138,7 +157,7 @@ def reproduce(
     """
     from papermill import PapermillExecutionError
 
-    run = plan(world, recipe, seed, overrides, runs)
+    run = plan(world, recipe, seed, overrides, runs, options=options)
     if not NOTEBOOK.is_file():
         raise FileNotFoundError(
             f"no notebook at {NOTEBOOK}: run this from a checkout of the project (pip install -e .)"
@@ -162,6 +181,7 @@ def reproduce(
         "device": device,
         "run_dir": str(run.folder),
         "overrides": run.overrides,
+        "options": run.options,
     }
     out = run.folder / "notebook.ipynb"
     try:
@@ -201,13 +221,17 @@ def open_folder(run_dir: str | Path | None) -> Path:
 # What a run left --------------------------------------------------------------------------------
 
 
-def evaluate_run(folder: str | Path, *, device: str = "auto", progress: bool = True) -> dict:
+def evaluate_run(
+    folder: str | Path, *, device: str = "auto", progress: bool = True, root: str | None = None
+) -> dict:
     """Evaluate the trained model of a run folder and write its metrics.json.
+
+    root: where a folder of pictures is now, if it was moved.
 
     Raises ValueError (a CheckpointError) if there is no usable model, OSError if nothing can be
     written.
     """
-    model, world, info = checkpoints.load_run(folder, device=pick_device(device))
+    model, world, info = checkpoints.load_run(folder, device=pick_device(device), root=root)
     recipe = recipes.Recipe(**info["recipe"])
     how = {"seconds": info.get("seconds", {}), "bf16": info.get("bf16"), "progress": progress}
     say("measuring on the test split", progress)
@@ -230,6 +254,7 @@ def export_graph(
     top_k: int | None = None,
     used: bool = False,
     view: str = "matrix",
+    root: str | None = None,
 ) -> bytes:
     """The graph of an action, averaged over n inputs of the test split, as a file's content.
 
@@ -242,8 +267,9 @@ def export_graph(
         top_k: at most so many edges, the likeliest.
         used: only edges into nodes that the action sets; a picture shows no others anyway.
         view: of a picture, "matrix" or "layers".
+        root: where a folder of pictures is now, if it was moved.
     """
-    model, world, info = checkpoints.load_run(folder)
+    model, world, info = checkpoints.load_run(folder, root=root)
     if isinstance(action, str) and action.lstrip("-").isdigit():
         action = int(action)
     number = int(model.check_actions(action, 1))

@@ -158,16 +158,35 @@ def fill(network: torch.nn.Module, run_dir: str | Path) -> None:
 
 
 def load_run(
-    run_dir: str | Path, *, device: str | torch.device = "cpu"
+    run_dir: str | Path,
+    *,
+    device: str | torch.device = "cpu",
+    world: Any = None,
+    root: str | None = None,
 ) -> tuple[CausalVQ, Any, dict]:
-    """Model, world and info of a run folder; the world is made again from the checkpoint."""
-    from cvq_tutorial.worlds.make import make_world
+    """Model, world and info of a run folder; the world is made again from the checkpoint.
+
+    world: the world itself, where its class is not one of this package. root: where a folder of
+    pictures is now, if it was moved.
+
+    Raises CheckpointError as `load`, and for a world that cannot be made.
+    """
+    from cvq_tutorial.worlds.make import make_world, world_names
 
     info = read_info(run_dir)
+    name = info["world"].get("name")
+    if world is not None:
+        return load(run_dir, world, device=device), world, info
     if not info.get("network"):  # a world may be as large as its options say
         check_sizes(info, shapes(run_dir), run_dir)
+    if name not in world_names():
+        raise CheckpointError(
+            f"{run_dir} holds a model of the world {name!r}, which is not one of this package: "
+            "give it with load_run(run_dir, world=...)"
+        )
     try:
-        world = make_world(info["world"]["name"], **info["world"]["options"])
+        options = info["world"]["options"] | ({} if root is None else {"root": root})
+        world = make_world(name, **options)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{run_dir} holds a model of an unusable world: {error}") from None
     return load(run_dir, world, device=device), world, info

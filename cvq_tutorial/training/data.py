@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from cvq_tutorial.common.images import to_float
-from cvq_tutorial.data.augment import moved
+from cvq_tutorial.data.augment import check_augment, moved
 from cvq_tutorial.data.balance import balanced_chances
 from cvq_tutorial.data.sampling import Sampling, factor_weights
 from cvq_tutorial.data.transitions import SPLITS, Transitions, sample_transitions, sample_values
@@ -30,6 +30,13 @@ def check_data(world: Any, recipe: Recipe) -> None:
     That is a transition of every factor in each split, and what the recipe's imbalance is about.
     """
     if world.has_images:
+        check_augment(recipe.augment, world.factors.factors)
+        recipe_of_faces = recipe.augment == "mirror_shift" and world.name == "faces"
+        if recipe_of_faces and world.own:  # a recipe for CelebA, which no attribute of names a side
+            raise ValueError(
+                "own pictures are not mirrored by the recipe of faces: whether they may be, only "
+                "you know: augment='shift', or 'mirror_shift_anyway'"
+            )
         for split in SPLITS:  # of a table of pictures one may be empty
             sample_transitions(world.factors, world.factors.n_factors, split, 0)
     if recipe.sampling is None and not recipe.resample:

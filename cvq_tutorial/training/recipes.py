@@ -317,6 +317,10 @@ _FOR_WORLD: dict[tuple[str, str], dict] = {
     ("dsprites", "lesson"): {"transition_lr": 1.2e-3, "judge_steps": 1500},
     # 3200 pictures to learn from, and 46 actions.
     ("faces", "lesson"): {"augment": "mirror_shift", "transition_lr": 1.2e-3},
+    # Own pictures are few, too; mirrored, they would teach the wrong side where a factor has one.
+    ("pictures", "nano"): {"augment": "shift"},
+    ("pictures", "lesson"): {"augment": "shift", "transition_lr": 1.2e-3},
+    ("pictures", "paper"): {"augment": "shift"},
 }
 
 

@@ -7,7 +7,7 @@ known graph too.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from cvq_tutorial.worlds.files import cars3d, dsprites_file, mpi3d, shapes3d_fil
 from cvq_tutorial.worlds.shapes3d import Shapes3D
 from cvq_tutorial.worlds.sprites import Sprites
 from cvq_tutorial.worlds.tables import world as attributes
-from cvq_tutorial.worlds.tables.find import CELEBA
+from cvq_tutorial.worlds.tables.find import CELEBA, CELEBA_CSV, find_table
 from cvq_tutorial.worlds.world import World
 
 _WORLDS: dict[str, Callable[..., Any]] = {
@@ -67,6 +67,15 @@ def make_world(name: str, **options: object) -> World:
         if option not in known:
             raise ValueError(close_match(f"option of world {name}:", option, known))
     return _WORLDS[name](**options)
+
+
+def recipe_world(name: str, options: Mapping[str, Any]) -> str:
+    """The world whose recipes fit: `faces` with a table that is not CelebA's is like `pictures`."""
+    if name == "faces" and options.get("root"):
+        table = find_table(attributes.find_root(str(options["root"])))
+        if table is None or table.name not in (CELEBA, CELEBA_CSV):
+            return "pictures"
+    return name
 
 
 def data_places(name: str) -> tuple[Path, ...]:

@@ -25,6 +25,7 @@ seed = 0
 device = "auto"  # auto, cpu, cuda, mps
 run_dir = ""  # where the run is kept; empty: a temporary folder, thrown away in the end
 overrides = {}  # settings of the recipe to change, such as {"codebooks": 2}
+options = {}  # of the world, such as {"root": "my_pictures"} of the world pictures
 
 # %% [markdown]
 # ## The world
@@ -40,7 +41,7 @@ from cvq_tutorial import CausalGraph, draw, train
 from cvq_tutorial.run import gallery, report, reproduce
 
 folder = reproduce.open_folder(run_dir)
-run = reproduce.plan(world, recipe, seed, overrides, run_dir=folder)
+run = reproduce.plan(world, recipe, seed, overrides, run_dir=folder, options=options)
 place = run.make_world()
 print(report.about_world(place))
 

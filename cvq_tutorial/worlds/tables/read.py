@@ -275,15 +275,12 @@ def _wanted(path: Path, titles: Sequence[str], only: Sequence[str] | None) -> li
 def _parse(
     path: Path, encoding: str, separator: str, skip: int, width: int, wanted: list[int]
 ) -> tuple[Any, list[tuple[int, int]]]:
-    """The cells as categories, and (line, values) of the lines that have too many of them.
-
-    Categories keep a word once, and of a table of 200,000 lines a byte per cell.
-    """
+    """The cells as texts, and (line, values) of the lines that have too many of them."""
     import pandas as pd
 
     how: dict[str, Any] = {
         "encoding": encoding, "sep": separator, "header": None, "names": range(width),
-        "dtype": "category", "na_filter": False, "skip_blank_lines": False, "index_col": False,
+        "dtype": object, "na_filter": False, "skip_blank_lines": False, "index_col": False,
         "engine": "c", "on_bad_lines": "warn",
     }  # fmt: skip
     if len(wanted) < width:
@@ -293,7 +290,7 @@ def _parse(
             warnings.simplefilter("always")
             frame = pd.read_csv(path, skiprows=skip, **how)
     except pd.errors.EmptyDataError:
-        return pd.DataFrame(columns=wanted, dtype="category"), []
+        return pd.DataFrame(columns=wanted, dtype=object), []
     except pd.errors.ParserError as error:
         told = str(error).removeprefix("Error tokenizing data. C error: ")
         at = re.search(r"starting at row (\d+)", told)
@@ -308,9 +305,10 @@ def _parse(
 def _sheet(
     path: Path, titles: Sequence[str], frame: Any, skip: int, bad: Sequence[int] = ()
 ) -> Sheet:
-    """The sheet of a frame of categories; its lines are counted round those that are `bad`."""
-    columns = [_cells(title, frame[label]) for title, label in zip(titles, frame, strict=True)]
-    n = len(frame)
+    """The sheet of a frame of texts; its lines are counted round those that are `bad`."""
+    n, columns = len(frame), []
+    for title, label in zip(titles, list(frame), strict=True):
+        columns.append(_cells(title, frame.pop(label)))  # a word is kept once, a cell in 4 bytes
     broken = np.zeros(n, dtype=np.int64)  # lines that a cell goes on for
     for cells in columns:
         extra = np.array([word.count("\n") for word in cells.words], dtype=np.int64)
@@ -324,8 +322,10 @@ def _sheet(
 
 def _cells(title: str, column: Any) -> Cells:
     """The column of a frame as stripped words."""
-    codes = column.cat.codes.to_numpy().astype(np.int32)
-    return _stripped(title, [str(word) for word in column.cat.categories], codes)
+    import pandas as pd
+
+    codes, words = pd.factorize(column.to_numpy())
+    return _stripped(title, [str(word) for word in words], codes.astype(np.int32))
 
 
 def _stripped(title: str, words: Sequence[str], codes: np.ndarray) -> Cells:

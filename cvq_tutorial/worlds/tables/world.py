@@ -198,7 +198,7 @@ def pictures_world(
     how = how_of(
         table, factors, identity, split, missing, bins, kinds, columns, file, spelling, drop
     )
-    folder = _find_root(root)
+    folder = find_root(root)
     data = read_table(folder, how=how)
     _same_hash(data.source, "a table", table_hash, data.fingerprint, _OTHER_TABLE)
     if same_identity and data.identity is None:
@@ -313,7 +313,7 @@ def faces_world(
     if isinstance(attributes, str):
         raise TypeError(f"attributes: expected a list of names, found {attributes!r}")
     _check_pairing(nearest, candidates, crop)
-    data = read_table(_find_root(root)).only(("yes/no", "constant"))
+    data = read_table(find_root(root)).only(("yes/no", "constant"))
     if not data.names:
         raise ValueError(
             f"{data.source}: expected columns of yes and no, found none; the world "
@@ -422,7 +422,7 @@ def _check_pairing(nearest: str, candidates: object, crop: object) -> None:
             raise ValueError(f"{what}: expected an integer of {least} or more, found {value!r}")
 
 
-def _find_root(root: str | Path | None) -> Path:
+def find_root(root: str | Path | None) -> Path:
     """The folder or table file to read.
 
     Raises FileNotFoundError: it is not there; the message says what was looked for.
