@@ -19,8 +19,8 @@ from cvq_tutorial.worlds.factors import Factor
 
 AUGMENTS = ("none", "shift", "mirror_shift", "mirror_shift_anyway")
 _SIDES = {
-    "left", "right", "leftward", "rightward", "leftwards", "rightwards", "lefthanded", "righthanded",
-    "side", "sided", "laterality", "direction", "heading", "clockwise", "counterclockwise",
+    "left", "right", "leftward", "rightward", "leftwards", "rightwards", "lefthanded",
+    "righthanded", "side", "sided", "laterality", "direction", "heading", "clockwise", "counterclockwise",
     "anticlockwise", "port", "starboard", "east", "west",
 }  # fmt: skip
 REACH = 4  # pixels that a picture is shifted by at most, in each direction
@@ -56,7 +56,7 @@ def moved(pictures: Sequence[np.ndarray], kind: str, rng: np.random.Generator) -
 
 
 def check_augment(kind: str, factors: Sequence[Factor]) -> None:
-    """Raise ValueError where pictures would be mirrored although a factor, or a value, names a side.
+    """Raise ValueError where pictures would be mirrored although a factor or value names a side.
 
     Then left and right would be learnt from wrong labels. kind: of `AUGMENTS`;
     "mirror_shift_anyway" says that this is meant.
@@ -69,7 +69,7 @@ def check_augment(kind: str, factors: Sequence[Factor]) -> None:
             named = set(re.split(r"[^a-z]+", told.lower())) & _SIDES
             if named:
                 raise ValueError(
-                    f"augment='mirror_shift' turns left and right around, but {factor.name!r} names "
-                    f"a side ({text}): expected augment='shift' (--set augment=shift), or "
+                    f"augment='mirror_shift' turns left and right around, but {factor.name!r} "
+                    f"names a side ({text}): expected augment='shift' (--set augment=shift), or "
                     "'mirror_shift_anyway' where no picture shows it"
                 )

@@ -220,7 +220,8 @@ def worlds(context: click.Context) -> None:
 def check(context: click.Context, path: Path, figure: Path | None, look: int, **given) -> None:
     """Say what PATH is, and what is wrong with it.
 
-    Of a table what becomes of each column, and the command line to train. Factors, sizes, missing combinations, edits that change no pixel, and a line for each problem.
+    Of a table what becomes of each column, and the command line to train. Factors, sizes, missing
+    combinations, edits that change no pixel, and a line for each problem.
     The exit code is 1 where there is one.
     """
     from cvq_tutorial.worlds.inspect.check import check_folder as look_at

@@ -13,6 +13,7 @@ from cvq_tutorial.data.augment import AUGMENTS, REACH, moved
 from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.training import data as training_data
 from cvq_tutorial.training.run import Run
+from cvq_tutorial.worlds.factors import Factor, FactorSpace
 from cvq_tutorial.worlds.make import make_world
 
 
@@ -34,7 +35,7 @@ def slowly(picture, down, right, around):
     return out
 
 
-@pytest.mark.parametrize("kind", ["shift", "mirror_shift"])
+@pytest.mark.parametrize("kind", ["shift", "mirror_shift", "mirror_shift_anyway"])
 def test_every_picture_is_one_of_the_moves_and_all_of_them_occur(kind):
     x = pictures(300)
     (found,) = moved([x], kind, np.random.default_rng(0))
@@ -47,7 +48,7 @@ def test_every_picture_is_one_of_the_moves_and_all_of_them_occur(kind):
         assert len(fits) == 1
         seen += fits
     assert {d for d, _, _ in seen} == set(reach) and {r for _, r, _ in seen} == set(reach)
-    assert {a for _, _, a in seen} == ({False, True} if kind == "mirror_shift" else {False})
+    assert {a for _, _, a in seen} == ({False, True} if "mirror" in kind else {False})
 
 
 def test_both_ends_of_a_transition_move_alike():
@@ -64,7 +65,7 @@ def test_none_draws_nothing_and_an_unknown_kind_is_refused():
     x = pictures()
     (same,) = moved([x], "none", rng)
     assert same is x and rng.bit_generator.state == np.random.default_rng(2).bit_generator.state
-    with pytest.raises(ValueError, match=r"one of \('none', 'shift', 'mirror_shift'\), found"):
+    with pytest.raises(ValueError, match=r"augment: one of .*'mirror_shift_anyway'"):
         moved([x], "mirror", rng)
     with pytest.raises(ValueError, match="augment"):
         recipes.get("nano", augment="flip")
@@ -112,3 +113,37 @@ def test_the_autoencoder_sees_moved_pictures(small, tmp_path):
     ]
     assert both[0].shape == both[1].shape == (8, 3, 64, 64)
     assert not torch.equal(*both)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "named"),
+    [
+        ("pose", ("left", "right", "up"), True),
+        ("looking_left", ("no", "yes"), True),
+        ("HandRight", ("no", "yes"), True),
+        ("hair", ("parted on the LEFT", "straight"), True),
+        ("direction", None, True),
+        ("bright", ("no", "yes"), False),
+        ("leftover", ("no", "yes"), False),
+        ("Smiling", ("no", "yes"), False),
+    ],
+)
+def test_pictures_are_not_mirrored_where_a_factor_names_a_side(name, values, named):
+    factor = Factor(name, len(values or "ab"), "categorical", values)
+    augment.check_augment("shift", [factor])
+    augment.check_augment("mirror_shift_anyway", [factor])
+    if named:
+        with pytest.raises(ValueError, match=f"but '{name}' names a side .* 'mirror_shift_anyway'"):
+            augment.check_augment("mirror_shift", [factor])
+    else:
+        augment.check_augment("mirror_shift", [factor])
+
+
+def test_a_run_is_refused_before_it_mirrors_left_and_right():
+    class Heads:
+        name, has_images = "heads", True
+        factors = FactorSpace((Factor("looking_left", 2), Factor("bright", 100)))
+
+    with pytest.raises(ValueError, match="'looking_left' names a side"):
+        training_data.check_data(Heads(), recipes.get("nano", augment="mirror_shift"))
+    training_data.check_data(Heads(), recipes.get("nano", augment="shift"))

@@ -2,8 +2,8 @@
 
 In: a folder of pictures and a table. Out: a `PictureWorld`, whose factors are columns and whose
 transitions are pairs of pictures that exist. Read `read` (files as columns of text), `columns`
-(what a column is), `find` (which pictures it names), `files` (the checked table), `pairs` and `space`
-(which pictures differ in one factor), then `world`.
+(what a column is), `find` (which pictures it names), `files` (the checked table), `pairs` and
+`space` (which pictures differ in one factor), then `world`.
 """
 
 from cvq_tutorial.common.lazy import lazy

@@ -110,7 +110,10 @@ def column_of(cells: Cells, asked: Asked, place: Any = None) -> Column:
     """
     where = place or (lambda row: f"row {row + 1}")
     words, counts, codes = _known(cells)
-    told = {"distinct": len(words), "blanks": int(len(codes) - counts.sum())}
+    told: dict[str, Any] = {
+        "distinct": len(words),
+        "blanks": int(len(codes) - counts.sum()),
+    }
     title = cells.title
 
     def made(kind: str, values: Sequence[str], codes: np.ndarray, why: str = "") -> Column:

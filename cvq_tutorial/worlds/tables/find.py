@@ -273,7 +273,9 @@ def match(
     place = Folder(folder)
     files, rows, notes = [], [], []
     seen: dict[str, int] = {}
-    gone, twice, unsafe, many, like = [], [], [], [], []
+    gone: list[tuple[int, str, str]] = []
+    many: list[tuple[int, str, str]] = []
+    twice, unsafe, like = [], [], []
     for row, name in enumerate(names):
         file = name
         if not safe_name(name):

@@ -227,6 +227,10 @@ class KnownPairs:
         """How many pairs of this attribute the list has."""
         return int((self.pairs[:, 2] == factor).sum())
 
+    def counts_to(self, factor: int) -> np.ndarray:
+        """How many pairs end in no and in yes: each is one both ways, (2,)."""
+        return np.full(2, self.count(factor))
+
     def draw(
         self,
         factor: int,

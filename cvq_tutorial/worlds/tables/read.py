@@ -12,12 +12,13 @@ hear of everything collects the lines.
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,10 +29,10 @@ from cvq_tutorial.worlds.pictures import kind_of
 TEXTS = (".csv", ".tsv", ".tab", ".txt")
 RECORDS = (".jsonl", ".ndjson")
 EXTRAS = {".parquet": "parquet", ".xlsx": "excel", ".xlsm": "excel"}  # ending: extra that reads it
+READERS = {"parquet": "pyarrow", "excel": "openpyxl"}
 ENDINGS = (*TEXTS, *RECORDS, *EXTRAS)
 WIDEST = 2000  # columns that are read where nobody says which matter
 SPACES = r"\s+"  # a list in which runs of blanks stand between the words
-_HEAD = 1 << 17  # bytes that are looked at to tell how a text is written; a header may be long
 _BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 _BLANKS = ("", "na", "n/a", "nan", "null", "<na>", "#n/a")  # how tables write that nothing is known
 
@@ -116,7 +117,7 @@ class Sheet:
         """The column with this title, in any case where no other is meant; None: there is none."""
         exact = [c for c in self.columns if c.title == title]
         loose = [c for c in self.columns if c.title.lower() == title.lower()]
-        return (exact or loose or [None])[0]
+        return next(iter(exact or loose), None)
 
 
 def read_sheet(
@@ -177,11 +178,9 @@ def first_rows(path: Path, n: int = 20) -> tuple[str, str, list[list[str]], int]
     encoding = encoding_of(path)
     try:
         with open(path, encoding=encoding, newline="") as file:
-            head = file.read(_HEAD)
+            whole = [line.rstrip("\r\n") for line in islice(file, n + 20)]
     except UnicodeDecodeError as error:
         raise ValueError(_no_text(path, error)) from error
-    lines = head.splitlines()
-    whole = lines if len(head) < _HEAD or len(lines) == 1 else lines[:-1]
     before = 0
     said = re.fullmatch(r'"?sep=(.)"?', whole[0].strip("\ufeff\r\n ")) if whole else None
     if said:
@@ -229,14 +228,14 @@ def _read_text(
     titles = list(header) if header is not None else [title.strip() for title in rows[0]]
     skip = before + (header is None)
     width = len(titles)
-    beyond = [len(row) for row in rows[header is None :] if len(row) > width]
-    if header is not None or len(beyond) > len(rows) // 2:  # a separator at the end of each line
-        width = max([width, *beyond])
-    if header is not None and width != len(titles):
+    widest = max(len(row) for row in rows)
+    if header is not None and widest != width:
         raise ValueError(
-            f"{path}: expected {width} titles, one per column, found {len(titles)}: "
-            f"{', '.join(titles)}"
+            f"{path}: expected {widest} titles, one per column, found {width}: {', '.join(titles)}"
         )
+    beyond = [len(row) for row in rows[header is None :] if len(row) > width]
+    if len(beyond) > len(rows) // 2:  # a separator at the end of each line
+        width = max([width, *beyond])
     titles += [""] * (width - len(titles))
     _distinct(f"{path} line {before + 1}", titles)
     wanted = _wanted(path, titles, only)
@@ -407,7 +406,7 @@ def _read_records(path: Path) -> Any:
 
     try:
         text = path.read_text(encoding=encoding_of(path))
-        return pd.read_json(io.StringIO(text), lines=True, dtype=False, convert_dates=False)
+        return pd.read_json(io.StringIO(text), lines=True, dtype=False)
     except UnicodeDecodeError as error:
         raise ValueError(_no_text(path, error)) from error
     except ValueError as error:
@@ -421,6 +420,7 @@ def _read_extra(path: Path, extra: str) -> Any:
     import pandas as pd
 
     try:
+        importlib.import_module(READERS[extra])  # before the file is looked at
         if extra == "parquet":
             return pd.read_parquet(path)
         return pd.read_excel(path, dtype=object)

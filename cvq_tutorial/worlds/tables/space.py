@@ -17,7 +17,7 @@ import numpy as np
 
 from cvq_tutorial.worlds.factors import FactorSpace, split_id
 from cvq_tutorial.worlds.tables.files import AttributeTable
-from cvq_tutorial.worlds.tables.pairs import Distance, Finder, of_factor
+from cvq_tutorial.worlds.tables.pairs import Distance, Finder, FoundPairs, of_factor
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class PictureSpace(FactorSpace):
         drawn, value = [np.empty((0, 2), dtype=np.int64)], [np.empty(0, dtype=np.int64)]
         for factor, m in enumerate(take.tolist()):
             of, how = of_factor(finder, factor), (rng, self.candidates, self.distance)
-            if m and factor in self.sets:
+            if m and factor in self.sets and isinstance(of, FoundPairs):
                 to = np.repeat(np.arange(self.sizes[factor]), self._even(factor, split, m, rng))
                 drawn += [of.draw_to(factor, v, int((to == v).sum()), *how) for v in np.unique(to)]
                 value.append(to)
