@@ -315,9 +315,8 @@ def test_pairs_of_a_factor_that_is_set_are_all_there_are_and_no_others():
         for target in range(size):
             drawn = finder.draw_to(factor, target, 4000, np.random.default_rng(0))
             assert {tuple(pair) for pair in drawn.tolist()} == pairs[target]
-        steps = {
-            (i, j) for p in pairs for i, j in p if int(values[j, factor]) - int(values[i, factor]) == 1
-        }
+        up = {(i, j): int(values[j, factor]) - int(values[i, factor]) for p in pairs for i, j in p}
+        steps = {pair for pair, by in up.items() if by == 1}
         assert finder.count(factor) == len(steps)
         drawn = finder.draw(factor, 4000, np.random.default_rng(0))
         assert {tuple(pair) for pair in drawn.tolist()} == steps
