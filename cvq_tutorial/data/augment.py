@@ -20,8 +20,8 @@ from cvq_tutorial.worlds.factors import Factor
 AUGMENTS = ("none", "shift", "mirror_shift", "mirror_shift_anyway")
 _SIDES = {
     "left", "right", "leftward", "rightward", "leftwards", "rightwards", "lefthanded",
-    "righthanded", "side", "sided", "laterality", "direction", "heading", "clockwise", "counterclockwise",
-    "anticlockwise", "port", "starboard", "east", "west",
+    "righthanded", "side", "sided", "laterality", "direction", "heading", "clockwise",
+    "counterclockwise", "anticlockwise", "port", "starboard", "east", "west",
 }  # fmt: skip
 REACH = 4  # pixels that a picture is shifted by at most, in each direction
 

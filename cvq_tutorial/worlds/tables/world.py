@@ -9,7 +9,6 @@ to know before such a pair is called an intervention.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ import numpy as np
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.common.folders import data_root
 from cvq_tutorial.worlds.factors import Factor
-from cvq_tutorial.worlds.pictures import Pictures
+from cvq_tutorial.worlds.pictures import FITS, Pictures
 from cvq_tutorial.worlds.tables.choose import choose, identifier
 from cvq_tutorial.worlds.tables.columns import Asked, Column
 from cvq_tutorial.worlds.tables.files import AttributeTable, How, read_table
@@ -33,7 +32,6 @@ SIZE = 64  # pixels
 STAND_IN = "27a679e2499db011"  # fingerprint of the table of the drawn faces
 NEAREST = ("attributes", "pixels", "none")
 FOLDERS = ("celeba_style", "celeba", "CelebA", ".")
-_SAMPLE = 256  # pictures whose content is hashed; of the others, the number of bytes
 _OTHER_TABLE = "this is another table than before, or was changed"
 _OTHER_PICTURES = "pictures were replaced, added or taken away; train again, or put them back"
 _KINDS = {
@@ -153,6 +151,7 @@ def pictures_world(
     nearest: str = "attributes",
     candidates: int = 32,
     crop: int | None = None,
+    fit: str = "crop",
     table_hash: str | None = None,
     pictures_hash: str | None = None,
 ) -> PictureWorld:
@@ -181,7 +180,8 @@ def pictures_world(
         actions: "set", categorical factors have one action per value; "steps", two for each factor.
         same_identity: whether both pictures of a pair show one identity. None: for every factor
             that has such pairs in all splits.
-        nearest, candidates, crop: see `faces_world`.
+        nearest, candidates, crop: see `faces_world`.  fit: how a picture becomes a square, see
+            `square`.
         table_hash, pictures_hash: hashes that the table and the pictures must have (a world's own
             `options` carry them); None takes any, and says what became of the columns.
 
@@ -195,6 +195,8 @@ def pictures_world(
             "pictures of your own: expected a folder or table, root='...' (--root FOLDER)"
         )
     _check_pairing(nearest, candidates, crop)
+    if fit not in FITS:
+        raise ValueError(close_match("fit", fit, FITS))
     how = how_of(
         table, factors, identity, split, missing, bins, kinds, columns, file, spelling, drop
     )
@@ -204,8 +206,8 @@ def pictures_world(
     if same_identity and data.identity is None:
         raise ValueError(f"{data.source}: same_identity needs identities, found none")
     chosen, left_out = choose(data, factors, None, same_identity)
-    pictures = Pictures(data.folder, data.files, SIZE, crop)
-    found = hash_of_pictures(data.folder, data.files)
+    pictures = Pictures(data.folder, data.files, SIZE, crop, fit=fit)
+    found = pictures.fingerprint
     _same_hash(data.folder, "pictures", pictures_hash, found, _OTHER_PICTURES)
     measures = {"attributes": data.distance, "pixels": pictures.distance, "none": None}
     space = space_of(
@@ -216,7 +218,7 @@ def pictures_world(
         "split": split, "missing": missing, "bins": dict(bins or {}), "kinds": dict(kinds or {}),
         "columns": list(columns) if columns else None, "file": file, "spelling": spelling,
         "drop": list(drop), "actions": actions, "same_identity": same_identity,
-        "nearest": nearest, "candidates": candidates, "crop": crop,
+        "nearest": nearest, "candidates": candidates, "crop": crop, "fit": fit,
         "table_hash": data.fingerprint, "pictures_hash": found,
     }  # fmt: skip
     place = folder.absolute() if Path(root).expanduser().exists() else root
@@ -386,18 +388,6 @@ def paired(space: PictureSpace) -> tuple[str, ...]:
     told = f"both pictures of a pair show one identity: {', '.join(some)}" if some else ""
     other = f"anyone, the nearest: {', '.join(rest)} (no such pair in some split)" if rest else ""
     return ("pairs: " + "; ".join(part for part in (told, other) if part),)
-
-
-def hash_of_pictures(folder: Path, files: Sequence[str]) -> str:
-    """Hash of the sizes of all files in bytes and of the content of some, spread evenly.
-
-    A folder may be moved or copied, and keeps it; pictures that are replaced change it.
-    """
-    sizes = [(folder / name).stat().st_size for name in files]
-    told = hashlib.sha256(np.array(sizes, dtype=np.int64).tobytes())
-    for number in np.unique(np.linspace(0, len(files) - 1, min(_SAMPLE, len(files))).astype(int)):
-        told.update(hashlib.sha256((folder / files[number]).read_bytes()).digest())
-    return told.hexdigest()[:16]
 
 
 def _same_hash(where: Path, what: str, wanted: str | None, found: str, why: str) -> None:
