@@ -7,7 +7,6 @@ step in `loop`; how a stopped run goes on with the same bits in `run`.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from cvq_tutorial.common.device import pick_device
+from cvq_tutorial.common.images import psnr
 from cvq_tutorial.method.causal_transition import transition_loss
 from cvq_tutorial.method.model import CausalVQ
 from cvq_tutorial.method.prune import prune
@@ -130,11 +130,6 @@ def _train_autoencoder(run: Run, model: CausalVQ) -> None:
                     perplexity=float(entropy.exp().mean()),
                     used=int((share > IN_USE / auto.quantizer.codes).sum()),
                 )
-
-
-def psnr(mse: float) -> float:
-    """Decibels of a mean squared error of pictures in [0, 1], 100 at most."""
-    return -10 * math.log10(max(mse, 1e-10))
 
 
 def same_autoencoder(folder: Path, info: dict, world: Any, recipe: Recipe, seed: int) -> None:
