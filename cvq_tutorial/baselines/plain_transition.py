@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cvq_tutorial.method.causal_transition import CausalTransition, one_hot
+from cvq_tutorial.method.causal_transition import one_hot
 from cvq_tutorial.method.published import PublishedOutput
 
 CERTAIN = 50.0  # log-odds of a mask that is on
@@ -46,10 +46,6 @@ class PlainTransition(nn.Module):
         self.blocks = nn.ModuleList(Steered(width, actions) for _ in range(blocks))
         self.final = nn.LayerNorm(width)
         self.mechanism = nn.Linear(width, codebooks * codes)
-
-    def start_from(self, vectors: Tensor, generator: torch.Generator) -> None:
-        """Start with codes alike where their vectors are alike, as `CausalTransition` does."""
-        CausalTransition.start_from(self, vectors, generator)  # type: ignore[arg-type]
 
     def forward(
         self,

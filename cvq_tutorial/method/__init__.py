@@ -13,8 +13,8 @@ action; interventions, retrieved actions and plans.
 7. `plan`: the shortest sequence of actions from x to y
 8. `prune`: cut the edges that nothing needs
 
-Beside them, not needed to understand it: `published` (what the published code does otherwise) and
-`fused` (the gradients of `attention` written out, for speed).
+Not needed to understand it: `published` (what the published code does otherwise), `fused` (the
+gradients of `attention` written out, for speed).
 """
 
 from cvq_tutorial.common.lazy import lazy

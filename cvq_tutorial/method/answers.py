@@ -25,19 +25,13 @@ UNCHANGED = "this intervention changed nothing"
 
 @dataclass(frozen=True)
 class Intervention:
-    """The outcome of do(action).
+    """The outcome of do(action)."""
 
-    codes_before, codes: (B, N, C) int64.
-    mask: (B, N, C) in [0, 1], probability that the action set a code.
-    edges: (B, N, N) probabilities, `[b, i, j]` is "i is a cause of j".
-    images: (B, 3, H, W) in [0, 1], or None where the world has no images.
-    """
-
-    codes_before: Tensor
-    codes: Tensor
-    mask: Tensor
-    edges: Tensor
-    images: Tensor | None
+    codes_before: Tensor  # (B, N, C) int64
+    codes: Tensor  # (B, N, C) int64
+    mask: Tensor  # (B, N, C) in [0, 1], probability that the action set a code
+    edges: Tensor  # (B, N, N) probabilities, [b, i, j] is "i is a cause of j"
+    images: Tensor | None  # (B, 3, H, W) in [0, 1]; None where the world has no images
     parts: tuple[Tensor, ...] = field(repr=False)  # of log_probs, as they were computed
 
     @property
@@ -66,22 +60,15 @@ def joined(parts: Sequence[Intervention]) -> Intervention:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Which action was it?
+    """Which action was it?"""
 
-    log_posterior: (B, A) with a uniform prior.  actions: (B,) the likeliest.
-    log_likelihood: (B, A) nats, of all codes of y.
-    same: (B,) whether x and y have the same codes.
-    n: codes of one image.  names: of the A actions.
-    explains_at: nats per code that true pairs reach; None where that is not known.
-    """
-
-    log_posterior: Tensor
-    actions: Tensor
-    log_likelihood: Tensor
-    same: Tensor
-    n: int
-    names: Sequence[str] = field(repr=False)
-    explains_at: float | None = None
+    log_posterior: Tensor  # (B, A) with a uniform prior
+    actions: Tensor  # (B,) the likeliest
+    log_likelihood: Tensor  # (B, A) nats, of all codes of y
+    same: Tensor  # (B,) whether x and y have the same codes
+    n: int  # codes of one image
+    names: Sequence[str] = field(repr=False)  # of the A actions
+    explains_at: float | None = None  # nats per code that true pairs reach; None: not known
 
     @property
     def per_code(self) -> Tensor:

@@ -50,18 +50,13 @@ from cvq_tutorial.method.attention import Block, Read
 
 @dataclass(frozen=True)
 class TransitionOutput:
-    """What the transition says about a batch, in log space.
+    """What the transition says about a batch; Q actions per image come as an axis after B."""
 
-    log_copy, log_mechanism: (B, N, C, K).  mask_logit: (B, N, C).
-    edges: (B, N, N) probabilities, row = cause.  used_edges: those that were read, 0 or 1.
-    For Q actions per image, each has Q after B (log_copy has 1 there).
-    """
-
-    log_copy: Tensor
-    log_mechanism: Tensor
-    mask_logit: Tensor
-    edges: Tensor
-    used_edges: Tensor
+    log_copy: Tensor  # (B, N, C, K); 1 for Q
+    log_mechanism: Tensor  # (B, N, C, K)
+    mask_logit: Tensor  # (B, N, C)
+    edges: Tensor  # (B, N, N) probabilities, row = cause
+    used_edges: Tensor  # (B, N, N), those that were read: 0 or 1
 
     @property
     def mask(self) -> Tensor:
@@ -138,24 +133,6 @@ class CausalTransition(nn.Module):
         # edges that pruning has left, per action (row = cause)
         self.register_buffer("allowed", torch.ones(actions, nodes, nodes, dtype=torch.bool))
 
-    @torch.no_grad()
-    def start_from(self, vectors: Tensor, generator: torch.Generator) -> None:
-        """Start with codes alike where their vectors are alike; call it once, before training.
-
-        vectors: (C, K, d) codebooks.  generator: of the random projections from d to D, on the CPU.
-        Else two codes that mean nearly the same picture are as foreign to each other as any two.
-        """
-        spread = vectors - vectors.mean(1, keepdim=True)
-        spread = (spread / spread.std((1, 2), keepdim=True).clamp_min(1e-6)).cpu()  # (C, K, d)
-        size = (self.width * spread.shape[2]) ** -0.5
-
-        def projected() -> Tensor:  # (C, K, D)
-            shape = (self.codebooks, spread.shape[2], self.width)
-            return spread @ (torch.randn(shape, generator=generator) * size)
-
-        self.code_vectors.copy_(projected())
-        self.mechanism.weight.copy_(projected().flatten(0, 1))
-
     def features(self, x: Tensor) -> Tensor:
         """Cause features (B, N, D) of codes x (B, N, C); a node sees its own codes and place."""
         onehot = one_hot(x, self.codes, self.code_vectors.dtype)  # (B, N, C, K)
@@ -164,8 +141,7 @@ class CausalTransition(nn.Module):
 
     def edge_logits(self, h: Tensor, state: Tensor) -> Tensor:
         """(B, Q, N, N) log-odds of every edge; [..., i, j] is i causes j."""
-        cause = self.edge_cause(h)  # (B, N, D)
-        effect = self.edge_effect(state)  # (B, Q, N, D)
+        cause, effect = self.edge_cause(h), self.edge_effect(state)  # (B, N, D), (B, Q, N, D)
         scores = torch.einsum("bid,bqjd->bqij", cause, effect) / math.sqrt(self.width)
         return scores + self.edge_bias
 
@@ -230,19 +206,13 @@ def one_hot(codes: Tensor, size: int, dtype: torch.dtype) -> Tensor:
 
 @dataclass(frozen=True)
 class TransitionLoss:
-    """Parts of the loss, each a mean over the batch.
+    """Parts of the loss, each a mean over the batch."""
 
-    nll: nats per transition, summed over codes.  set_codes: expected number of codes set.
-    set_nodes: expected number of nodes with a set code.  edges: expected number of edges into set
-        nodes.
-    total: what is minimised.
-    """
-
-    total: Tensor
-    nll: Tensor
-    set_codes: Tensor
-    set_nodes: Tensor
-    edges: Tensor
+    total: Tensor  # what is minimised
+    nll: Tensor  # nats per transition, summed over codes
+    set_codes: Tensor  # expected number of codes set
+    set_nodes: Tensor  # expected number of nodes with a set code
+    edges: Tensor  # expected number of edges into set nodes
 
 
 def transition_loss(

@@ -72,8 +72,6 @@ class CausalVQ(nn.Module):
     def device(self) -> torch.device:
         return self.transition.cause_place.device
 
-    # -- images <-> codes
-
     def encode(self, images: Tensor) -> Tensor:
         """Codes (B, N, C) int64 of images (B, 3, H, W) float in [0, 1]. Other images raise."""
         auto = self._images()
@@ -93,8 +91,6 @@ class CausalVQ(nn.Module):
     def reconstruct(self, images: Tensor) -> Tensor:
         """Images through the codes and back, (B, 3, H, W) in [0, 1]."""
         return self.decode(self.encode(images))
-
-    # -- actions
 
     def intervene(self, x: Tensor, actions: Actions) -> Intervention:
         """do(action): likeliest codes after the action, and their picture.
@@ -235,8 +231,6 @@ class CausalVQ(nn.Module):
     def check_actions(self, actions: Actions, batch: int) -> Tensor:
         """Actions (B,) int64 on the model's device, of one for all images or one for each."""
         return check_actions(actions, self.action_names, batch).to(self.device, torch.int64)
-
-    # -- inside
 
     def _images(self) -> QuantizedAutoencoder:
         if self.autoencoder is None:

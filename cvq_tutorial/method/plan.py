@@ -36,23 +36,15 @@ AT_ONCE = 8  # states in one pass; bounds memory
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A sequence of actions from x to y.
+    """A sequence of actions from x to y."""
 
-    actions, names: of its steps, in order; empty where none is needed.
-    codes: (len + 1, N, C) int64, x and then the likeliest codes after each action.
-    log_likelihood: nats, of all codes of y after the last action.
-    distance: to y after the last action; 1 is what two codes differ by on average.
-    reached: whether that counts as y; if not, these actions come nearest.
-    expanded: on how many states all actions were tried.
-    """
-
-    actions: tuple[int, ...]
+    actions: tuple[int, ...]  # in order; empty where none is needed
     names: tuple[str, ...]
-    codes: Tensor
-    log_likelihood: float
-    distance: float
-    reached: bool
-    expanded: int
+    codes: Tensor  # (len + 1, N, C) int64, x and then the likeliest codes after each action
+    log_likelihood: float  # nats, of all codes of y after the last action
+    distance: float  # to y after the last action; 1 is what two codes differ by on average
+    reached: bool  # whether that counts as y; if not, these actions come nearest
+    expanded: int  # on how many states all actions were tried
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -89,11 +81,11 @@ class Measure:
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """Where a sequence of actions leads.  belief: (N, C, K).  path: codes (N, C) after each."""
+    """Where a sequence of actions leads."""
 
     actions: tuple[int, ...]
-    path: tuple[Tensor, ...]
-    belief: Tensor
+    path: tuple[Tensor, ...]  # codes (N, C) before, and after each
+    belief: Tensor  # (N, C, K)
     distance: float
 
 

@@ -26,8 +26,8 @@ def edge_cost(
 ) -> Tensor:
     """What each edge is worth to its effect under one action: (N, N) nats, row = cause.
 
-    x, y: (B, N, C) codes before and after the action.
-    It is the rise of the effect's negative log-likelihood per transition when that one edge is cut.
+    x, y: (B, N, C) codes before and after the action. The worth is the rise of the effect's
+    negative log-likelihood per transition when that one edge is cut.
     """
     base = _nll(transition, x, action, y, None, batch)  # (N,)
     costs = []

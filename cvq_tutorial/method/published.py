@@ -60,8 +60,7 @@ class PublishedQuantizer(Quantizer):
         super().__init__(*sizes, **options)
         self.rule, self.slices = rule, slices
         if rule == "gradient":
-            vectors = self._buffers.pop("vectors")
-            self.vectors = nn.Parameter(vectors)
+            self.vectors = nn.Parameter(self._buffers.pop("vectors"))
 
     def _follow(self, hit: Tensor, flat: Tensor) -> None:
         if self.rule == "ema":  # else the optimiser moves them

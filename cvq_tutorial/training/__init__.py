@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
         "recipes": "Recipe RECIPES",
+        "build": "start_from",
         "checkpoints": "CheckpointError load_run read_info",
         "data": "encoded_transitions training_transitions",
         "run": "Run",

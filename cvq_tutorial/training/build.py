@@ -1,8 +1,11 @@
-"""An untrained model, as a recipe and a world ask for it."""
+"""An untrained model, as a recipe and a world ask for it, and how its transition starts."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from cvq_tutorial.method.autoencoder import QuantizedAutoencoder
 from cvq_tutorial.method.model import CausalVQ
@@ -38,3 +41,25 @@ def build(world: Any, recipe: Recipe) -> CausalVQ:
         width=second.width, reads=second.reads, variant=second.variant,
     )  # fmt: skip
     return make_model(auto, transition, list(world.factors.action_names), layout=second.layout)
+
+
+@torch.no_grad()
+def start_from(transition: Any, vectors: Tensor, generator: torch.Generator) -> None:
+    """Start with codes alike where their vectors are alike; call it once, before training.
+
+    transition: with `code_vectors` (C, K, D) and a linear `mechanism`.  vectors: (C, K, d)
+    codebooks.  generator: of the random projections from d to D, on the CPU.
+    Without this, two codes that mean nearly the same picture are as foreign to each other as any
+    two, and each has to be learned alone. It is a start only: all weights stay free.
+    """
+    spread = vectors - vectors.mean(1, keepdim=True)
+    spread = (spread / spread.std((1, 2), keepdim=True).clamp_min(1e-6)).cpu()  # (C, K, d)
+    n_codebooks, _, d = spread.shape
+    size = (transition.width * d) ** -0.5
+
+    def projected() -> Tensor:  # (C, K, D)
+        drawn = torch.randn((n_codebooks, d, transition.width), generator=generator)
+        return spread @ (drawn * size)
+
+    transition.code_vectors.copy_(projected())
+    transition.mechanism.weight.copy_(projected().flatten(0, 1))

@@ -21,6 +21,7 @@ from cvq_tutorial.method.causal_transition import transition_loss
 from cvq_tutorial.method.model import CausalVQ
 from cvq_tutorial.method.prune import prune
 from cvq_tutorial.training import checkpoints
+from cvq_tutorial.training.build import start_from
 from cvq_tutorial.training.data import (
     check_data,
     encoded_transitions,
@@ -168,7 +169,7 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
     valid = encoded_transitions(run.world, model, looks, "valid", run.seed)
     run.seconds["encode"] = time.perf_counter() - began
     if model.autoencoder is not None and run.phase != "transition" and model.layout == "places":
-        transition.start_from(model.autoencoder.quantizer.vectors, run.generator(2, 0))
+        start_from(transition, model.autoencoder.quantizer.vectors, run.generator(2, 0))
     rise = max(1, int(settings.price_warmup * settings.steps))
     for step in run.steps(
         "transition",

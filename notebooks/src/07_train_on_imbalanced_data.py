@@ -37,6 +37,7 @@ from cvq_tutorial import (
 )
 from cvq_tutorial.data import Transitions, balanced_chances, effective_size
 from cvq_tutorial.measure import metrics
+from cvq_tutorial.training import start_from
 
 shipped, world, _ = load_or_train(device=device)
 space, here = world.factors, shipped.device
@@ -133,7 +134,7 @@ def fit(data, chances=None):
     rng, noise = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     small = CausalTransition(shipped.n_nodes, shipped.n_codebooks, shipped.n_codes,
                              shipped.n_actions, width=32, reads=1).to(here)  # fmt: skip
-    small.start_from(shipped.autoencoder.quantizer.vectors, noise)
+    start_from(small, shipped.autoencoder.quantizer.vectors, noise)
     adam = torch.optim.AdamW(small.parameters(), 4e-3, betas=(0.9, 0.99))
     rate = torch.optim.lr_scheduler.OneCycleLR(adam, 4e-3, steps)
     for step in range(steps):

@@ -33,6 +33,7 @@ from cvq_tutorial.method.causal_transition import CausalTransition
 from cvq_tutorial.method.model import CausalVQ
 from cvq_tutorial.run import cli
 from cvq_tutorial.training import train as training
+from cvq_tutorial.training.build import start_from
 from cvq_tutorial.training.checkpoints import CheckpointError, read_info
 from cvq_tutorial.training.recipes import get
 from cvq_tutorial.training.run import STATE
@@ -455,7 +456,7 @@ def test_a_plain_transition_starts_as_the_causal_one_and_has_no_edges_to_cut():
     ours, theirs = plain(width=16), CausalTransition(8, 2, 5, 3, width=16)
     vectors = torch.randn(2, 5, 6, generator=torch.Generator().manual_seed(3))
     for model in (ours, theirs):
-        model.start_from(vectors, torch.Generator().manual_seed(7))
+        start_from(model, vectors, torch.Generator().manual_seed(7))
     assert torch.equal(ours.code_vectors, theirs.code_vectors)
     assert torch.equal(ours.mechanism.weight, theirs.mechanism.weight)
     with pytest.raises(ValueError, match="has no edges"):
