@@ -34,18 +34,12 @@ KMEANS = 8  # rounds of k-means at the start
 
 @dataclass(frozen=True)
 class Quantized:
-    """What one pass through the codebooks gives.
+    """What one pass through the codebooks gives."""
 
-    values: (B, D, h, w), the chosen vectors, with gradient to the encoder as if they were its own.
-    codes: (B, N, C) int64 in [0, K).
-    commitment: mean squared distance, with gradient to the encoder only.
-    codebook: the same distance, with gradient to the codebook only.
-    """
-
-    values: Tensor
-    codes: Tensor
-    commitment: Tensor
-    codebook: Tensor
+    values: Tensor  # (B, D, h, w), the chosen vectors; gradient goes straight through to the map
+    codes: Tensor  # (B, N, C) int64 in [0, K)
+    commitment: Tensor  # mean squared distance, with gradient to the encoder only
+    codebook: Tensor  # the same distance, with gradient to the codebook only
 
 
 class Quantizer(nn.Module):
@@ -86,7 +80,7 @@ class Quantizer(nn.Module):
         Raises FloatingPointError naming the batch position when z is not finite.
         """
         parts = self._slices(z)  # (B, N, C, d) float32
-        codes = self._nearest(parts)  # (B, N, C)
+        codes = nearest(parts, self.vectors)  # (B, N, C)
         chosen = self._gather(codes)  # (B, N, C, d)
         commitment = F.mse_loss(parts, chosen.detach())
         codebook = F.mse_loss(chosen, parts.detach())
@@ -95,8 +89,7 @@ class Quantizer(nn.Module):
 
     def encode(self, z: Tensor) -> Tensor:
         """Codes (B, N, C) of an encoder map (B, D, h, w); the codebook is left as it is."""
-        with torch.no_grad():
-            return self._nearest(self._slices(z))
+        return nearest(self._slices(z.detach()), self.vectors)
 
     def lookup(self, codes: Tensor) -> Tensor:
         """Vectors (B, N, C, d) of codes (B, N, C); TypeError or ValueError for what is no code."""
@@ -175,11 +168,14 @@ class Quantizer(nn.Module):
                 more = centres[torch.arange(self.codes - len(centres)) % len(centres)]
                 centres = torch.cat([centres, more + 1e-3 * more.abs().mean().clamp_min(1e-6)])
             for _ in range(KMEANS):
-                hit = F.one_hot(_nearest(points, centres), self.codes).float()  # (M, K)
+                hit = F.one_hot(
+                    nearest(points[:, None], centres[None])[:, 0], self.codes
+                ).float()  # (M, K)
                 size = hit.sum(0)
                 mean = (hit.T @ points) / size.clamp_min(1)[:, None]
                 centres = torch.where(size[:, None] > 0, mean, centres)
-            hit = F.one_hot(_nearest(points, centres), self.codes).float()
+            codes = nearest(points[:, None], centres[None])[:, 0]
+            hit = F.one_hot(codes, self.codes).float()
             self.vectors.data[c] = centres
             self.count[c] = hit.sum(0).clamp_min(1e-3)
             self.total[c] = centres * self.count[c][:, None]
@@ -187,8 +183,8 @@ class Quantizer(nn.Module):
 
     def _slices(self, z: Tensor) -> Tensor:
         if z.ndim != 4 or z.shape[1] != self.width:
-            found = tuple(z.shape)
-            raise ValueError(f"expected an encoder map (B, {self.width}, h, w), found {found}")
+            wanted = f"an encoder map (B, {self.width}, h, w)"
+            raise ValueError(f"expected {wanted}, found {tuple(z.shape)}")
         flat = z.float().flatten(2).transpose(1, 2)  # (B, N, D)
         if not torch.isfinite(flat).all():
             where = (~torch.isfinite(flat)).flatten(1).any(1).nonzero().flatten().tolist()
@@ -201,17 +197,19 @@ class Quantizer(nn.Module):
         """(B, N, D) into slices (B, N, C, d)."""
         return flat.unflatten(2, (self.codebooks, self.slice_width))
 
-    def _nearest(self, parts: Tensor) -> Tensor:
-        with torch.no_grad(), torch.autocast(parts.device.type, enabled=False):
-            vectors = self.vectors.float()
-            # |z - e|^2 without |z|^2, which is the same for every code
-            score = (vectors**2).sum(-1) - 2 * torch.einsum("bncd,ckd->bnck", parts, vectors)
-            return score.argmin(-1)
-
     def _gather(self, codes: Tensor) -> Tensor:
         book = torch.arange(self.codebooks, device=codes.device)
         return self.vectors[book, codes]  # (B, N, C, d)
 
 
-def _nearest(points: Tensor, centres: Tensor) -> Tensor:
-    return ((centres**2).sum(-1) - 2 * points @ centres.T).argmin(-1)
+def nearest(parts: Tensor, vectors: Tensor) -> Tensor:
+    """Codes (..., C) of slices (..., C, d): which of the vectors (C, K, d) is nearest to each.
+
+    |z - e|^2 without |z|^2, which is the same for every code, and without the codes' mean: where
+    all share an offset of some thirty spreads, it would drown what tells them apart.
+    """
+    with torch.no_grad(), torch.autocast(parts.device.type, enabled=False):
+        middle = vectors.float().mean(1)  # (C, d)
+        e = vectors.float() - middle[:, None]
+        cross = torch.einsum("...cd,ckd->...ck", parts - middle, e)
+        return (e.square().sum(-1) - 2 * cross).argmin(-1)

@@ -58,6 +58,28 @@ def test_codes_are_those_of_an_exhaustive_search(codebooks, h, w):
                     torch.testing.assert_close(chosen, quantizer.vectors[c, best])
 
 
+@pytest.mark.parametrize("offset", [0, 30, 100, 1000])
+def test_codes_are_right_where_all_vectors_share_an_offset(offset):
+    """Against float64: an offset of some spreads must not drown what tells the codes apart."""
+    quantizer, z = made(24, 3, 32), a_map(8, 24, 4, 5)  # 160 vectors per codebook, of spread 1
+    quantizer.vectors.add_(float(offset))
+    z = z + offset
+    parts = z.flatten(2).transpose(1, 2).unflatten(2, (3, 8)).double()  # (B, N, C, d)
+    vectors = quantizer.vectors.double()
+    distance = (parts[..., None, :] - vectors).square().sum(-1)  # (B, N, C, K)
+    assert torch.equal(quantizer.encode(z), distance.argmin(-1))
+    assert torch.equal(quantizer(z).codes, distance.argmin(-1))
+
+
+@pytest.mark.parametrize("offset", [0, 10_000])
+def test_the_start_sees_what_an_offset_hides(offset):
+    z = a_map(8, 4, 8, 8) + offset
+    quantizer = Quantizer(4, 1, 16)
+    quantizer.update(z, torch.empty(0), generator())
+    assert len(quantizer.encode(z).unique()) >= 12
+    assert quantizer(z).commitment < 0.6 * (z - offset).var()
+
+
 @pytest.mark.parametrize("codebooks", [1, 3])
 def test_agrees_with_vector_quantize_pytorch(codebooks):
     from vector_quantize_pytorch import VectorQuantize
