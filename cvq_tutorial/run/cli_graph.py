@@ -9,7 +9,7 @@ import click
 from cvq_tutorial.common.arrays import EDGE_AT
 from cvq_tutorial.run.cli_worlds import world_options
 
-GRAPH_FORMS = ("csv", "dot", "graphml", "json", "npz", "png", "svg")
+GRAPH_FORMS = ("csv", "dot", "gml", "graphml", "json", "npz", "png", "svg")
 BINARY = ("npz", "png", "svg")
 
 
@@ -60,6 +60,7 @@ def graph(context, run_dir: Path, action: str, form, out: Path | None, n: int, *
     \b
     csv      one line per edge, and one per node to itself
     dot      for graphviz
+    gml      for igraph, Cytoscape ...
     graphml  for Gephi, yEd, Cytoscape ...
     json     node-link, for networkx and D3
     npz      the matrix, for numpy

@@ -104,7 +104,8 @@ def test_whatever_a_command_line_is_it_ends_with_one_line(tmp_path_factory, comm
     assert list(empty.iterdir()) == []
 
 
-NUMBERS = st.floats() | st.integers() | st.booleans() | st.none() | st.text(max_size=3)
+FLOATS = st.floats(allow_subnormal=False)  # there are none where training came before
+NUMBERS = FLOATS | st.integers() | st.booleans() | st.none() | st.text(max_size=3)
 PARTS = st.dictionaries(
     st.sampled_from(["n", "psnr", "f1", "chance", "used", "visible", "edge_f1"]),
     NUMBERS

@@ -235,8 +235,9 @@ def test_a_damaged_header_is_one_line_and_the_folder_holds_no_stopped_run(tmp_pa
 
 # Whatever somebody writes ------------------------------------------------------------------------
 
+FLOATS = st.floats(allow_subnormal=False)  # there are none where training came before
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 2**64) | st.floats() | st.text(max_size=6),
+    st.none() | st.booleans() | st.integers(-5, 2**64) | FLOATS | st.text(max_size=6),
     lambda part: (
         st.lists(part, max_size=3) | st.dictionaries(st.text(max_size=5), part, max_size=3)
     ),
