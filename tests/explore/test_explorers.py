@@ -242,7 +242,7 @@ def test_what_is_set_from_python_is_checked(made, name, trait, value, message, e
         (lambda: explore.CodeEditor(MODEL, IMAGE.repeat(2, 1, 1, 1)), "one image, found 2", ValueError),  # noqa: E501
         (lambda: explore.CodeEditor(untrained(CODES_WORLD), CODES), "nothing to decode", ValueError),  # noqa: E501
         (lambda: explore.ActionPad(MODEL, IMAGE, (0,) * 6), "values were given without", ValueError),  # noqa: E501
-        (lambda: explore.ActionPad(MODEL, CODES_WORLD), "found CodesWorld", TypeError),
+        (lambda: explore.ActionPad(MODEL, CODES_WORLD), "world with images, found 'codes'", ValueError),  # noqa: E501
         (lambda: explore.RetrievalGame(untrained(CODES_WORLD), WORLD), "other actions", ValueError),
         (lambda: explore.RetrievalGame(MODEL, WORLD, seed=-1), "seed must lie in", ValueError),
         (lambda: explore.GraphExplorer(MODEL, CODES), "", ValueError),

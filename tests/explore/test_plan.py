@@ -59,7 +59,8 @@ def test_sliders_move_the_side_that_is_chosen(explorer):
     assert (explorer.x, explorer.y) == ((0, 4, 7, 5, 1, 3), (2, 4, 7, 7, 1, 2))
     explorer.side = "y"
     assert explorer.side_menu.value == "y" and explorer.sliders[0].value == 2
-    assert "floor_hue (0 to 2), scale (5 to 7), orientation (3 to 2)" in explorer.summary
+    told = "floor_hue (red to lime), scale (1.11 to 1.25), orientation (-17 to -21)"
+    assert told in explorer.summary
     explorer.y = list(explorer.x)
     assert explorer.y == explorer.x and "x and y are the same" in explorer.summary
 
