@@ -131,5 +131,5 @@ def test_a_gradient_may_be_left_as_long_as_it_is():
         optimizer = torch.optim.SGD(point.parameters(), 1.0)
         for step in steps("test", point, optimizer, lambda number: None, 1, clip=clip):
             step.minimise(5 * point.at[0])
-        lengths.append(float(1 - point.at[0]))
+        lengths.append(1 - point.at[0].item())
     assert lengths == pytest.approx([1.0, 5.0])
