@@ -1,0 +1,351 @@
+"""Linear latents, linear mixing, one perfect intervention per latent, targets unknown (part a).
+
+Z = A Z + Omega^(1/2) eps, B = Omega^(-1/2) (I - A), X = G Z, H = pinv(G): the precision of X is
+H' B' B H. A context replaces the row of its target. Inside this module A and B are as in the paper
+(row = effect); `by_cause` turns them, once, into ours: `weights[i, j]` is what i does to j.
+
+Latents are numbered by context: latent k is the one that context k sets. What comes back is exact
+on exact covariances, and it is checked by predicting all of them again (`misfit`). Beware: with one
+context per latent soft interventions fit perfectly too (`twins.soft`); only a second context of a
+target can speak against it (`check_context`).
+
+Source: Squires, Seigal, Bhate, Uhler, ICML 2023, arXiv 2211.16467. Whitening by the observational
+precision, the signed order and all that refuses are ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.stats import chi2
+
+from cvq_tutorial.identify.checks import Unidentifiable, enough, numbers, whole
+from cvq_tutorial.identify.order import EXACT, PartialOrder, closure, partial_order
+
+CLOSED = "the latents all of whose ancestors have a context of their own, and their order"
+NULL_DRAWS = 20  # data sets drawn from the estimate, to know what noise does to the misfit
+NULL_FACTOR = 1.5  # a misfit is noticed beyond this times the largest of them
+
+
+def by_cause(paper: np.ndarray) -> np.ndarray:
+    """The papers' A (row = effect) as ours (row = cause); the one place where it is turned."""
+    return np.asarray(paper).swapaxes(-1, -2)
+
+
+def weights_of(B: np.ndarray) -> np.ndarray:
+    """weights[i, j], what latent i does to latent j, of B = Omega^(-1/2) (I - A)."""
+    return by_cause(np.eye(len(B)) - B / np.diag(B)[:, None])
+
+
+@dataclass(frozen=True)
+class LatentWorld:
+    """A linear world that is known: B of every context (the first is observational), H, targets.
+
+    contexts: (K + 1, d, d), as in the paper. H: (d, p), latents of the observed. targets: (K,), the
+    row that context k replaced, in this world's own numbering.
+    """
+
+    contexts: np.ndarray
+    H: np.ndarray
+    targets: np.ndarray
+
+    @property
+    def G(self) -> np.ndarray:
+        """The mixing (p, d)."""
+        return np.linalg.pinv(self.H)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """weights[i, j]: what latent i does to latent j without intervention."""
+        return weights_of(self.contexts[0])
+
+    @property
+    def graph(self) -> np.ndarray:
+        """graph[i, j]: latent i causes latent j."""
+        return np.abs(self.weights) > 1e-12
+
+    @property
+    def ancestors(self) -> np.ndarray:
+        return closure(self.graph)
+
+    def covariances(self, noise: float = 0.0) -> np.ndarray:
+        """(K + 1, p, p), exact; `noise`: standard deviation of what is added to each observed."""
+        root = self.G @ np.linalg.inv(self.contexts)  # (K + 1, p, d)
+        return root @ root.swapaxes(1, 2) + noise**2 * np.eye(self.H.shape[1])
+
+    def draw(self, samples: int, rng: np.random.Generator, noise: float = 0.0) -> list[np.ndarray]:
+        """One array (samples, p) per context, unpaired."""
+        root = self.G @ np.linalg.inv(self.contexts)
+        d, p = self.H.shape
+        return [
+            rng.standard_normal((samples, d)) @ one.T + noise * rng.standard_normal((samples, p))
+            for one in root
+        ]
+
+
+def draw_world(
+    rng: np.random.Generator,
+    latents: int = 5,
+    observed: int = 10,
+    density: float = 0.75,
+    *,
+    soft: bool = False,
+    repeats: int = 1,
+) -> LatentWorld:
+    """A world as the authors draw theirs, contexts in any order; `repeats` of each target.
+
+    Entries of H uniform in +-2, rows divided by their largest; weights +-[0.25, 1]; Omega^(-1/2) in
+    [2, 4]; new diagonal in [6, 8]. Soft: parents stay, with weights drawn anew in every context.
+    """
+    d, p = whole("latents", latents, 1), whole("observed", observed, 1)
+    if p < d:
+        raise Unidentifiable(f"{d} latents in {p} observed: mixing not of full column rank", "none")
+    H = rng.uniform(-2, 2, (d, p))
+    H /= np.abs(H).max(axis=1, keepdims=True)
+
+    def new_weights() -> np.ndarray:
+        return rng.choice([-1, 1], (d, d)) * rng.uniform(0.25, 1, (d, d))
+
+    present = np.triu(rng.random((d, d)) < density, 1)
+    B = np.diag(rng.uniform(2, 4, d)) @ (np.eye(d) - present * new_weights())
+    targets = np.concatenate([rng.permutation(d) for _ in range(repeats)])
+    contexts = [B]
+    for target in targets:
+        row = np.eye(d)[target] - soft * (present * new_weights())[target]
+        changed = B.copy()
+        changed[target] = rng.uniform(6, 8) * row
+        contexts.append(changed)
+    return LatentWorld(np.array(contexts), H, targets)
+
+
+@dataclass(frozen=True)
+class LinearSolution:
+    """What the contexts say; latent k is the target of context k.
+
+    H: (d, p), rows divided by their entry of largest size. B: (d, d) as in the paper. strengths:
+    (d,) new diagonal of each target. place: (d,) of each latent, small = effect, large = cause.
+    order: of the ranks. misfit: (d + 1,), how far each covariance is from the predicted one,
+    |P^(-1/2) S P^(-1/2) - I|. noise_misfit: what sampling alone would give (None: exact data).
+    outside: share of the variance that no latent reaches. complaints: one line per thing amiss.
+    """
+
+    H: np.ndarray
+    B: np.ndarray
+    strengths: np.ndarray
+    place: np.ndarray
+    order: PartialOrder
+    misfit: np.ndarray
+    outside: float
+    complaints: tuple[str, ...]
+    noise_misfit: float | None = None
+
+    @property
+    def weights(self) -> np.ndarray:
+        """weights[i, j]: what latent i does to latent j."""
+        return weights_of(self.B)
+
+    def graph(self, least: float = EXACT) -> np.ndarray:
+        """graph[i, j]: weights of at least this size."""
+        return np.abs(self.weights) >= least
+
+    @property
+    def causes_first(self) -> np.ndarray:
+        """Latents, causes before effects."""
+        return np.argsort(-self.place)
+
+    def as_world(self) -> LatentWorld:
+        """The estimate as a world: to draw from it, to predict, to build its twins."""
+        contexts = np.repeat(self.B[None], len(self.B) + 1, axis=0)
+        for k, strength in enumerate(self.strengths):
+            contexts[k + 1, k] = strength * np.eye(len(self.B))[k]
+        return LatentWorld(contexts, self.H, np.arange(len(self.B)))
+
+
+def distance(covariance: np.ndarray, predicted: np.ndarray) -> float:
+    """|P^(-1/2) S P^(-1/2) - I| (Frobenius): 0 where equal, whatever the units."""
+    half = np.linalg.cholesky(predicted)
+    inner = np.linalg.solve(half, np.linalg.solve(half, covariance).T)
+    return float(np.linalg.norm(inner - np.eye(len(inner))))
+
+
+def same(one: np.ndarray, other: np.ndarray, samples: int | None) -> bool:
+    """Whether two covariances (d, d) of so many samples each cannot be told apart."""
+    gap, size = distance(one, other), len(one)
+    if samples is None:
+        return gap < 1e-9
+    # the squared gap has mean 2 d (d + 1) / n when both are equal
+    return bool(chi2.sf(samples / 4 * gap**2, size * (size + 1) / 2) > 1e-3)
+
+
+def reduced(
+    covariances: np.ndarray, latents: int | None, denoise: bool
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Covariances in the d directions that latents reach: base (p, d), (K + 1, d, d), rest."""
+    values, vectors = np.linalg.eigh(covariances.mean(axis=0))
+    rank = int((values > 1e-10 * values[-1]).sum())
+    d = rank if latents is None else latents
+    if rank < d:
+        raise Unidentifiable(
+            f"covariance of rank {rank} below {d} latents: the mixing is not of full column rank",
+            f"at most {rank} combinations of the latents",
+        )
+    base = vectors[:, -d:]
+    rest = values[:-d]
+    inner = base.T @ covariances @ base
+    if denoise and len(rest):
+        inner = inner - rest.mean() * np.eye(d)
+    for k, one in enumerate(inner):
+        least = np.linalg.eigvalsh(one)
+        if least[0] <= 1e-10 * least[-1]:
+            raise Unidentifiable(
+                f"covariance {k} has a rank below {d}: its latents are not all random", CLOSED
+            )
+    return base, inner, float(max(0.0, rest.sum()) / values.sum())
+
+
+def solve(
+    covariances: np.ndarray,
+    latents: int | None = None,
+    *,
+    samples: int | None = None,
+    denoise: bool = False,
+) -> LinearSolution:
+    """Latents, mixing and graph from one covariance per context; the first is observational.
+
+    Args:
+        covariances: (d + 1, p, p), exact or of `samples` samples each.
+        latents: d; None: the rank of the covariances (with noise on the observed, say it).
+        samples: how many each covariance is of; None: exact.
+        denoise: take noise of one size on all observed off first, measured where no latent reaches
+            (needs p > d); not in the paper, without it noise of 0.1 ruins the numbers.
+
+    Returns:
+        a solution that says how well it predicts the covariances it came from.
+
+    Raises:
+        Unidentifiable: fewer contexts than latents, a context without effect, equal contexts, a
+            rank below d, NaN.
+    """
+    covariances = numbers("covariances", covariances, "contexts, observed, observed")
+    if latents is not None:
+        whole("latents", latents, 1)
+    base, inner, outside = reduced(covariances, latents, denoise)
+    d = inner.shape[1]
+    contexts = len(inner) - 1
+    if contexts < d:
+        raise Unidentifiable(f"{contexts} contexts are fewer than {d} latents", CLOSED)
+    if contexts > d:
+        raise ValueError(
+            f"{contexts} contexts for {d} latents: give one per latent, check_context the others"
+        )
+    for k in range(1, d + 1):
+        if same(inner[k], inner[0], samples):
+            raise Unidentifiable(f"context {k} has no visible effect: no target", CLOSED)
+        for j in range(1, k):
+            if same(inner[k], inner[j], samples):
+                raise Unidentifiable(f"contexts {j} and {k} are equal: one target, not two", CLOSED)
+
+    root = np.linalg.cholesky(np.linalg.inv(inner[0]))  # white @ white' = Theta_0
+    unit = np.linalg.inv(root)
+    precisions = unit @ np.linalg.inv(inner) @ unit.T  # the observational one is I
+    floor = 0.0 if samples is None else 4 * np.sqrt(2 / samples)
+    tolerance = EXACT if samples is None else 0.0
+    order = partial_order(precisions[1:] - precisions[0], tolerance, floor=floor)
+
+    Q = order.directions[order.order[::-1]]  # the first found, a cause, is the last row
+    back = np.linalg.inv(Q)
+    C = np.linalg.cholesky(back.T @ precisions @ back).swapaxes(1, 2)  # upper, C' C = Theta
+    _, place = linear_sum_assignment(-np.linalg.norm(C[1:] - C[0], axis=2))
+    R = C[np.arange(1, d + 1), place]  # row of the target, times its strength
+    H = R @ Q @ root.T @ base.T
+    largest = H[np.arange(d), np.abs(H).argmax(axis=1)]
+    H = H / largest[:, None]
+    triangular = np.argsort(place)
+    factor = np.linalg.inv((R / largest[:, None])[triangular])
+    B = np.linalg.cholesky((C[0] @ factor).T @ (C[0] @ factor)).T[place][:, place]
+    found = LinearSolution(H, B, np.abs(largest), place, order, np.zeros(d + 1), outside, ())
+    predicted = base.T @ found.as_world().covariances() @ base
+    misfit = np.array([distance(*pair) for pair in zip(inner, predicted, strict=True)])
+    said = []
+    if outside > 1e-9:
+        said.append(
+            f"{outside:.2g} of the variance is outside the {d} latents (noise on the observed): the "
+            "order may hold, the numbers do not"
+        )
+    if samples is None and misfit.max() > 1e-6:
+        said.append(
+            f"covariance {misfit.argmax()} is missed by {misfit.max():.2g}: no linear model with "
+            "one perfect intervention per latent has these covariances"
+        )
+    return LinearSolution(H, B, np.abs(largest), place, order, misfit, outside, tuple(said))
+
+
+def covariances_of(data: list[np.ndarray]) -> np.ndarray:
+    """(K + 1, p, p) of one array (n, p) per context."""
+    return np.array([np.cov(numbers("data", one, "samples, observed").T) for one in data])
+
+
+def solve_samples(
+    data: list[np.ndarray],
+    latents: int | None = None,
+    *,
+    rng: np.random.Generator,
+    denoise: bool = False,
+    draws: int = NULL_DRAWS,
+) -> LinearSolution:
+    """`solve` from samples: the misfit is held against data drawn from the estimate itself.
+
+    Raises:
+        Unidentifiable: also where a context has no more samples than ten per observed.
+    """
+    samples = min(len(one) for one in data)
+    enough(samples, 10 * np.asarray(data[0]).shape[1], "a covariance", "nothing")
+    found = solve(covariances_of(data), latents, samples=samples, denoise=denoise)
+    null = [
+        solve(covariances_of(found.as_world().draw(samples, rng)), samples=samples).misfit.max()
+        for _ in range(draws)
+    ]
+    said = found.complaints
+    worst = max(null, default=np.inf)
+    if found.misfit.max() > NULL_FACTOR * worst:
+        said += (
+            f"covariance {found.misfit.argmax()} is missed by {found.misfit.max():.2g}, noise alone "
+            f"reaches {worst:.2g}: not one perfect intervention per latent",
+        )
+    fields = {**vars(found), "complaints": said, "noise_misfit": float(worst)}
+    return LinearSolution(**fields)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A context held against a solution: its target, strength and misfit."""
+
+    target: int
+    strength: float
+    misfit: float
+
+
+def check_context(found: LinearSolution, covariance: np.ndarray) -> Check:
+    """A further context (p, p) of some target: what the solution takes it for, and how well.
+
+    Perfect interventions on one latent differ in strength only. Soft ones differ in direction:
+    this is where they show, and with one context per latent nothing does.
+    """
+    covariance = numbers("covariance", covariance, "observed, observed")
+    base = np.linalg.svd(found.H, full_matrices=False)[2].T
+    inner = base.T @ covariance @ base
+    tried = []
+    H = found.H @ base
+    precision = np.linalg.inv(H @ inner @ H.T)  # of the latents, in units of H
+    for target in range(len(H)):
+        others = np.delete(found.B, target, axis=0)
+        rest = precision - others.T @ others
+        strength = np.sqrt(max(rest[target, target], 1e-12))
+        B = found.B.copy()
+        B[target] = strength * np.eye(len(H))[target]
+        root = np.linalg.inv(B @ H)
+        tried.append((distance(inner, root @ root.T), target, float(strength)))
+    misfit, target, strength = min(tried)
+    return Check(target, strength, misfit)
