@@ -15,7 +15,7 @@ precision, the signed order and all that refuses are ours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -26,7 +26,7 @@ from cvq_tutorial.identify.order import EXACT, PartialOrder, closure, partial_or
 
 CLOSED = "the latents all of whose ancestors have a context of their own, and their order"
 NULL_DRAWS = 20  # data sets drawn from the estimate, to know what noise does to the misfit
-NULL_FACTOR = 1.5  # a misfit is noticed beyond this times the largest of them
+NULL_FACTOR = 2.0  # a misfit is noticed beyond this times the median of theirs
 
 
 def by_cause(paper: np.ndarray) -> np.ndarray:
@@ -74,6 +74,11 @@ class LatentWorld:
         """(K + 1, p, p), exact; `noise`: standard deviation of what is added to each observed."""
         root = self.G @ np.linalg.inv(self.contexts)  # (K + 1, p, d)
         return root @ root.swapaxes(1, 2) + noise**2 * np.eye(self.H.shape[1])
+
+    def precisions(self) -> np.ndarray:
+        """(K + 1, p, p), exact: pinv of the covariances."""
+        root = self.contexts @ self.H
+        return root.swapaxes(1, 2) @ root
 
     def draw(self, samples: int, rng: np.random.Generator, noise: float = 0.0) -> list[np.ndarray]:
         """One array (samples, p) per context, unpaired."""
@@ -126,8 +131,8 @@ class LinearSolution:
 
     H: (d, p), rows divided by their entry of largest size. B: (d, d) as in the paper. strengths:
     (d,) new diagonal of each target. place: (d,) of each latent, small = effect, large = cause.
-    order: of the ranks. misfit: (d + 1,), how far each covariance is from the predicted one,
-    |P^(-1/2) S P^(-1/2) - I|. noise_misfit: what sampling alone would give (None: exact data).
+    order: of the ranks. misfit: (d + 1,), how far each precision is from the predicted one,
+    |P^(-1/2) T P^(-1/2) - I|. noise_misfit: what sampling alone would give (None: exact data).
     outside: share of the variance that no latent reaches. complaints: one line per thing amiss.
     """
 
@@ -163,15 +168,15 @@ class LinearSolution:
         return LatentWorld(contexts, self.H, np.arange(len(self.B)))
 
 
-def distance(covariance: np.ndarray, predicted: np.ndarray) -> float:
-    """|P^(-1/2) S P^(-1/2) - I| (Frobenius): 0 where equal, whatever the units."""
+def distance(matrix: np.ndarray, predicted: np.ndarray) -> float:
+    """|P^(-1/2) T P^(-1/2) - I| (Frobenius): 0 where equal, whatever the units."""
     half = np.linalg.cholesky(predicted)
-    inner = np.linalg.solve(half, np.linalg.solve(half, covariance).T)
+    inner = np.linalg.solve(half, np.linalg.solve(half, matrix).T)
     return float(np.linalg.norm(inner - np.eye(len(inner))))
 
 
 def same(one: np.ndarray, other: np.ndarray, samples: int | None) -> bool:
-    """Whether two covariances (d, d) of so many samples each cannot be told apart."""
+    """Whether two precisions (d, d) of so many samples each cannot be told apart."""
     gap, size = distance(one, other), len(one)
     if samples is None:
         return gap < 1e-9
@@ -184,13 +189,9 @@ def reduced(
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Covariances in the d directions that latents reach: base (p, d), (K + 1, d, d), rest."""
     values, vectors = np.linalg.eigh(covariances.mean(axis=0))
-    rank = int((values > 1e-10 * values[-1]).sum())
+    rank = int((values > 1e-12 * values[-1]).sum())
     d = rank if latents is None else latents
-    if rank < d:
-        raise Unidentifiable(
-            f"covariance of rank {rank} below {d} latents: the mixing is not of full column rank",
-            f"at most {rank} combinations of the latents",
-        )
+    asked_rank(rank, d)
     base = vectors[:, -d:]
     rest = values[:-d]
     inner = base.T @ covariances @ base
@@ -198,11 +199,20 @@ def reduced(
         inner = inner - rest.mean() * np.eye(d)
     for k, one in enumerate(inner):
         least = np.linalg.eigvalsh(one)
-        if least[0] <= 1e-10 * least[-1]:
+        if least[0] <= 1e-13 * least[-1]:
             raise Unidentifiable(
                 f"covariance {k} has a rank below {d}: its latents are not all random", CLOSED
             )
     return base, inner, float(max(0.0, rest.sum()) / values.sum())
+
+
+def asked_rank(rank: int, latents: int) -> None:
+    if rank < latents:
+        raise Unidentifiable(
+            f"covariance of rank {rank} below {latents} latents: the mixing is not of full column "
+            "rank",
+            f"at most {rank} combinations of the latents",
+        )
 
 
 def solve(
@@ -232,8 +242,39 @@ def solve(
     if latents is not None:
         whole("latents", latents, 1)
     base, inner, outside = reduced(covariances, latents, denoise)
-    d = inner.shape[1]
-    contexts = len(inner) - 1
+    said = ()
+    if outside > 1e-9:
+        said = (
+            f"{outside:.2g} of the variance is outside the {inner.shape[1]} latents (noise on the "
+            "observed): the order may hold, the numbers do not",
+        )
+    return solve_inside(base, np.linalg.inv(inner), samples, outside, said)
+
+
+def solve_precisions(precisions: np.ndarray, latents: int | None = None) -> LinearSolution:
+    """`solve` from exact precisions pinv(cov X) (d + 1, p, p).
+
+    A covariance in double precision has lost as many digits as the mixing is ill-conditioned,
+    squared; a precision keeps what is needed here.
+    """
+    precisions = numbers("precisions", precisions, "contexts, observed, observed")
+    values, vectors = np.linalg.eigh(precisions.mean(axis=0))
+    rank = int((values > 1e-12 * values[-1]).sum())
+    d = rank if latents is None else whole("latents", latents, 1)
+    asked_rank(rank, d)
+    base = vectors[:, -d:]
+    return solve_inside(base, base.T @ precisions @ base, None, 0.0, ())
+
+
+def solve_inside(
+    base: np.ndarray,
+    inner: np.ndarray,
+    samples: int | None,
+    outside: float,
+    said: tuple[str, ...],
+) -> LinearSolution:
+    """The seven steps, on precisions (K + 1, d, d) in the directions `base` (p, d)."""
+    contexts, d = len(inner) - 1, inner.shape[1]
     if contexts < d:
         raise Unidentifiable(f"{contexts} contexts are fewer than {d} latents", CLOSED)
     if contexts > d:
@@ -247,12 +288,15 @@ def solve(
             if same(inner[k], inner[j], samples):
                 raise Unidentifiable(f"contexts {j} and {k} are equal: one target, not two", CLOSED)
 
-    root = np.linalg.cholesky(np.linalg.inv(inner[0]))  # white @ white' = Theta_0
+    # sampling noise has one size in all directions where the observational precision is I
+    root = np.eye(d) if samples is None else np.linalg.cholesky(inner[0])
     unit = np.linalg.inv(root)
-    precisions = unit @ np.linalg.inv(inner) @ unit.T  # the observational one is I
-    floor = 0.0 if samples is None else 4 * np.sqrt(2 / samples)
-    tolerance = EXACT if samples is None else 0.0
-    order = partial_order(precisions[1:] - precisions[0], tolerance, floor=floor)
+    precisions = unit @ inner @ unit.T
+    change = precisions[1:] - precisions[0]
+    if samples is None:
+        order = partial_order(change, by_ratio=True)
+    else:
+        order = partial_order(change, 0.0, floor=4 * np.sqrt(2 / samples))
 
     Q = order.directions[order.order[::-1]]  # the first found, a cause, is the last row
     back = np.linalg.inv(Q)
@@ -262,24 +306,18 @@ def solve(
     H = R @ Q @ root.T @ base.T
     largest = H[np.arange(d), np.abs(H).argmax(axis=1)]
     H = H / largest[:, None]
-    triangular = np.argsort(place)
-    factor = np.linalg.inv((R / largest[:, None])[triangular])
+    factor = np.linalg.inv((R / largest[:, None])[np.argsort(place)])
     B = np.linalg.cholesky((C[0] @ factor).T @ (C[0] @ factor)).T[place][:, place]
-    found = LinearSolution(H, B, np.abs(largest), place, order, np.zeros(d + 1), outside, ())
-    predicted = base.T @ found.as_world().covariances() @ base
+    found = LinearSolution(H, B, np.abs(largest), place, order, np.zeros(d + 1), outside, said)
+    roots = found.as_world().contexts @ (H @ base)
+    predicted = roots.swapaxes(1, 2) @ roots
     misfit = np.array([distance(*pair) for pair in zip(inner, predicted, strict=True)])
-    said = []
-    if outside > 1e-9:
-        said.append(
-            f"{outside:.2g} of the variance is outside the {d} latents (noise on the observed): the "
-            "order may hold, the numbers do not"
-        )
     if samples is None and misfit.max() > 1e-6:
-        said.append(
-            f"covariance {misfit.argmax()} is missed by {misfit.max():.2g}: no linear model with "
-            "one perfect intervention per latent has these covariances"
+        said += (
+            f"context {misfit.argmax()} is missed by {misfit.max():.2g}: no linear model with one "
+            "perfect intervention per latent predicts it",
         )
-    return LinearSolution(H, B, np.abs(largest), place, order, misfit, outside, tuple(said))
+    return replace(found, misfit=misfit, complaints=said)
 
 
 def covariances_of(data: list[np.ndarray]) -> np.ndarray:
@@ -308,14 +346,13 @@ def solve_samples(
         for _ in range(draws)
     ]
     said = found.complaints
-    worst = max(null, default=np.inf)
-    if found.misfit.max() > NULL_FACTOR * worst:
+    usual = float(np.median(null)) if null else None
+    if usual is not None and found.misfit.max() > NULL_FACTOR * usual:
         said += (
-            f"covariance {found.misfit.argmax()} is missed by {found.misfit.max():.2g}, noise alone "
-            f"reaches {worst:.2g}: not one perfect intervention per latent",
+            f"context {found.misfit.argmax()} is missed by {found.misfit.max():.2g}, noise alone "
+            f"gives {usual:.2g}: not one perfect intervention per latent",
         )
-    fields = {**vars(found), "complaints": said, "noise_misfit": float(worst)}
-    return LinearSolution(**fields)
+    return replace(found, complaints=said, noise_misfit=usual)
 
 
 @dataclass(frozen=True)
@@ -345,7 +382,7 @@ def check_context(found: LinearSolution, covariance: np.ndarray) -> Check:
         strength = np.sqrt(max(rest[target, target], 1e-12))
         B = found.B.copy()
         B[target] = strength * np.eye(len(H))[target]
-        root = np.linalg.inv(B @ H)
-        tried.append((distance(inner, root @ root.T), target, float(strength)))
+        predicted = (B @ H).T @ (B @ H)
+        tried.append((distance(np.linalg.inv(inner), predicted), target, float(strength)))
     misfit, target, strength = min(tried)
     return Check(target, strength, misfit)
