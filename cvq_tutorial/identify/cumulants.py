@@ -355,7 +355,5 @@ def solve_samples(
         found = solve_fourth(full, latents, rng=rng, allowed=3 * allowed)
     else:
         seconds = np.array([tensors.cumulant(one, 2) for one in data])
-        found = solve_third(
-            seconds, full, latents, rng=rng, samples=samples, allowed=3 * allowed
-        )
+        found = solve_third(seconds, full, latents, rng=rng, samples=samples, allowed=3 * allowed)
     return NoiseSolution(**{**vars(found), "noise_misfit": allowed})

@@ -176,9 +176,7 @@ def train(
 
     seen, real = unit(seen), unit(real)
     scale = float(torch.cdist(seen[:500], seen[:500]).square().median())
-    model = DiscrepancyVAE(
-        seen.shape[1], contexts, world.kind, generator, order=order, graph=graph
-    )
+    model = DiscrepancyVAE(seen.shape[1], contexts, world.kind, generator, order=order, graph=graph)
     slow = list(model.encoder.parameters())
     rest = [one for name, one in model.named_parameters() if not name.startswith("encoder")]
     optimizer = torch.optim.Adam([{"params": slow, "lr": RATE}, {"params": rest, "lr": FAST}])

@@ -22,7 +22,14 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import chi2
 
 from cvq_tutorial.identify.checks import Unidentifiable, enough, numbers, whole
-from cvq_tutorial.identify.order import EXACT, PartialOrder, closure, partial_order
+from cvq_tutorial.identify.order import (
+    EXACT,
+    PartialOrder,
+    closure,
+    partial_order,
+    two_sizes,
+    without,
+)
 
 CLOSED = "the latents all of whose ancestors have a context of their own, and their order"
 NULL_DRAWS = 20  # data sets drawn from the estimate, to know what noise does to the misfit
@@ -288,13 +295,21 @@ def solve_inside(
             if same(inner[k], inner[j], samples):
                 raise Unidentifiable(f"contexts {j} and {k} are equal: one target, not two", CLOSED)
 
-    # sampling noise has one size in all directions where the observational precision is I
-    root = np.eye(d) if samples is None else np.linalg.cholesky(inner[0])
+    # where the observational precision is I, sampling noise has one size in all directions, and
+    # ratios of directions do not depend on how well the mixing is conditioned
+    root = np.linalg.cholesky(inner[0])
     unit = np.linalg.inv(root)
     precisions = unit @ inner @ unit.T
     change = precisions[1:] - precisions[0]
     if samples is None:
         order = partial_order(change, by_ratio=True)
+        # but digits are lost on the way there: the directions are taken from what was given
+        root, precisions = np.eye(d), inner
+        directions = np.zeros((d, d))
+        for k in order.order:
+            rest = without(inner[k + 1] - inner[0], directions[order.ancestors[:, k]])
+            directions[k] = two_sizes(rest)[2]
+        order = replace(order, directions=directions)
     else:
         order = partial_order(change, 0.0, floor=4 * np.sqrt(2 / samples))
 

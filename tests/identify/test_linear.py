@@ -197,13 +197,9 @@ def test_more_bad_input():
     repeated = world(1).draw(5000, np.random.default_rng(2))
     fresh = world(1).draw(5000, np.random.default_rng(3))
     with pytest.raises(Unidentifiable, match="context 1 has no visible effect"):
-        linear.solve(
-            linear.covariances_of([repeated[0], fresh[0], *repeated[2:]]), samples=5000
-        )
+        linear.solve(linear.covariances_of([repeated[0], fresh[0], *repeated[2:]]), samples=5000)
     with pytest.raises(Unidentifiable, match="contexts 1 and 2 are equal"):
-        linear.solve(
-            linear.covariances_of([*repeated[:2], fresh[1], *repeated[3:]]), samples=5000
-        )
+        linear.solve(linear.covariances_of([*repeated[:2], fresh[1], *repeated[3:]]), samples=5000)
 
 
 def test_partial_order_refuses_what_says_nothing_new():

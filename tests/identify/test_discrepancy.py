@@ -1,0 +1,69 @@
+"""The discrepancy VAE: its distance, its graph, and that it learns what it was shown."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+from cvq_tutorial.identify import discrepancy
+from cvq_tutorial.identify.checks import Unidentifiable
+
+
+def test_the_distance_is_the_slow_sum():
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(4, 3, generator=generator), torch.randn(5, 3, generator=generator) + 1
+
+    def slow(a, b):
+        total = 0.0
+        for one, two in product(a, b):
+            squared = float(((one - two) ** 2).sum())
+            total += sum(np.exp(-squared / (2.0 * 2.0**i)) for i in range(-5, 5))
+        return total / (len(a) * len(b))
+
+    made = float(discrepancy.mmd(x, y, 2.0))
+    assert made == pytest.approx(slow(x, x) + slow(y, y) - 2 * slow(x, y), abs=1e-5)
+    assert float(discrepancy.mmd(x, x, 2.0)) == pytest.approx(0, abs=1e-6)
+
+
+def test_latents_follow_the_graph_row_by_row():
+    model = discrepancy.DiscrepancyVAE(4, 3, "relu", torch.Generator(), order=[2, 0, 1])
+    with torch.no_grad():
+        model.G.copy_(torch.tensor([[9.0, 2, 0], [9, 9, 3], [9, 9, 9]]))
+    u = model.latents(torch.tensor([[1.0, 0, 0]]), torch.tensor([[0.0, 1, 0]]))
+    assert u.tolist() == [[1.0, 3.0, 9.0]]  # 1; 0 + 1 + 2 relu(1); 3 relu(3)
+    assert model.targets().argmax(1).tolist() == [1, 2, 0]
+    bare = discrepancy.DiscrepancyVAE(4, 3, "relu", torch.Generator(), graph=False)
+    assert not bare.edges().any()
+    assert torch.allclose(bare.targets().sum(1), torch.ones(3))
+
+
+def test_training_beats_the_copy():
+    world = discrepancy.chain_world(np.random.default_rng(0), "relu", 2, 3)
+    _, made = discrepancy.train(world, 0, order=[0, 1], samples=512, epochs=60)
+    assert made.floor < made.model < 0.2 * made.copy
+    assert made.floor < made.singles < made.copy
+    assert made.floor < 0.05 and made.edges[1, 0] == 0
+
+
+def test_training_is_deterministic_and_leaves_the_global_generator_alone():
+    world = discrepancy.chain_world(np.random.default_rng(0), "tanh", 2, 3)
+    state = torch.get_rng_state()
+    one, two = (discrepancy.train(world, 0, samples=256, epochs=12)[1] for _ in range(2))
+    assert torch.equal(state, torch.get_rng_state())
+    assert one.model == two.model and np.array_equal(one.edges, two.edges)
+
+
+def test_bad_input():
+    world = discrepancy.chain_world(np.random.default_rng(0), "relu", 3, 4)
+    with pytest.raises(ValueError, match="expected each of 3 contexts once"):
+        discrepancy.train(world, 0, order=[0, 1, 1])
+    with pytest.raises(Unidentifiable, match="100 samples are too few for one batch"):
+        discrepancy.train(world, 0, samples=100)
+    few = discrepancy.ShiftWorld(world.weights, world.mixing, np.arange(2), "relu", 5.0)
+    with pytest.raises(Unidentifiable, match="2 contexts are fewer than 3 latents"):
+        discrepancy.train(few, 0)
+    with pytest.raises(ValueError, match="expected one of relu, tanh, linear"):
+        discrepancy.DiscrepancyVAE(4, 3, "sine", torch.Generator())

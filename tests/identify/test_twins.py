@@ -1,0 +1,74 @@
+"""Twins agree on all that can be measured, and differ; estimates cannot tell them apart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cvq_tutorial.identify import cumulants, linear, match, scores, twins
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_four_pairs_agree_to_1e_10_and_differ(seed):
+    pairs = twins.four(np.random.default_rng([22, seed]))
+    assert [one.name for one in pairs] == ["missing context", "soft", "shift", "cumulants"]
+    for one in pairs:
+        assert one.measured < 1e-10 < 0.1 < one.apart
+
+
+def test_twins_that_were_not_twins_would_be_seen():
+    world = linear.draw_world(np.random.default_rng(0), 4, 6, 1.0)
+    other = linear.draw_world(np.random.default_rng(1), 4, 6, 1.0)
+    both = [(world.covariances(), other.covariances())]
+    assert twins.pair("no twins", world, other, "covariances", both).measured > 1e-2
+
+
+def test_the_context_that_is_missing_would_tell_them_apart():
+    world = linear.draw_world(np.random.default_rng(2), 4, 6, 1.0)
+    context = 1 + int(np.flatnonzero(world.targets == 0)[0])
+    pair = twins.missing_context(world, context)
+    assert len(pair.one.contexts) == 4 and 0 not in pair.one.targets
+    B = pair.other.contexts[0].copy()
+    B[0] = world.contexts[context][0, 0] * np.eye(4)[0]  # the twin's own perfect intervention
+    there = linear.LatentWorld(B[None], pair.other.H, np.array([], dtype=int)).covariances()[0]
+    true = world.covariances()[context]
+    assert np.abs(there - true).max() > 1e-2 * np.abs(true).max()
+
+
+def test_a_solver_cannot_choose_between_perfect_and_soft():
+    world = linear.draw_world(np.random.default_rng(3), 4, 6, 1.0)
+    pair = twins.soft(world)
+    assert not pair.other.graph.any() and pair.one.graph.any()
+    found = linear.solve_precisions(pair.other.precisions())
+    assert found.misfit.max() < 1e-9
+    assert match.row_error(found.H, match.by_contexts(pair.one.H, world.targets)) < 1e-9
+    assert match.row_error(found.H, match.by_contexts(pair.other.H, world.targets)) > 0.1
+    M = np.triu(np.ones((4, 4)))
+    assert twins.soft(world, M).measured < 1e-10
+
+
+def test_the_routine_for_cumulants_answers_with_the_perfect_twin():
+    world = cumulants.draw_noise_world(np.random.default_rng(4), 3, 4, density=1.0)
+    other = twins.cumulants(world).other
+    found = cumulants.solve_third(
+        other.cumulants(2), other.cumulants(3), rng=np.random.default_rng(0)
+    )
+    H = [np.linalg.pinv(one.F)[world.targets] for one in (world, other)]
+    assert match.relative_error(found.H, H[0]) < 1e-9 < match.relative_error(found.H, H[1])
+
+
+def test_bad_input():
+    world = linear.draw_world(np.random.default_rng(5), 4, 6, 1.0)
+    source = 1 + int(np.flatnonzero(world.targets == 3)[0])
+    middle = 1 + int(np.flatnonzero(world.targets == 1)[0])
+    with pytest.raises(ValueError, match="before which none comes"):
+        twins.missing_context(world, source)
+    with pytest.raises(ValueError, match="expected 1 to 4, found 9"):
+        twins.missing_context(world, 9)
+    with pytest.raises(ValueError, match="zero up to the target 1"):
+        twins.missing_context(world, middle, np.ones(4))
+    with pytest.raises(ValueError, match="upper triangular"):
+        twins.soft(world, np.ones((4, 4)))
+    bent = scores.draw_shift_world(np.random.default_rng(0), "relu")
+    with pytest.raises(ValueError, match="expected a linear world, found 'relu'"):
+        twins.shift(bent)
