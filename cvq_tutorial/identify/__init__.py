@@ -1,9 +1,9 @@
 """What can be identified at all: the neighbours of the method, small, exact, and where they fail.
 
 In: unpaired samples, covariances, scores or cumulants, one per context. Out: latents, mixing, graph
-(row = cause) and how badly they predict what came in. Read order, linear, scores, cumulants, twins;
-then match (compare with a truth), tensors, dags, discrepancy (a VAE whose doubles prove nothing),
-and report (the tables). NumPy and SciPy; torch in scores, dags, discrepancy; nothing of the method.
+(row = cause) and how badly they predict what came in. Read worlds, order, linear, scores, tensors,
+cumulants, twins; then match (hold against a truth), dags, discrepancy (a VAE whose doubles prove
+nothing), report (the tables). NumPy and SciPy; torch in scores, dags, discrepancy only.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ PUBLIC = {  # where each name lives; torch is imported only when a name needs it
     "partial_order": "order",
     "closure": "order",
     "is_linear_extension": "order",
-    "LatentWorld": "linear",
+    "LatentWorld": "worlds",
     "LinearSolution": "linear",
-    "draw_world": "linear",
+    "draw_world": "worlds",
     "solve": "linear",
     "solve_precisions": "linear",
     "solve_samples": "linear",
     "check_context": "linear",
-    "ShiftWorld": "scores",
+    "ShiftWorld": "worlds",
     "SoftSolution": "scores",
-    "draw_shift_world": "scores",
+    "draw_shift_world": "worlds",
     "ancestors_from_scores": "scores",
     "ancestors_from_samples": "scores",
-    "NoiseWorld": "cumulants",
+    "NoiseWorld": "worlds",
     "NoiseSolution": "cumulants",
-    "draw_noise_world": "cumulants",
+    "draw_noise_world": "worlds",
     "solve_third": "cumulants",
     "solve_fourth": "cumulants",
     "Twins": "twins",

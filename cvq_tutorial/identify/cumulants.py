@@ -22,79 +22,20 @@ from scipy.optimize import linear_sum_assignment
 
 from cvq_tutorial.identify import tensors
 from cvq_tutorial.identify.checks import Unidentifiable, enough, numbers, whole
-from cvq_tutorial.identify.linear import CLOSED, by_cause
+from cvq_tutorial.identify.linear import CLOSED
+from cvq_tutorial.identify.worlds import NOISES, NoiseWorld, by_cause, draw_noise_world
+
+__all__ = [
+    "NOISES",
+    "NoiseSolution",
+    "NoiseWorld",
+    "draw_noise_world",
+    "solve_fourth",
+    "solve_samples",
+    "solve_third",
+]
 
 COVARIANCES = "with no more latents than observed, what covariances give (linear.solve)"
-NOISES = {  # cumulants of order 3 and 4 of a noise of variance 1, and how to draw it
-    "exponential": (2.0, 6.0, lambda rng, shape: rng.exponential(size=shape) - 1),
-    "laplace": (0.0, 3.0, lambda rng, shape: rng.laplace(size=shape) / np.sqrt(2)),
-    "uniform": (0.0, -1.2, lambda rng, shape: rng.uniform(-(3**0.5), 3**0.5, size=shape)),
-    "gaussian": (0.0, 0.0, lambda rng, shape: rng.standard_normal(shape)),
-}
-
-
-@dataclass(frozen=True)
-class NoiseWorld:
-    """A world that is known. F: (p, q); lambdas: (K + 1, q, q), the papers' Lambda of each context;
-    scales: (K + 1, q), of each noise; targets: (K,)."""
-
-    F: np.ndarray
-    lambdas: np.ndarray
-    scales: np.ndarray
-    targets: np.ndarray
-    noise: str
-
-    @property
-    def weights(self) -> np.ndarray:
-        """weights[i, j]: what latent i does to latent j."""
-        return by_cause(self.lambdas[0])
-
-    @property
-    def A(self) -> np.ndarray:
-        """(K + 1, p, q): where each noise, of variance 1, arrives in each context."""
-        q = self.F.shape[1]
-        return self.F @ np.linalg.inv(np.eye(q) - self.lambdas) * self.scales[:, None]
-
-    def cumulants(self, order: int) -> np.ndarray:
-        """(K + 1, p, ...), exact."""
-        size = 1.0 if order == 2 else NOISES[self.noise][order - 3]
-        if order == 2:
-            return np.array([one @ one.T for one in self.A])
-        return np.array([tensors.build(one, np.full(one.shape[1], size), order) for one in self.A])
-
-    def draw(self, samples: int, rng: np.random.Generator) -> list[np.ndarray]:
-        """One array (samples, p) per context, unpaired."""
-        shape = (samples, self.F.shape[1])
-        return [NOISES[self.noise][2](rng, shape) @ one.T for one in self.A]
-
-
-def draw_noise_world(
-    rng: np.random.Generator,
-    latents: int = 4,
-    observed: int = 5,
-    noise: str = "exponential",
-    *,
-    density: float = 0.75,
-    soft: bool = False,
-) -> NoiseWorld:
-    """F of standard normals, weights +-[0.25, 1], the target's noise 1.5 to 3 times as large or
-    small. Soft: parents stay, with weights drawn anew."""
-    if noise not in NOISES:
-        raise ValueError(f"noise: expected one of {', '.join(NOISES)}, found {noise!r}")
-    q, p = whole("latents", latents, 1), whole("observed", observed, 1)
-    present = np.triu(rng.random((q, q)) < density, 1)
-
-    def new_lambda() -> np.ndarray:
-        return present * rng.choice([-1, 1], (q, q)) * rng.uniform(0.25, 1, (q, q))
-
-    F = rng.standard_normal((p, q))
-    targets = rng.permutation(q)
-    lambdas = np.repeat(new_lambda()[None], q + 1, axis=0)
-    scales = np.ones((q + 1, q))
-    for k, target in enumerate(targets):
-        lambdas[k + 1, target] = new_lambda()[target] if soft else 0
-        scales[k + 1, target] = rng.uniform(1.5, 3) ** rng.choice([-1, 1])
-    return NoiseWorld(F, lambdas, scales, targets, noise)
 
 
 @dataclass(frozen=True)
@@ -254,7 +195,6 @@ def matched(A_0: np.ndarray, A_k: np.ndarray, target: int) -> tuple[float, np.nd
     Then A_0 - A_k is a multiple of the target's column everywhere, and the target's columns are
     multiples of each other: one assignment of q columns, so q targets cost q^4.
     """
-    q = A_0.shape[1]
     unit = A_0[:, target] / np.linalg.norm(A_0[:, target])
 
     def off(x: np.ndarray) -> np.ndarray:
@@ -288,7 +228,7 @@ def solve_fourth(
             tensor, a context without effect, NaN.
     """
     fourths = numbers("fourths", fourths, "contexts, p, p, p, p")
-    q, p = whole("latents", latents, 1), fourths.shape[1]
+    q = whole("latents", latents, 1)
     asked_contexts(len(fourths) - 1, q)
     found = []
     for k, tensor in enumerate(fourths):

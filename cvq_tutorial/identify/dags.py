@@ -25,7 +25,7 @@ class Draw:
 
 
 class DagSampler(nn.Module):
-    """scores: (d,), the larger, the earlier. logits: (d, d), of an edge where the order allows it."""
+    """scores: (d,), the larger, the earlier. logits: (d, d), of edges that the order allows."""
 
     def __init__(self, scores: Tensor, logits: Tensor):
         super().__init__()

@@ -1,8 +1,8 @@
 """A VAE with a graph inside, trained by discrepancy: do good pictures of doubles prove its graph?
 
 The encoder gives exogenous z; context k adds a strength to one latent (its target, soft until it is
-known); u_i = z_i + shift_i + sum_{j before i} G[j, i] phi(u_j); the decoder draws u. Trained so that
-observational samples, sent through with the shift of context k, look like the real samples of
+known); u_i = z_i + shift_i + sum_{j before i} G[j, i] phi(u_j); a linear decoder draws u. Trained
+so that observational samples, sent through with the shift of context k, look like real samples of
 context k (MMD), it can then be asked for two interventions at once, which it never saw.
 
 Beware: it does that nearly as well with a graph that is wrong. The decoder absorbs what the graph
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from cvq_tutorial.identify.checks import Unidentifiable, enough, whole
-from cvq_tutorial.identify.scores import KINDS, ShiftWorld
+from cvq_tutorial.identify.worlds import KINDS, ShiftWorld
 
 EPOCHS, BATCH = 150, 128
 RATE, FAST = 2e-3, 1e-2  # of the encoder; of graph, strengths and the linear decoder
@@ -50,7 +50,7 @@ def mmd(x: Tensor, y: Tensor, scale: float) -> Tensor:
 
 
 class DiscrepancyVAE(nn.Module):
-    """order: latent of each context, causes first, or None: targets are learnt. graph: any edges?"""
+    """order: contexts, causes first, or None: targets are learnt. graph: whether it has edges."""
 
     def __init__(
         self,
@@ -92,7 +92,8 @@ class DiscrepancyVAE(nn.Module):
 
     def latents(self, z: Tensor, shift: Tensor) -> Tensor:
         """u of z (..., d) under a shift of the same shape."""
-        edges, u = self.edges(), []
+        edges = self.edges()
+        u: list[Tensor] = []
         for i in range(z.shape[-1]):
             one = z[..., i] + shift[..., i]
             if u:
@@ -154,8 +155,9 @@ def train(
     graph: bool = True,
     samples: int = 2048,
     epochs: int = EPOCHS,
+    fresh: int = 1000,
 ) -> tuple[DiscrepancyVAE, Doubles]:
-    """Train on singles, measure on doubles; deterministic in `seed`."""
+    """Train on singles, measure on doubles (`fresh` samples each); deterministic in `seed`."""
     whole("epochs", epochs, 1)
     contexts = len(world.targets)
     if contexts < len(world.weights):
@@ -204,11 +206,11 @@ def train(
             loss.backward()
             optimizer.step()
             schedule.step()
-    return model, measured(model, world, rng, unit, scale)
+    return model, measured(model, world, rng, unit, scale, fresh)
 
 
 @torch.no_grad()
-def measured(model, world, rng, unit, scale, samples: int = 1000) -> Doubles:
+def measured(model, world, rng, unit, scale, samples: int) -> Doubles:
     """Discrepancies of a trained model on fresh samples."""
     contexts = len(world.targets)
     x = unit(sample(world, np.zeros(contexts), samples, rng))

@@ -1,8 +1,8 @@
 """Linear latents, linear mixing, one perfect intervention per latent, targets unknown (part a).
 
 Z = A Z + Omega^(1/2) eps, B = Omega^(-1/2) (I - A), X = G Z, H = pinv(G): the precision of X is
-H' B' B H. A context replaces the row of its target. Inside this module A and B are as in the paper
-(row = effect); `by_cause` turns them, once, into ours: `weights[i, j]` is what i does to j.
+H' B' B H. A context replaces the row of its target. A and B are as in the paper (row = effect);
+`weights[i, j]` is ours, what i does to j (`worlds.by_cause`).
 
 Latents are numbered by context: latent k is the one that context k sets. What comes back is exact
 on exact covariances, and it is checked by predicting all of them again (`misfit`). Beware: with one
@@ -25,111 +25,25 @@ from cvq_tutorial.identify.checks import Unidentifiable, enough, numbers, whole
 from cvq_tutorial.identify.order import (
     EXACT,
     PartialOrder,
-    closure,
     partial_order,
     two_sizes,
     without,
 )
+from cvq_tutorial.identify.worlds import LatentWorld, draw_world, weights_of
+
+__all__ = [
+    "LatentWorld",
+    "LinearSolution",
+    "check_context",
+    "draw_world",
+    "solve",
+    "solve_precisions",
+    "solve_samples",
+]
 
 CLOSED = "the latents all of whose ancestors have a context of their own, and their order"
 NULL_DRAWS = 20  # data sets drawn from the estimate, to know what noise does to the misfit
 NULL_FACTOR = 2.0  # a misfit is noticed beyond this times the median of theirs
-
-
-def by_cause(paper: np.ndarray) -> np.ndarray:
-    """The papers' A (row = effect) as ours (row = cause); the one place where it is turned."""
-    return np.asarray(paper).swapaxes(-1, -2)
-
-
-def weights_of(B: np.ndarray) -> np.ndarray:
-    """weights[i, j], what latent i does to latent j, of B = Omega^(-1/2) (I - A)."""
-    return by_cause(np.eye(len(B)) - B / np.diag(B)[:, None])
-
-
-@dataclass(frozen=True)
-class LatentWorld:
-    """A linear world that is known: B of every context (the first is observational), H, targets.
-
-    contexts: (K + 1, d, d), as in the paper. H: (d, p), latents of the observed. targets: (K,), the
-    row that context k replaced, in this world's own numbering.
-    """
-
-    contexts: np.ndarray
-    H: np.ndarray
-    targets: np.ndarray
-
-    @property
-    def G(self) -> np.ndarray:
-        """The mixing (p, d)."""
-        return np.linalg.pinv(self.H)
-
-    @property
-    def weights(self) -> np.ndarray:
-        """weights[i, j]: what latent i does to latent j without intervention."""
-        return weights_of(self.contexts[0])
-
-    @property
-    def graph(self) -> np.ndarray:
-        """graph[i, j]: latent i causes latent j."""
-        return np.abs(self.weights) > 1e-12
-
-    @property
-    def ancestors(self) -> np.ndarray:
-        return closure(self.graph)
-
-    def covariances(self, noise: float = 0.0) -> np.ndarray:
-        """(K + 1, p, p), exact; `noise`: standard deviation of what is added to each observed."""
-        root = self.G @ np.linalg.inv(self.contexts)  # (K + 1, p, d)
-        return root @ root.swapaxes(1, 2) + noise**2 * np.eye(self.H.shape[1])
-
-    def precisions(self) -> np.ndarray:
-        """(K + 1, p, p), exact: pinv of the covariances."""
-        root = self.contexts @ self.H
-        return root.swapaxes(1, 2) @ root
-
-    def draw(self, samples: int, rng: np.random.Generator, noise: float = 0.0) -> list[np.ndarray]:
-        """One array (samples, p) per context, unpaired."""
-        root = self.G @ np.linalg.inv(self.contexts)
-        d, p = self.H.shape
-        return [
-            rng.standard_normal((samples, d)) @ one.T + noise * rng.standard_normal((samples, p))
-            for one in root
-        ]
-
-
-def draw_world(
-    rng: np.random.Generator,
-    latents: int = 5,
-    observed: int = 10,
-    density: float = 0.75,
-    *,
-    soft: bool = False,
-    repeats: int = 1,
-) -> LatentWorld:
-    """A world as the authors draw theirs, contexts in any order; `repeats` of each target.
-
-    Entries of H uniform in +-2, rows divided by their largest; weights +-[0.25, 1]; Omega^(-1/2) in
-    [2, 4]; new diagonal in [6, 8]. Soft: parents stay, with weights drawn anew in every context.
-    """
-    d, p = whole("latents", latents, 1), whole("observed", observed, 1)
-    if p < d:
-        raise Unidentifiable(f"{d} latents in {p} observed: mixing not of full column rank", "none")
-    H = rng.uniform(-2, 2, (d, p))
-    H /= np.abs(H).max(axis=1, keepdims=True)
-
-    def new_weights() -> np.ndarray:
-        return rng.choice([-1, 1], (d, d)) * rng.uniform(0.25, 1, (d, d))
-
-    present = np.triu(rng.random((d, d)) < density, 1)
-    B = np.diag(rng.uniform(2, 4, d)) @ (np.eye(d) - present * new_weights())
-    targets = np.concatenate([rng.permutation(d) for _ in range(repeats)])
-    contexts = [B]
-    for target in targets:
-        row = np.eye(d)[target] - soft * (present * new_weights())[target]
-        changed = B.copy()
-        changed[target] = rng.uniform(6, 8) * row
-        contexts.append(changed)
-    return LatentWorld(np.array(contexts), H, targets)
 
 
 @dataclass(frozen=True)
@@ -249,7 +163,7 @@ def solve(
     if latents is not None:
         whole("latents", latents, 1)
     base, inner, outside = reduced(covariances, latents, denoise)
-    said = ()
+    said: tuple[str, ...] = ()
     if outside > 1e-9:
         said = (
             f"{outside:.2g} of the variance is outside the {inner.shape[1]} latents (noise on the "
@@ -341,23 +255,27 @@ def covariances_of(data: list[np.ndarray]) -> np.ndarray:
 
 
 def solve_samples(
-    data: list[np.ndarray],
+    covariances: np.ndarray,
+    samples: int,
     latents: int | None = None,
     *,
     rng: np.random.Generator,
     denoise: bool = False,
     draws: int = NULL_DRAWS,
 ) -> LinearSolution:
-    """`solve` from samples: the misfit is held against data drawn from the estimate itself.
+    """`solve` from sample covariances (`covariances_of`), of at least `samples` samples each.
+
+    The misfit is held against data sets drawn from the estimate itself.
 
     Raises:
         Unidentifiable: also where a context has no more samples than ten per observed.
     """
-    samples = min(len(one) for one in data)
-    enough(samples, 10 * np.asarray(data[0]).shape[1], "a covariance", "nothing")
-    found = solve(covariances_of(data), latents, samples=samples, denoise=denoise)
+    covariances = numbers("covariances", covariances, "contexts, observed, observed")
+    enough(samples, 10 * covariances.shape[1], "a covariance", "nothing")
+    found = solve(covariances, latents, samples=samples, denoise=denoise)
+    world = found.as_world()
     null = [
-        solve(covariances_of(found.as_world().draw(samples, rng)), samples=samples).misfit.max()
+        solve(world.draw_covariances(samples, rng), len(found.H), samples=samples).misfit.max()
         for _ in range(draws)
     ]
     said = found.complaints

@@ -17,91 +17,35 @@ arXiv 2307.06250; classifier and null are ours.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cvq_tutorial.identify.checks import Unidentifiable, enough, numbers, whole
+from cvq_tutorial.identify.checks import Unidentifiable, enough, numbers
 from cvq_tutorial.identify.order import (
     EXACT,
     PartialOrder,
-    closure,
     partial_order,
     two_sizes,
     without,
 )
+from cvq_tutorial.identify.worlds import KINDS, ShiftWorld, draw_shift_world
+
+__all__ = [
+    "KINDS",
+    "ShiftWorld",
+    "SoftSolution",
+    "ancestors_from_samples",
+    "ancestors_from_scores",
+    "draw_shift_world",
+]
 
 CLOSED = "who is an ancestor of whom among latents all of whose ancestors have a context"
 SPLITS = 8  # halves of the observational sample against each other
 NULL_FACTOR = 2.0  # a direction counts beyond this times the largest of the splits
-KINDS = ("relu", "tanh", "linear")
 WIDTH, EPOCHS, RATE, BATCH = 48, 60, 5e-3, 250
-
-
-@dataclass(frozen=True)
-class ShiftWorld:
-    """A world that is known. weights: (d, d), row = cause; mixing: (p, d); targets: (K,)."""
-
-    weights: np.ndarray
-    mixing: np.ndarray
-    targets: np.ndarray
-    kind: str
-    shift: float
-
-    @property
-    def ancestors(self) -> np.ndarray:
-        return closure(self.weights != 0)
-
-    def bent(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """phi(u) and its derivative."""
-        if self.kind == "relu":
-            return np.maximum(u, 0), (u > 0).astype(float)
-        if self.kind == "tanh":
-            return np.tanh(u), 1 - np.tanh(u) ** 2
-        return u, np.ones_like(u)
-
-    def latents(self, samples: int, rng: np.random.Generator, shifts: np.ndarray) -> np.ndarray:
-        """(samples, d) with a shift (d,) of each latent; causes have the smaller numbers."""
-        u = rng.standard_normal((samples, len(self.weights))) + shifts
-        for i in range(len(self.weights)):
-            u[:, i] += self.bent(u[:, :i])[0] @ self.weights[:i, i]
-        return u
-
-    def draw(self, samples: int, rng: np.random.Generator) -> list[np.ndarray]:
-        """x (samples, p), observational and of each context."""
-        none = np.zeros((1, len(self.weights)))
-        moved = self.shift * np.eye(len(self.weights))[self.targets]
-        every = np.concatenate([none, moved])
-        return [self.latents(samples, rng, one) @ self.mixing.T for one in every]
-
-    def score_differences(self, u: np.ndarray) -> np.ndarray:
-        """(K, samples, p): grad log p_k - grad log p_0 at x = mixing u, exact."""
-        turn = np.eye(len(self.weights)) - self.bent(u)[1][:, :, None] * self.weights  # (n, d, d)
-        own = self.shift * turn.transpose(2, 0, 1)[self.targets]  # gradient of the target's z
-        return own @ np.linalg.pinv(self.mixing)
-
-
-def draw_shift_world(
-    rng: np.random.Generator,
-    kind: str,
-    latents: int = 5,
-    observed: int = 10,
-    *,
-    density: float = 0.75,
-    shift: float = 2.0,
-) -> ShiftWorld:
-    """Weights +-[0.5, 1.5], at least one unless `density` is 0; mixing of standard normals."""
-    if kind not in KINDS:
-        raise ValueError(f"kind: expected one of {', '.join(KINDS)}, found {kind!r}")
-    d = whole("latents", latents, 2)
-    while True:
-        present = np.triu(rng.random((d, d)) < density, 1)
-        if present.any() or density == 0:
-            break
-    weights = present * rng.choice([-1, 1], (d, d)) * rng.uniform(0.5, 1.5, (d, d))
-    mixing = rng.standard_normal((observed, d))
-    return ShiftWorld(weights, mixing, rng.permutation(d), kind, shift)
 
 
 def outer_means(gradients: np.ndarray) -> np.ndarray:
@@ -185,7 +129,7 @@ class Classifiers(nn.Module):
         super().__init__()
         sizes = [latents, WIDTH, WIDTH, 1]
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
-        for fan, out in zip(sizes, sizes[1:], strict=False):
+        for fan, out in pairwise(sizes):
             start = torch.randn(count, fan, out, generator=generator) / fan**0.5
             self.weights.append(nn.Parameter(start))
             self.biases.append(nn.Parameter(torch.zeros(count, 1, out)))

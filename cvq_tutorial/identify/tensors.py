@@ -54,7 +54,7 @@ class Powers:
 
 
 def orthogonal(tensor: np.ndarray, rng: np.random.Generator) -> Powers:
-    """Orthonormal columns (q, q) of a tensor (q, q, q); weights come out positive, largest first."""
+    """Orthonormal columns (q, q) of a tensor (q, q, q); all weights are made positive."""
     q = len(tensor)
     left, found = tensor.copy(), []
     for _ in range(q):
@@ -88,7 +88,7 @@ def orthogonal(tensor: np.ndarray, rng: np.random.Generator) -> Powers:
     value = np.einsum("abc,ai,bi,ci->i", tensor, V, V, V, optimize=True)
     V = V * np.where(value < 0, -1, 1)
     built = build(V, np.abs(value), 3)
-    misfit = np.linalg.norm(tensor - built) / max(np.linalg.norm(tensor), 1e-300)
+    misfit = np.linalg.norm(tensor - built) / max(float(np.linalg.norm(tensor)), 1e-300)
     return Powers(V, np.abs(value), float(misfit))
 
 

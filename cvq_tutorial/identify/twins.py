@@ -14,9 +14,14 @@ from typing import Any
 import numpy as np
 
 from cvq_tutorial.identify.checks import whole
-from cvq_tutorial.identify.cumulants import NoiseWorld, draw_noise_world
-from cvq_tutorial.identify.linear import LatentWorld, draw_world
-from cvq_tutorial.identify.scores import ShiftWorld, draw_shift_world
+from cvq_tutorial.identify.worlds import (
+    LatentWorld,
+    NoiseWorld,
+    ShiftWorld,
+    draw_noise_world,
+    draw_shift_world,
+    draw_world,
+)
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ def test_bad_input_says_what_fails_and_what_is_left():
         cumulants.solve_fourth(fourth[:3], 3, rng=rng())
     with pytest.raises(Unidentifiable, match="context 3 has no visible effect"):
         cumulants.solve_third(second[[0, 1, 2, 0]], cubes[[0, 1, 2, 0]], rng=rng())
-    with pytest.raises(Unidentifiable, match="rank 3 below 4 latents; .* by order 4"):
+    with pytest.raises(Unidentifiable, match=r"rank 3 below 4 latents; .* by order 4"):
         cumulants.solve_third(second, cubes, 4, rng=rng())
     for noise in ("gaussian", "laplace"):
         with pytest.raises(Unidentifiable, match=r"third cumulant of 3 of 3 noises .* by order 4"):

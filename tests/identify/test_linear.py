@@ -74,8 +74,8 @@ def test_enough_samples_find_the_targets_and_few_do_not():
         count = 0
         for seed in range(12):
             known = world(seed)
-            data = known.draw(samples, np.random.default_rng([18, seed]))
-            found = linear.solve(linear.covariances_of(data), samples=samples)
+            data = known.draw_covariances(samples, np.random.default_rng([18, seed]))
+            found = linear.solve(data, samples=samples)
             graph = match.relabelled(known.graph, known.targets)
             count += order.is_linear_extension(graph, found.causes_first)
         return count
@@ -136,15 +136,28 @@ def test_two_targets_in_one_context_are_complained_of():
 
 def test_samples_of_a_true_model_bring_no_complaint_and_two_targets_do():
     known = world(3)
-    data = known.draw(20_000, np.random.default_rng(0))
-    found = linear.solve_samples(data, rng=np.random.default_rng(1))
+    covariances = linear.covariances_of(known.draw(5000, np.random.default_rng(0)))
+    found = linear.solve_samples(covariances, 5000, rng=np.random.default_rng(1))
     assert not found.complaints and found.noise_misfit is not None
     assert 0 < found.misfit.max() < 2 * found.noise_misfit
     both = known.contexts.copy()
     both[1, known.targets[1]] = both[2, known.targets[1]]
-    data = replace(known, contexts=both).draw(20_000, np.random.default_rng(0))
-    found = linear.solve_samples(data, rng=np.random.default_rng(1))
+    data = replace(known, contexts=both).draw(5000, np.random.default_rng(0))
+    found = linear.solve_samples(linear.covariances_of(data), 5000, rng=np.random.default_rng(1))
     assert "noise alone gives" in found.complaints[0]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_covariances_are_drawn_as_if_samples_had_been(noise):
+    known = world(4, latents=2, observed=3)
+    true, n = known.covariances(noise)[1], 40
+    rng = np.random.default_rng(2)
+    drawn = np.array([known.draw_covariances(n, rng, noise)[1] for _ in range(1500)])
+    spread = (np.outer(np.diag(true), np.diag(true)) + true**2) / (n - 1)  # of a Wishart matrix
+    assert (np.abs(drawn.mean(axis=0) - true) < 4 * np.sqrt(spread / 1500)).all()
+    assert np.allclose(drawn.var(axis=0), spread, rtol=0.15)
+    sampled = np.array([np.cov(known.draw(n, rng, noise)[1].T) for _ in range(500)])
+    assert np.allclose(sampled.var(axis=0), drawn.var(axis=0), rtol=0.3)
 
 
 def test_an_estimate_predicts_the_covariances_it_came_from():
@@ -185,9 +198,8 @@ def test_more_bad_input():
         linear.solve(np.concatenate([GOOD, GOOD[1:2] * 2]), 5)
     with pytest.raises(ValueError, match="expected an array"):
         linear.solve(GOOD[0])
-    data = world(0).draw(60, np.random.default_rng(0))
     with pytest.raises(Unidentifiable, match="60 samples are too few"):
-        linear.solve_samples(data, rng=np.random.default_rng(0))
+        linear.solve_samples(GOOD, 60, rng=np.random.default_rng(0))
     flat = GOOD.copy()
     flat[3] = flat[3] @ np.diag([0.0] * 10)
     with pytest.raises(Unidentifiable, match="covariance 3 has a rank below 5"):

@@ -67,19 +67,19 @@ def test_samples_give_the_ancestors_and_the_null_sets_the_ratio():
     rng = np.random.default_rng([20, 1])
     world = scores.draw_shift_world(rng, "relu", 3, 5, density=1.0)
     data = world.draw(1500, rng)
-    found = scores.ancestors_from_samples(data, seed=0, splits=4, epochs=25)
+    found = scores.ancestors_from_samples(data, seed=0, splits=3, epochs=20)
     assert np.array_equal(found.ancestors, match.relabelled(world.ancestors, world.targets))
     first = np.linalg.eigvalsh(found.matrices)[:, -1]
     assert np.allclose(found.tolerance, scores.NULL_FACTOR * found.null.max() / first)
     assert np.array_equal(found.at(1.0), np.zeros((3, 3), dtype=bool))
-    again = scores.ancestors_from_samples(data, seed=0, splits=4, epochs=25)
+    again = scores.ancestors_from_samples(data, seed=0, splits=3, epochs=20)
     assert np.array_equal(again.matrices, found.matrices)
 
 
 def test_a_classifier_finds_the_slope_between_two_gaussians():
     rng = np.random.default_rng(0)
-    zeros = rng.standard_normal((1, 3000, 2))
-    ones = rng.standard_normal((1, 3000, 2)) + np.array([1.0, 0])
+    zeros = rng.standard_normal((1, 1500, 2))
+    ones = rng.standard_normal((1, 1500, 2)) + np.array([1.0, 0])
     state = torch.get_rng_state()
     gradient = scores.classifier_scores(zeros, ones, zeros[0, :500], seed=0, epochs=20)
     assert torch.equal(state, torch.get_rng_state())
