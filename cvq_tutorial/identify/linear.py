@@ -225,7 +225,9 @@ def solve_inside(
             directions[k] = two_sizes(rest)[2]
         order = replace(order, directions=directions)
     else:
-        order = partial_order(change, 0.0, floor=4 * np.sqrt(2 / samples))
+        # about the edge of what noise alone reaches in d dimensions
+        floor = 2 * (np.sqrt(d) + 1) * np.sqrt(2 / samples)
+        order = partial_order(change, 0.0, floor=floor)
 
     Q = order.directions[order.order[::-1]]  # the first found, a cause, is the last row
     back = np.linalg.inv(Q)
