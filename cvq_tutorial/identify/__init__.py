@@ -24,6 +24,7 @@ PUBLIC = {  # where each name lives; torch is imported only when a name needs it
     "solve_precisions": "linear",
     "solve_samples": "linear",
     "check_context": "linear",
+    "check_noise": "linear",
     "ShiftWorld": "worlds",
     "SoftSolution": "scores",
     "draw_shift_world": "worlds",

@@ -35,6 +35,7 @@ __all__ = [
     "LatentWorld",
     "LinearSolution",
     "check_context",
+    "check_noise",
     "draw_world",
     "solve",
     "solve_precisions",
@@ -321,3 +322,18 @@ def check_context(found: LinearSolution, covariance: np.ndarray) -> Check:
         tried.append((distance(np.linalg.inv(inner), predicted), target, float(strength)))
     misfit, target, strength = min(tried)
     return Check(target, strength, misfit)
+
+
+def check_noise(
+    found: LinearSolution, samples: int, *, rng: np.random.Generator, draws: int = NULL_DRAWS
+) -> float:
+    """The misfit that noise gives in the worst of d further contexts, median over `draws`.
+
+    Both sides have noise: the estimate is made anew from data drawn from it, and then checked.
+    """
+    world, worst = found.as_world(), []
+    for _ in range(draws):
+        again = solve(world.draw_covariances(samples, rng), len(found.H), samples=samples)
+        fresh = world.draw_covariances(samples, rng)[1:]
+        worst.append(max(check_context(again, one).misfit for one in fresh))
+    return float(np.median(worst))

@@ -168,11 +168,7 @@ def linear_soft(seed: int = 0, samples: int | None = None, models: int = 100) ->
             else:
                 covariances = world.draw_covariances(samples, rng)
                 made = perfect.solve_samples(covariances[:6], samples, 5, rng=rng)
-                again = [
-                    [perfect.check_context(made, x).misfit for x in fresh]
-                    for fresh in repeats_of(made, samples, rng)
-                ]
-                limit = perfect.NULL_FACTOR * float(np.median(np.max(again, axis=1)))
+                limit = perfect.NULL_FACTOR * perfect.check_noise(made, samples, rng=rng)
             checks = max(perfect.check_context(made, x).misfit for x in covariances[6:])
             one += any("missed by" in line for line in made.complaints)
             two += checks > limit
@@ -190,14 +186,6 @@ def linear_soft(seed: int = 0, samples: int | None = None, models: int = 100) ->
             }
         )
     return rows
-
-
-def repeats_of(
-    made: perfect.LinearSolution, samples: int, rng: np.random.Generator, draws: int = 20
-) -> list[np.ndarray]:
-    """Covariances (5, p, p) of a second context per target, drawn from the estimate, 20 times."""
-    world = made.as_world()
-    return [world.draw_covariances(samples, rng)[1:] for _ in range(draws)]
 
 
 def linear_two_targets(seed: int = 0, samples: int = 2500, models: int = 100) -> list[Row]:

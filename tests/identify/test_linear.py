@@ -147,6 +147,17 @@ def test_samples_of_a_true_model_bring_no_complaint_and_two_targets_do():
     assert "noise alone gives" in found.complaints[0]
 
 
+def test_further_contexts_from_samples_are_held_against_noise_on_both_sides():
+    for soft in (False, True):
+        known = world(6, latents=3, observed=4, density=1.0, soft=soft, repeats=2)
+        drawn = known.draw_covariances(20_000, np.random.default_rng(5))
+        found = linear.solve(drawn[:4], 3, samples=20_000)
+        usual = linear.check_noise(found, 20_000, rng=np.random.default_rng(6), draws=8)
+        worst = max(linear.check_context(found, one).misfit for one in drawn[4:])
+        assert 0 < usual < 0.2
+        assert worst > 5 * usual if soft else worst < 2 * usual
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.3])
 def test_covariances_are_drawn_as_if_samples_had_been(noise):
     known = world(4, latents=2, observed=3)

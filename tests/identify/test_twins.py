@@ -72,3 +72,22 @@ def test_bad_input():
     bent = scores.draw_shift_world(np.random.default_rng(0), "relu")
     with pytest.raises(ValueError, match="expected a linear world, found 'relu'"):
         twins.shift(bent)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_twins_are_worlds_of_the_class_that_they_claim(seed):
+    """Any change of latents keeps the data; a twin also keeps what a context may do."""
+    missing, soft, _, noise = twins.four(np.random.default_rng([23, seed]))
+    for world, perfect in ((missing.one, True), (missing.other, True), (soft.other, False)):
+        B = world.contexts[0]
+        assert np.abs(np.tril(B, -1)).max() < 1e-12 and (np.diag(B) > 0).all()
+        for k, target in enumerate(world.targets):
+            changed = np.abs(world.contexts[k + 1] - B).max(axis=1) > 1e-12
+            assert changed.tolist() == [i == target for i in range(len(B))]
+            others = np.delete(world.contexts[k + 1][target], target)
+            assert (np.abs(others).max() < 1e-12) is perfect or (not perfect and target == 3)
+    lambdas = noise.other.lambdas
+    assert np.abs(np.tril(lambdas)).max() < 1e-12 and not noise.other.weights.any()
+    for k, target in enumerate(noise.other.targets):
+        changed = np.abs(lambdas[k + 1] - lambdas[0]).max(axis=1) > 1e-12
+        assert changed.tolist() == [i == target and i != 3 for i in range(4)]
