@@ -28,6 +28,7 @@ from cvq_tutorial.training import checkpoints
 from cvq_tutorial.training import data as training_data
 from cvq_tutorial.training import run as loop
 from cvq_tutorial.training import train as training
+from cvq_tutorial.training.build import start_from
 from cvq_tutorial.training.data import encoded_transitions
 from cvq_tutorial.training.recipes import Recipe, get
 from cvq_tutorial.training.run import COLUMNS, STATE
@@ -199,11 +200,16 @@ def test_codebooks_start_also_when_the_warm_up_takes_all_steps(tmp_path):
 def test_the_loss_weighs_pictures_by_ten_and_keeps_the_free_map_small(tmp_path, monkeypatch):
     original, sizes = checkpoints.build, []
 
+    def larger(module, given, out):
+        """The map before there are codebooks: as it is, its weight is lost in the digits."""
+        if out.quantized is None:
+            out = replace(out, encoded=1000 * out.encoded)
+        sizes.append(out.encoded.float().square().mean().item())
+        return out
+
     def watched(*arguments):
         model = original(*arguments)
-        model.autoencoder.register_forward_hook(
-            lambda module, given, out: sizes.append(out.encoded.float().square().mean().item())
-        )
+        model.autoencoder.register_forward_hook(larger)
         return model
 
     monkeypatch.setattr(checkpoints, "build", watched)
@@ -213,7 +219,7 @@ def test_the_loss_weighs_pictures_by_ten_and_keeps_the_free_map_small(tmp_path, 
     for row, size in zip(found, sizes, strict=False):
         loss, mse = float(row["loss"]), float(row["mse"])
         rest = 0.25 * float(row["commit"]) if row["commit"] else 1e-3 * size
-        assert loss == pytest.approx(10 * mse + rest, rel=2e-5) and rest > 1e-4 * loss
+        assert loss == pytest.approx(10 * mse + rest, rel=2e-5) and rest > 1e-3 * loss
 
 
 def test_codes_start_by_what_tells_their_vectors_apart():
@@ -222,7 +228,7 @@ def test_codes_start_by_what_tells_their_vectors_apart():
     vectors = torch.randn(1, 3, 6, generator=torch.Generator().manual_seed(0)).double()
     started = []
     for shift in (0.0, 50.0):
-        model.start_from((vectors + shift).float(), torch.Generator().manual_seed(1))
+        start_from(model, (vectors + shift).float(), torch.Generator().manual_seed(1))
         started.append((model.code_vectors.clone(), model.mechanism.weight.clone()))
     for one, two in zip(*started, strict=True):
         torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-4)
