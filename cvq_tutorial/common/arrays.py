@@ -25,7 +25,8 @@ def as_array(values: Any) -> NDArray:
     """A numpy array of an array, a list or a tensor (on any device, with or without gradient)."""
     if hasattr(values, "detach"):
         values = values.detach().cpu()
-        values = values.float() if values.is_floating_point() else values
+        half = values.is_floating_point() and values.element_size() < 4  # NumPy lacks bfloat16
+        values = values.float() if half else values
         return values.numpy()
     return np.asarray(values)
 

@@ -84,7 +84,7 @@ def kind_of(path: Path) -> str:
     for sign, kind in {**PICTURES, **OTHERS}.items():
         if head.startswith(sign) and (b"\0" in head or not sign.isalnum()):  # "BMW" is a text
             return kind
-    if head[:4] == b"RIFF":
+    if head[:4] == b"RIFF" and b"\0" in head:
         return {b"WEBP": "WebP", b"AVI ": "a video", b"WAVE": "a sound"}.get(head[8:12], "unknown")
     if head[4:8] == b"ftyp":
         return _of_brands(head)

@@ -120,7 +120,7 @@ def _deep(picture: Image.Image) -> str:
         how = "(values / 257).round(), or values / values.max() * 255, the same for all pictures"
     else:
         how = "scaled to 0..255, the same for all pictures"
-    return f"{kind}, values {low:g}..{high:g}: save it as uint8, {how}"
+    return f"mode {picture.mode} ({kind}, values {low:g}..{high:g}): save it as uint8, {how}"
 
 
 @lru_cache(maxsize=64)

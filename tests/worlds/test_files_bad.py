@@ -744,7 +744,7 @@ def test_an_npz_with_a_header_of_gigabytes_is_refused_at_its_start(tmp_path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         head = b"\x93NUMPY\x02\x00" + (2**32 - 1).to_bytes(4, "little")
         archive.writestr("images.npy", head + b" " * 2**20)
-    refused("mpi3d", path, "'images' has no readable header: EOF: reading array header, expected")
+    refused("mpi3d", path, r"EOF: reading array header, expected 4294967295 bytes got 655\d\d$")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr("images.npy", b"")
     refused("mpi3d", path, "no readable header: expected it stored or deflated, found method 14")

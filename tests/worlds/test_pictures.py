@@ -132,17 +132,17 @@ def test_no_other_program_is_started_for_a_picture(tmp_path):
         (
             "a.png",
             np.array([[0, 40_000], [257, 3]], np.uint16),
-            r"grey of 16 bits, values 0\.\.40000: save it as uint8, \(values / 257\)\.round\(\)",
+            r"mode I;16 \(grey of 16 bits, values 0\.\.40000\): save it as uint8, \(values / 257\)\.round\(\)",
         ),
         (
             "a.tif",
             np.array([[0, 0.25], [0.5, 1]], np.float32),
-            r"floats, values 0\.\.1: save it as uint8, \(255 \* values\)\.round\(\)$",
+            r"mode F \(floats, values 0\.\.1\): save it as uint8, \(255 \* values\)\.round\(\)$",
         ),
         (
             "a.tif",
             np.array([[-1, 1]], np.float32),
-            r"floats, values -1\.\.1: save it as uint8, scaled to 0\.\.255, the same for all pict",
+            r"mode F \(floats, values -1\.\.1\): save it as uint8, scaled to 0\.\.255, the same for all pict",
         ),
         ("a.jpg", None, "mode CMYK; colours for print: save it as RGB"),
     ],
