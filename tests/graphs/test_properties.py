@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from properties import FEW
 
 from cvq_tutorial.graphs import files
 from cvq_tutorial.graphs.graph import CausalGraph
 
 FORMS = ["dot", "graphml", "gml", "json", "csv"]
-PLAIN = settings(
-    max_examples=200,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
 TEXT = st.text(
     st.characters(exclude_categories=["Cc", "Cs", "Cn"], include_characters="\n\t"), min_size=1
 )
@@ -55,9 +49,9 @@ def read(data: bytes, form: str) -> CausalGraph | None:
 
 
 @pytest.mark.parametrize("form", [*FORMS, "npz"])
-@PLAIN
+@FEW
 @given(graph=graphs())
-def test_what_is_written_is_read_as_it_was(form, graph):
+def test_whatever_is_written_is_read_as_it_was(form, graph):
     again = files.loads(files.dumps(graph, form), form)
     assert same(graph, again)
     assert (graph.set_by is None) == (again.set_by is None)
@@ -67,30 +61,31 @@ def test_what_is_written_is_read_as_it_was(form, graph):
 
 
 @pytest.mark.parametrize("form", [*FORMS, "npz", "dagitty"])
-@PLAIN
+@FEW
 @given(
     data=st.binary(max_size=200) | st.text(max_size=200).map(lambda t: t.encode("utf-8", "replace"))
 )
-def test_any_bytes_are_one_line(form, data):
+def test_whatever_bytes_they_are_one_line_if_no_graph(form, data):
     read(data, form)
 
 
 @pytest.mark.parametrize("form", FORMS)
-@PLAIN
-@given(graph=graphs(), place=st.floats(0, 1), length=st.integers(1, 40))
-def test_a_file_that_lost_a_piece_has_no_edge_that_it_had_not(form, graph, place, length):
-    data = files.dumps(graph, form).decode()
-    at = int(place * len(data))
-    again = read((data[:at] + data[at + length :]).encode(), form)
-    if again is not None and set(again.names) <= set(graph.names):
+@FEW
+@given(graph=graphs(), place=st.floats(0, 1))
+def test_whatever_end_a_file_lost_it_has_no_edge_that_it_had_not(form, graph, place):
+    data = files.dumps(graph, form)
+    again = read(data[: int(place * len(data))], form)
+    if form != "csv":  # which is a graph after any of its rows
+        assert again is None or same(graph, again)
+    elif again is not None:
         number = [graph.index(name) for name in again.names]
         assert not ((again.edges > 0) & (graph.edges[np.ix_(number, number)] == 0)).any()
 
 
 @pytest.mark.parametrize("form", FORMS)
-@PLAIN
+@FEW
 @given(graph=graphs(), place=st.floats(0, 1), other=st.text(max_size=6))
-def test_a_file_with_something_in_it_is_a_graph_or_one_line(form, graph, place, other):
+def test_whatever_is_put_into_a_file_it_is_a_graph_or_one_line(form, graph, place, other):
     data = files.dumps(graph, form).decode()
     at = int(place * len(data))
     again = read((data[:at] + other + data[at:]).encode("utf-8", "replace"), form)
@@ -115,9 +110,9 @@ STATEMENTS = [
 ]
 
 
-@PLAIN
+@FEW
 @given(st.lists(st.sampled_from(STATEMENTS), min_size=1, max_size=5), st.sampled_from([" ", ";\n"]))
-def test_statements_of_dot_mean_what_their_picture_shows(statements, between):
+def test_whatever_statements_of_dot_they_mean_what_their_picture_shows(statements, between):
     text = "digraph { x y z " + between.join(said for said, _ in statements) + " }"
     wanted = [edge for _, edges in statements for edge in edges or []]
     graph = read(text.encode(), "dot")
