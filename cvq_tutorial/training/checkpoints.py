@@ -181,8 +181,8 @@ def load_run(
         check_sizes(info, shapes(run_dir), run_dir)
     if name not in world_names():
         raise CheckpointError(
-            f"{run_dir} holds a model of the world {name!r}, which is not one of this package: "
-            "give it with load_run(run_dir, world=...)"
+            f"{run_dir} holds a model of an unusable world: {name!r} is not one of this package; "
+            "where it is your own, give it with load_run(run_dir, world=...)"
         )
     try:
         options = info["world"]["options"] | ({} if root is None else {"root": root})

@@ -22,7 +22,7 @@ from cvq_tutorial.worlds.files import cars3d, dsprites_file, mpi3d, shapes3d_fil
 from cvq_tutorial.worlds.shapes3d import Shapes3D
 from cvq_tutorial.worlds.sprites import Sprites
 from cvq_tutorial.worlds.tables import world as attributes
-from cvq_tutorial.worlds.tables.find import CELEBA, CELEBA_CSV, find_table
+from cvq_tutorial.worlds.tables.find import CELEBA, CELEBA_CSV, FOLDERS, find_root, find_table
 from cvq_tutorial.worlds.world import World
 
 _WORLDS: dict[str, Callable[..., Any]] = {
@@ -72,7 +72,7 @@ def make_world(name: str, **options: object) -> World:
 def recipe_world(name: str, options: Mapping[str, Any]) -> str:
     """The world whose recipes fit: `faces` with a table that is not CelebA's is like `pictures`."""
     if name == "faces" and options.get("root"):
-        table = find_table(attributes.find_root(str(options["root"])))
+        table = find_table(find_root(str(options["root"])))
         if table is None or table.name not in (CELEBA, CELEBA_CSV):
             return "pictures"
     return name
@@ -83,7 +83,7 @@ def data_places(name: str) -> tuple[Path, ...]:
     if name in _BENCHMARKS:
         return _BENCHMARKS[name].places()
     if name == "faces":
-        return tuple(data_root() / folder / CELEBA for folder in attributes.FOLDERS)
+        return tuple(data_root() / folder / CELEBA for folder in FOLDERS)
     return (data_root() / "sprites",) if name == "sprites" else ()
 
 

@@ -84,7 +84,9 @@ class Room:
 def test_a_model_of_a_users_own_world_loads_with_that_world(tmp_path):
     world = Room()
     train(world, recipes.get("nano", **TINY), 0, tmp_path, device="cpu", progress=False)
-    with pytest.raises(checkpoints.CheckpointError, match="'room', which is not one of this packa"):
+    with pytest.raises(
+        checkpoints.CheckpointError, match="'room' is not one of this package; where"
+    ):
         checkpoints.load_run(tmp_path)
     model, same, info = checkpoints.load_run(tmp_path, world=world)
     assert same is world and info["world"]["name"] == "room" and model.n_actions == 6

@@ -14,10 +14,11 @@ from PIL import Image
 from cvq_tutorial.common.folders import data_root
 from cvq_tutorial.worlds.inspect.check import check_folder
 from cvq_tutorial.worlds.make import make_world
-from cvq_tutorial.worlds.tables.columns import Asked, column_of
-from cvq_tutorial.worlds.tables.files import How, read_table
+from cvq_tutorial.worlds.tables.asked import Asked, How
+from cvq_tutorial.worlds.tables.columns import column_of
+from cvq_tutorial.worlds.tables.files import read_table
 from cvq_tutorial.worlds.tables.pairs import FoundPairs
-from cvq_tutorial.worlds.tables.read import Cells
+from cvq_tutorial.worlds.tables.sheet import Cells
 from cvq_tutorial.worlds.tables.space import pair_report
 
 POSES = ("left", "right", "up")

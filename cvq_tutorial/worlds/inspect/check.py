@@ -35,6 +35,7 @@ from cvq_tutorial.worlds.inspect.report import (
 from cvq_tutorial.worlds.inspect.table import check_table
 from cvq_tutorial.worlds.make import make_world
 from cvq_tutorial.worlds.pictures import decode, is_picture, kind_of, square
+from cvq_tutorial.worlds.tables.asked import how_of
 from cvq_tutorial.worlds.tables.find import (
     CELEBA,
     CELEBA_CSV,
@@ -44,7 +45,6 @@ from cvq_tutorial.worlds.tables.find import (
     tables_of,
 )
 from cvq_tutorial.worlds.tables.read import ENDINGS
-from cvq_tutorial.worlds.tables.world import how_of
 from cvq_tutorial.worlds.world import ImageWorld
 
 BENCHMARKS = tuple(m.BENCHMARK for m in (shapes3d_file, dsprites_file, cars3d, smallnorb, mpi3d))

@@ -21,13 +21,14 @@ from cvq_tutorial.worlds.inspect.report import (
     values_text,
 )
 from cvq_tutorial.worlds.pictures import Pictures, decode, is_picture, kind_of
+from cvq_tutorial.worlds.tables.asked import how_of
 from cvq_tutorial.worlds.tables.choose import choose
 from cvq_tutorial.worlds.tables.files import AttributeTable, read_table
 from cvq_tutorial.worlds.tables.find import CELEBA, CELEBA_CSV, PAIRS, find_table
 from cvq_tutorial.worlds.tables.known import read_known_pairs
-from cvq_tutorial.worlds.tables.read import tell
-from cvq_tutorial.worlds.tables.space import PictureSpace, pair_report
-from cvq_tutorial.worlds.tables.world import SIZE, how_of, paired, space_of
+from cvq_tutorial.worlds.tables.sheet import tell
+from cvq_tutorial.worlds.tables.space import PictureSpace, pair_report, paired
+from cvq_tutorial.worlds.tables.world import SIZE, space_of
 
 
 def check_table(

@@ -23,11 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from cvq_tutorial.common.checks import close_match
-from cvq_tutorial.worlds.tables.read import Cells
+from cvq_tutorial.worlds.tables.asked import Asked
+from cvq_tutorial.worlds.tables.sheet import Cells
 
 FACTORS = ("yes/no", "ordered", "categorical", "binned")
-ASKED = ("yes/no", "ordered", "categorical")  # what `kinds` may say
 MOST = 20  # distinct values of a factor that nobody asked for
 MOST_ASKED = 100  # and of one that somebody asked for
 _YES_NO = ("1", "0"), ("1", "-1"), ("true", "false"), ("yes", "no"), ("t", "f"), ("y", "n")
@@ -78,28 +77,6 @@ class Column:
             told = f"{self.distinct:,} different values" if self.distinct > 1 else ""
         parts = [part for part in (told, self.why) if part]
         return f"{self.title}: {self.kind}{': ' if parts else ''}{'; '.join(parts)}"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What somebody asked for, by title.
-
-    Args:
-        kinds: {title: one of ASKED}.
-        bins: {title: number of bins with as many rows each, or upper ends of all bins but the last,
-            or {name: upper end}, the last one None}.
-        factors: titles that must be factors.
-        spelling: "exact", or "loose" for words that differ in case or blanks to be one.
-        missing: "refuse", or "drop": rows with blanks are going to be left out.
-        identity: whether somebody said that there is none, or which column it is.
-    """
-
-    kinds: Mapping[str, str] = field(default_factory=dict)
-    bins: Mapping[str, Any] = field(default_factory=dict)
-    factors: Sequence[str] = ()
-    spelling: str = "exact"
-    missing: str = "refuse"
-    identity: bool = False
 
 
 def column_of(cells: Cells, asked: Asked, place: Any = None) -> Column:
@@ -191,23 +168,6 @@ def is_like_an_identity(title: str, words: Sequence[str], n_rows: int) -> bool:
     if parts & _PEOPLE:
         return repeats
     return repeats and bool(parts & _IDS) and not parts & _CLASSES and len(words) >= 8
-
-
-def check_asked(asked: Asked, titles: Sequence[str]) -> None:
-    """Raise ValueError for a column that is not there, or a kind that nobody knows."""
-    for what, names in (("factors", asked.factors), ("kinds", asked.kinds), ("bins", asked.bins)):
-        for name in names:
-            if name not in titles:
-                raise ValueError(close_match(f"column in {what}:", name, titles[:50]))
-    for kind in asked.kinds.values():
-        if kind not in ASKED:
-            raise ValueError(close_match("kind of column", kind, ASKED))
-    for what, value, known in (
-        ("spelling", asked.spelling, ("exact", "loose")),
-        ("missing", asked.missing, ("refuse", "drop")),
-    ):
-        if value not in known:
-            raise ValueError(close_match(what, value, known))
 
 
 # Parts -------------------------------------------------------------------------------------------

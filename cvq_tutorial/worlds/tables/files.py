@@ -9,18 +9,17 @@ are a table themselves (see `find`). By default the first thing that is wrong ra
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from cvq_tutorial.worlds.tables.columns import FACTORS, Asked, Column, check_asked, column_of
+from cvq_tutorial.worlds.tables.asked import How, check_asked
+from cvq_tutorial.worlds.tables.columns import FACTORS, Column, column_of
 from cvq_tutorial.worlds.tables.find import (
     CELEBA,
-    IDENTITY,
-    PARTITIONS,
     column_of_pictures,
     find_table,
     is_picture_name,
@@ -29,45 +28,17 @@ from cvq_tutorial.worlds.tables.find import (
     sheet_of_folders,
     split_tables,
 )
-from cvq_tutorial.worlds.tables.read import (
-    TEXTS,
-    Cells,
-    Problem,
-    Sheet,
-    first_rows,
-    read_celeba,
-    read_sheet,
-    refuse,
-    tell,
+from cvq_tutorial.worlds.tables.read import TEXTS, first_rows, read_celeba, read_sheet
+from cvq_tutorial.worlds.tables.sheet import Cells, Problem, Sheet, refuse, tell
+from cvq_tutorial.worlds.tables.splits import (
+    identities_of,
+    identity_title,
+    split_of_table,
+    split_title,
 )
-from cvq_tutorial.worlds.tables.splits import split_drawn, splits_of, tell_leaks
 
 BLANK = 255  # value of a blank cell
 _BITS = {"0", "1", "-1"}
-
-
-@dataclass(frozen=True)
-class How:
-    """What is known of a table beforehand.
-
-    Args:
-        asked: of its columns, see `Asked`.
-        table: name of the file.  file: title of the column that names the pictures.
-        header: titles of a table that has no line of them.
-        identity, split: titles of these columns; "none" for no identity, "draw" for a drawn split.
-        drop: (title, value): rows with it are left out.
-        even: the drawn split has 70, 15 and 15 percent of what there is, and a missing valid split
-            is taken from train; else every name has a split by itself, as ever in `faces`.
-    """
-
-    asked: Asked = field(default_factory=Asked)
-    table: str | None = None
-    file: str | None = None
-    header: Sequence[str] | None = None
-    identity: str | None = None
-    split: str | None = None
-    drop: Sequence[tuple[str, str]] = ()
-    even: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,12 +156,14 @@ def read_table(
         sheet, files = sheet.take(kept), [files[row] for row in kept.tolist()]
         names = [names[row] for row in kept.tolist()]
         columns, _ = _columns(sheet, pictures.title, how)
-    people = _identities(sheet, names, listed, problem, how)
+    people = identities_of(sheet, names, listed, problem, how)
     identity = None
     if people is not None:
         number = {person: i for i, person in enumerate(dict.fromkeys(people.values()))}
         identity = np.array([number.get(people.get(name, ""), -1) for name in names], np.int64)
-    split, split_by, told = _split(sheet, names, files, listed, people, identity, problem, how)
+    split, split_by, told = split_of_table(
+        sheet, names, files, listed, people, identity, problem, how
+    )
     some = [column for column in columns if column.codes is not None]
     values = np.empty((len(files), len(some)), dtype=np.uint8)
     for i, column in enumerate(some):
@@ -200,6 +173,27 @@ def read_table(
         source, folder, tuple(files), tuple(c.title for c in some), values, split,
         identity, split_by, tuple(columns), (*notes, *told),
     )  # fmt: skip
+
+
+def told_of(
+    data: AttributeTable, chosen: Sequence[str], left_out: Mapping[str, str]
+) -> tuple[str, ...]:
+    """What became of the columns that are no factor: a line each, or one for all of one fate."""
+    fates: dict[tuple[str, str], list[Column]] = {}
+    for column in data.columns:
+        if column.title not in chosen:
+            fate = "left out" if column.title in left_out else column.kind
+            why = left_out.get(column.title, column.why)
+            fates.setdefault((fate, why), []).append(column)
+    lines = []
+    for (fate, why), columns in fates.items():
+        if len(columns) == 1 and fate != "left out":
+            lines.append(columns[0].line)
+            continue
+        names = ", ".join(column.title for column in columns[:40])
+        more = f", ... {len(columns)} columns" if len(columns) > 40 else ""
+        lines.append(f"{names}{more}: {fate}{': ' if why else ''}{why}")
+    return tuple(lines)
 
 
 # Parts of read_table -----------------------------------------------------------------------------
@@ -301,7 +295,7 @@ def _columns(sheet: Sheet, pictures: str, how: How) -> tuple[list[Column], np.nd
     """What becomes of each column, and the rows that are kept: those without blanks, by request."""
     asked = how.asked
     check_asked(asked, [cells.title for cells in sheet.columns])
-    identity, split = _identity_title(sheet, how), _split_title(sheet, how)
+    identity, split = identity_title(sheet, how), split_title(sheet, how)
     columns = []
     for cells in sheet.columns:
         used = {pictures: "picture", identity: "identity", split: "split"}.get(cells.title)
@@ -334,122 +328,3 @@ def _nameless(cells: Cells) -> Column:
     counted = len(cells.words) == n and all(word.isdigit() for word in cells.words)
     why = "numbers of the rows" if counted else "it has no title"
     return Column("(no title)", "ids" if counted else "words", distinct=len(cells.words), why=why)
-
-
-def _identity_title(sheet: Sheet, how: How) -> str | None:
-    if how.identity in (None, "none"):
-        cells = sheet.column("identity") if how.identity is None else None
-    else:
-        cells = sheet.column(str(how.identity))
-        if cells is None:
-            titles = ", ".join(c.title for c in sheet.columns[:20])
-            raise ValueError(f"{sheet.source}: no column {how.identity!r}, found {titles}")
-    return None if cells is None else cells.title
-
-
-def _split_title(sheet: Sheet, how: How) -> str | None:
-    if how.split == "draw":
-        return None
-    if how.split is not None:
-        cells = sheet.column(how.split)
-        if cells is None:
-            titles = ", ".join(c.title for c in sheet.columns[:20])
-            raise ValueError(f"{sheet.source}: no column {how.split!r}, found {titles}")
-        return cells.title
-    for title in ("split", "partition", "subset"):
-        cells = sheet.column(title)
-        if cells is not None:
-            return cells.title
-    return None
-
-
-def _identities(
-    sheet: Sheet, names: Sequence[str], listed: frozenset[str], problem: Problem, how: How
-) -> dict[str, str] | None:
-    """{name of a picture: who it shows}; None where nothing says so."""
-    title = _identity_title(sheet, how)
-    if title is not None:
-        cells = sheet.column(title)
-        assert cells is not None
-        told = {name: text for name, text in zip(names, cells.texts, strict=True) if text}
-        return told or None  # a column of blanks says nothing
-    path = (sheet.source if sheet.source.is_dir() else sheet.source.parent) / IDENTITY
-    if how.identity is None and path.is_file():
-        return read_words(path, names, listed, problem)
-    return None
-
-
-def _split(
-    sheet: Sheet,
-    names: Sequence[str],
-    files: Sequence[str],
-    listed: frozenset[str],
-    people: dict[str, str] | None,
-    identity: np.ndarray | None,
-    problem: Problem,
-    how: How,
-) -> tuple[np.ndarray, str, list[str]]:
-    """The split of each picture, what it follows, and notes."""
-    title, words, told_in = _split_title(sheet, how), None, sheet.source
-    split_by = "column split"
-    if title is not None:
-        cells = sheet.column(title)
-        assert cells is not None
-        words, split_by = dict(zip(names, cells.texts, strict=True)), f"column {title.lower()}"
-        split_by = "column split" if title.lower() in ("split", "partition") else split_by
-    base = sheet.source if sheet.source.is_dir() else sheet.source.parent
-    for name in PARTITIONS if how.split is None else ():
-        if words is None and (base / name).is_file():
-            words, told_in = read_words(base / name, names, listed, problem), base / name
-            split_by = name
-    keys = names if people is None else [people.get(name, name) for name in names]
-    if words is None:
-        by = "file name" if people is None else "identity"
-        return split_drawn(keys, how.even), by, []
-    split = splits_of(told_in, names, words, problem)
-    tell_leaks(told_in, files, split, identity, problem)
-    notes = []
-    if how.even and not (split == 1).any() and (split == 2).any():
-        inside = np.flatnonzero(split == 0)
-        drawn = split_drawn([keys[row] for row in inside.tolist()], True)
-        split[inside[drawn == 1]] = 1
-        notes.append(
-            f"no picture is for validation: {int((drawn == 1).sum()):,} of train are taken for it"
-        )
-    return split, split_by, notes
-
-
-def read_words(
-    path: Path, files: Sequence[str], known: frozenset[str], problem: Problem = refuse
-) -> dict[str, str]:
-    """A list with a word for each picture, such as CelebA's partition: {file: word}.
-
-    Blanks or a comma stand between; a first line that names no picture is a header.
-
-    Args:
-        path: the list.
-        files: pictures that it must have.  known: pictures that it may have.
-        problem: see the module's text.
-    """
-    words: dict[str, str] = {}
-    bad: dict[str, list[str]] = {"short": [], "strange": [], "twice": []}
-    for line, text in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
-        row = text.replace(",", " ").split()
-        if not row or (line == 1 and row[0] not in known and not row[-1].isdigit()):
-            continue
-        if len(row) != 2:
-            bad["short"].append(
-                f"{path} line {line}: expected a name and a value, found {len(row)} words"
-            )
-        elif row[0] not in known:
-            bad["strange"].append(f"{path} line {line}: {row[0]} is not in the attribute table")
-        elif row[0] in words:
-            bad["twice"].append(f"{path} line {line}: {row[0]} for the second time")
-        else:
-            words[row[0]] = row[1]
-    for told in bad.values():
-        tell(problem, told)
-    missing = [name for name in files if name not in words]
-    if missing:
-        problem(f"{path}: {len(missing)} pictures are missing, the first is {missing[0]}")
-    return words

@@ -16,16 +16,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from cvq_tutorial.common.folders import data_root
 from cvq_tutorial.worlds.factors import SPLITS
 from cvq_tutorial.worlds.pictures import safe_name
-from cvq_tutorial.worlds.tables.read import (
-    ENDINGS,
-    Cells,
-    Problem,
-    Sheet,
-    first_rows,
-    tell,
-)
+from cvq_tutorial.worlds.tables.read import ENDINGS, first_rows
+from cvq_tutorial.worlds.tables.sheet import Cells, Problem, Sheet, tell
 
 CELEBA = "list_attr_celeba.txt"
 CELEBA_CSV = "list_attr_celeba.csv"  # the same as some mirrors hold it
@@ -39,12 +34,35 @@ SPLIT_WORDS = {
 _FOLDER_SPLITS = {"train": 0, "valid": 1, "val": 1, "validation": 1, "test": 2}
 _FOLDERS = ("", "img_align_celeba", "img_align_celeba/img_align_celeba", "images", "img")
 _FILES = ("file", "file_name", "filename", "image", "image_id", "path", "picture", "img", "name")
+FOLDERS = ("celeba_style", "celeba", "CelebA", ".")  # of CelebA, under `data_root()`
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".html", ".htm")
 # Endings of pictures, as files have them; whether Pillow reads one is seen when it is opened.
 PICTURES = {
     ".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
     ".pnm", ".tga", ".jp2", ".j2k", ".avif", ".heic", ".heif", ".jfif",
 }  # fmt: skip
+
+
+def find_root(root: str | Path | None) -> Path:
+    """The folder or table file to read.
+
+    Raises FileNotFoundError: it is not there; the message says what was looked for.
+    """
+    if root is not None:
+        path = Path(root).expanduser()
+        path = path if path.exists() or path.is_absolute() else data_root() / path
+        if not path.exists():
+            raise FileNotFoundError(f"no folder of pictures at {path}")
+        return path
+    for name in FOLDERS:
+        for table in (CELEBA, CELEBA_CSV):
+            if (data_root() / name / table).is_file():
+                return data_root() / name
+    raise FileNotFoundError(
+        f"no {CELEBA} in {data_root()} or its folders {', '.join(FOLDERS[:-1])}: set CVQ_DATA to "
+        "the folder that holds 'celeba' (see mmlab.ie.cuhk.edu.hk/projects/CelebA.html), or give "
+        "root=..., a folder of pictures with a table"
+    )
 
 
 def find_table(root: Path, table: str | None = None) -> Path | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cvq_tutorial.worlds.tables.files import AttributeTable
-from cvq_tutorial.worlds.tables.read import Problem, refuse, tell
+from cvq_tutorial.worlds.tables.sheet import Problem, refuse, tell
 
 
 def read_known_pairs(path: Path, table: AttributeTable, problem: Problem = refuse) -> np.ndarray:

@@ -16,15 +16,23 @@ import importlib
 import io
 import re
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from cvq_tutorial.worlds.pictures import kind_of
+from cvq_tutorial.worlds.tables.sheet import (
+    Cells,
+    Problem,
+    Sheet,
+    refuse,
+    stripped,
+    tell,
+    without_blanks,
+)
 
 TEXTS = (".csv", ".tsv", ".tab", ".txt")
 RECORDS = (".jsonl", ".ndjson")
@@ -34,90 +42,6 @@ ENDINGS = (*TEXTS, *RECORDS, *EXTRAS)
 WIDEST = 2000  # columns that are read where nobody says which matter
 SPACES = r"\s+"  # a list in which runs of blanks stand between the words
 _BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
-_BLANKS = ("", "na", "n/a", "nan", "null", "<na>", "#n/a")  # how tables write that nothing is known
-
-Problem = Callable[[str], None]
-
-
-def refuse(text: str) -> NoReturn:
-    """The default `problem`: raises ValueError."""
-    raise ValueError(text)
-
-
-def tell(problem: Problem, texts: Sequence[str], hint: str = "") -> None:
-    """One line for all faults of one kind: the first, how many more there are, what helps."""
-    if texts:
-        more = f" (and {len(texts) - 1:,} more like it)" if len(texts) > 1 else ""
-        problem(f"{texts[0]}{more}{f': {hint}' if hint else ''}")
-
-
-@dataclass(frozen=True)
-class Cells:
-    """One column.
-
-    Attributes:
-        title: as the file has it, "" where it has none.
-        words: the D distinct texts of its cells, stripped, sorted; "" where a cell is blank.
-        codes: int32 (M,), which word each row has.
-    """
-
-    title: str
-    words: tuple[str, ...]
-    codes: np.ndarray
-
-    @property
-    def counts(self) -> np.ndarray:
-        """In how many rows each word stands, int64 (D,)."""
-        return np.bincount(self.codes, minlength=len(self.words))
-
-    @property
-    def texts(self) -> list[str]:
-        """The text of each row."""
-        return [self.words[code] for code in self.codes.tolist()]
-
-    def take(self, rows: np.ndarray) -> Cells:
-        """The same column of some rows; words that are gone are forgotten."""
-        left, codes = np.unique(self.codes[rows], return_inverse=True)
-        return Cells(self.title, tuple(self.words[i] for i in left.tolist()), codes)
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """What a table file holds.
-
-    Attributes:
-        source: the file.  columns: its columns, of M rows each, none of them wholly blank.
-        lines: int64 (M,), where each row stands in the file, from 1.  unit: "line" or "row".
-        notes: what was passed over, a line each.
-    """
-
-    source: Path
-    columns: tuple[Cells, ...]
-    lines: np.ndarray
-    unit: str = "line"
-    notes: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.lines)
-
-    def take(self, rows: np.ndarray) -> Sheet:
-        """The same table with some rows only."""
-        columns = tuple(cells.take(rows) for cells in self.columns)
-        return replace(self, columns=columns, lines=self.lines[rows])
-
-    def place(self, row: int) -> str:
-        """Where a row stands, in words, with the file."""
-        return f"{self.source} {self.at(row)}"
-
-    def at(self, row: int) -> str:
-        """Where a row stands in its file, in words."""
-        return f"{self.unit} {int(self.lines[row])}"
-
-    def column(self, title: str) -> Cells | None:
-        """The column with this title, in any case where no other is meant; None: there is none."""
-        exact = [c for c in self.columns if c.title == title]
-        loose = [c for c in self.columns if c.title.lower() == title.lower()]
-        return next(iter(exact or loose), None)
 
 
 def read_sheet(
@@ -316,7 +240,7 @@ def _sheet(
     lines = np.arange(n) + skip + 1 + np.concatenate([[0], np.cumsum(broken)])[:n]
     for line in sorted(bad):
         lines[lines >= line] += 1
-    return _without_blanks(path, columns, lines, "line")
+    return without_blanks(path, columns, lines, "line")
 
 
 def _cells(title: str, column: Any) -> Cells:
@@ -324,36 +248,7 @@ def _cells(title: str, column: Any) -> Cells:
     import pandas as pd
 
     codes, words = pd.factorize(column.to_numpy())
-    return _stripped(title, [str(word) for word in words], codes.astype(np.int32))
-
-
-def _stripped(title: str, words: Sequence[str], codes: np.ndarray) -> Cells:
-    bare = [word.strip(" \t\r\n\ufeff") for word in words]
-    bare = ["" if word.lower() in _BLANKS else word for word in bare]
-    if not bare:
-        return Cells(title, (), codes)
-    distinct, place = np.unique(np.array(bare, dtype=object), return_inverse=True)
-    return Cells(title, tuple(distinct.tolist()), place.astype(np.int32)[codes])
-
-
-def _without_blanks(path: Path, columns: list[Cells], lines: np.ndarray, unit: str) -> Sheet:
-    """The sheet without rows that are wholly blank, and without such columns."""
-    blank = np.ones(len(lines), dtype=bool)
-    for cells in columns:
-        if cells.words[:1] == ("",):  # sorted: a blank is the first
-            blank &= cells.codes == 0
-        else:
-            blank[:] = False
-    if blank.any():
-        kept = np.flatnonzero(~blank)
-        columns, lines = [cells.take(kept) for cells in columns], lines[kept]
-    notes = []
-    nothing = [cells for cells in columns if cells.words in ((), ("",))] if len(lines) else []
-    named = [cells.title for cells in nothing if cells.title]
-    if named:
-        notes.append(f"blank columns are passed over: {', '.join(named)}")
-    left = tuple(cells for cells in columns if cells not in nothing)
-    return Sheet(path, left, lines, unit, tuple(notes))
+    return stripped(title, [str(word) for word in words], codes.astype(np.int32))
 
 
 # CelebA's list -----------------------------------------------------------------------------------
@@ -443,9 +338,9 @@ def _sheet_of_frame(path: Path, frame: Any, unit: str, only: Sequence[str] | Non
     for i in _wanted(path, titles, only):
         texts = [_text(value) for value in frame.iloc[:, i].tolist()]
         words, codes = np.unique(np.array(texts, dtype=object), return_inverse=True)
-        columns.append(_stripped(titles[i], words.tolist(), codes.astype(np.int32)))
+        columns.append(stripped(titles[i], words.tolist(), codes.astype(np.int32)))
     start = 1 if path.suffix.lower() in RECORDS else 2  # row 1 of a sheet is its header
-    return _without_blanks(path, columns, np.arange(len(frame)) + start, unit)
+    return without_blanks(path, columns, np.arange(len(frame)) + start, unit)
 
 
 def _text(value: Any) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from cvq_tutorial.worlds.factors import FactorSpace, split_id
 from cvq_tutorial.worlds.tables.files import AttributeTable
-from cvq_tutorial.worlds.tables.pairs import Distance, Finder, FoundPairs, of_factor
+from cvq_tutorial.worlds.tables.pairs import Distance, EitherPairs, Finder, FoundPairs, of_factor
 
 
 @dataclass(frozen=True)
@@ -202,6 +202,18 @@ class PictureSpace(FactorSpace):
         others = np.setdiff1d(np.arange(len(self.data.names)), self.columns)
         values = self.data.values[pairs[:, :, -1]][:, :, others]  # (n, 2, T - F)
         return (values[:, 0] != values[:, 1]).sum(axis=1)
+
+
+def paired(space: PictureSpace) -> tuple[str, ...]:
+    """What the pairs of one identity or of several are, in a line; () where none is known."""
+    finder = space.pairs[0]
+    if not isinstance(finder, EitherPairs):
+        return ()
+    some = [name for f, name in enumerate(space.names) if f in finder.within]
+    rest = [name for name in space.names if name not in some]
+    told = f"both pictures of a pair show one identity: {', '.join(some)}" if some else ""
+    other = f"anyone, the nearest: {', '.join(rest)} (no such pair in some split)" if rest else ""
+    return ("pairs: " + "; ".join(part for part in (told, other) if part),)
 
 
 @dataclass(frozen=True)

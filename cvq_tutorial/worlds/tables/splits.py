@@ -1,4 +1,7 @@
-"""Which pictures of a table are train, valid and test; whole identities go to one side."""
+"""Whom pictures of a table show, and which are train, valid and test.
+
+Whole identities go to one side.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,128 @@ from pathlib import Path
 import numpy as np
 
 from cvq_tutorial.worlds.factors import SPLITS, split_of_keys
-from cvq_tutorial.worlds.tables.find import SPLIT_WORDS
-from cvq_tutorial.worlds.tables.read import Problem, tell
+from cvq_tutorial.worlds.tables.asked import How
+from cvq_tutorial.worlds.tables.find import IDENTITY, PARTITIONS, SPLIT_WORDS
+from cvq_tutorial.worlds.tables.sheet import Problem, Sheet, refuse, tell
+
+
+def identity_title(sheet: Sheet, how: How) -> str | None:
+    if how.identity in (None, "none"):
+        cells = sheet.column("identity") if how.identity is None else None
+    else:
+        cells = sheet.column(str(how.identity))
+        if cells is None:
+            titles = ", ".join(c.title for c in sheet.columns[:20])
+            raise ValueError(f"{sheet.source}: no column {how.identity!r}, found {titles}")
+    return None if cells is None else cells.title
+
+
+def split_title(sheet: Sheet, how: How) -> str | None:
+    if how.split == "draw":
+        return None
+    if how.split is not None:
+        cells = sheet.column(how.split)
+        if cells is None:
+            titles = ", ".join(c.title for c in sheet.columns[:20])
+            raise ValueError(f"{sheet.source}: no column {how.split!r}, found {titles}")
+        return cells.title
+    for title in ("split", "partition", "subset"):
+        cells = sheet.column(title)
+        if cells is not None:
+            return cells.title
+    return None
+
+
+def identities_of(
+    sheet: Sheet, names: Sequence[str], listed: frozenset[str], problem: Problem, how: How
+) -> dict[str, str] | None:
+    """{name of a picture: who it shows}; None where nothing says so."""
+    title = identity_title(sheet, how)
+    if title is not None:
+        cells = sheet.column(title)
+        assert cells is not None
+        told = {name: text for name, text in zip(names, cells.texts, strict=True) if text}
+        return told or None  # a column of blanks says nothing
+    path = (sheet.source if sheet.source.is_dir() else sheet.source.parent) / IDENTITY
+    if how.identity is None and path.is_file():
+        return read_words(path, names, listed, problem)
+    return None
+
+
+def split_of_table(
+    sheet: Sheet,
+    names: Sequence[str],
+    files: Sequence[str],
+    listed: frozenset[str],
+    people: dict[str, str] | None,
+    identity: np.ndarray | None,
+    problem: Problem,
+    how: How,
+) -> tuple[np.ndarray, str, list[str]]:
+    """The split of each picture, what it follows, and notes."""
+    title, words, told_in = split_title(sheet, how), None, sheet.source
+    split_by = "column split"
+    if title is not None:
+        cells = sheet.column(title)
+        assert cells is not None
+        words, split_by = dict(zip(names, cells.texts, strict=True)), f"column {title.lower()}"
+        split_by = "column split" if title.lower() in ("split", "partition") else split_by
+    base = sheet.source if sheet.source.is_dir() else sheet.source.parent
+    for name in PARTITIONS if how.split is None else ():
+        if words is None and (base / name).is_file():
+            words, told_in = read_words(base / name, names, listed, problem), base / name
+            split_by = name
+    keys = names if people is None else [people.get(name, name) for name in names]
+    if words is None:
+        by = "file name" if people is None else "identity"
+        return split_drawn(keys, how.even), by, []
+    split = splits_of(told_in, names, words, problem)
+    tell_leaks(told_in, files, split, identity, problem)
+    notes = []
+    if how.even and not (split == 1).any() and (split == 2).any():
+        inside = np.flatnonzero(split == 0)
+        drawn = split_drawn([keys[row] for row in inside.tolist()], True)
+        split[inside[drawn == 1]] = 1
+        notes.append(
+            f"no picture is for validation: {int((drawn == 1).sum()):,} of train are taken for it"
+        )
+    return split, split_by, notes
+
+
+def read_words(
+    path: Path, files: Sequence[str], known: frozenset[str], problem: Problem = refuse
+) -> dict[str, str]:
+    """A list with a word for each picture, such as CelebA's partition: {file: word}.
+
+    Blanks or a comma stand between; a first line that names no picture is a header.
+
+    Args:
+        path: the list.
+        files: pictures that it must have.  known: pictures that it may have.
+        problem: see the module's text.
+    """
+    words: dict[str, str] = {}
+    bad: dict[str, list[str]] = {"short": [], "strange": [], "twice": []}
+    for line, text in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        row = text.replace(",", " ").split()
+        if not row or (line == 1 and row[0] not in known and not row[-1].isdigit()):
+            continue
+        if len(row) != 2:
+            bad["short"].append(
+                f"{path} line {line}: expected a name and a value, found {len(row)} words"
+            )
+        elif row[0] not in known:
+            bad["strange"].append(f"{path} line {line}: {row[0]} is not in the attribute table")
+        elif row[0] in words:
+            bad["twice"].append(f"{path} line {line}: {row[0]} for the second time")
+        else:
+            words[row[0]] = row[1]
+    for told in bad.values():
+        tell(problem, told)
+    missing = [name for name in files if name not in words]
+    if missing:
+        problem(f"{path}: {len(missing)} pictures are missing, the first is {missing[0]}")
+    return words
 
 
 def split_drawn(keys: Sequence[str], even: bool) -> np.ndarray:

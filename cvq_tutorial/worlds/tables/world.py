@@ -17,21 +17,19 @@ from typing import Any, Literal
 import numpy as np
 
 from cvq_tutorial.common.checks import close_match
-from cvq_tutorial.common.folders import data_root
 from cvq_tutorial.worlds.factors import Factor
 from cvq_tutorial.worlds.pictures import FITS, Pictures
+from cvq_tutorial.worlds.tables.asked import how_of
 from cvq_tutorial.worlds.tables.choose import choose, identifier
-from cvq_tutorial.worlds.tables.columns import Asked, Column
-from cvq_tutorial.worlds.tables.files import AttributeTable, How, read_table
-from cvq_tutorial.worlds.tables.find import CELEBA, CELEBA_CSV, PAIRS
+from cvq_tutorial.worlds.tables.files import AttributeTable, read_table, told_of
+from cvq_tutorial.worlds.tables.find import CELEBA, CELEBA_CSV, PAIRS, find_root
 from cvq_tutorial.worlds.tables.known import read_known_pairs
-from cvq_tutorial.worlds.tables.pairs import Distance, EitherPairs, finders
-from cvq_tutorial.worlds.tables.space import PictureSpace
+from cvq_tutorial.worlds.tables.pairs import Distance, finders
+from cvq_tutorial.worlds.tables.space import PictureSpace, paired
 
 SIZE = 64  # pixels
 STAND_IN = "27a679e2499db011"  # fingerprint of the table of the drawn faces
 NEAREST = ("attributes", "pixels", "none")
-FOLDERS = ("celeba_style", "celeba", "CelebA", ".")
 _OTHER_TABLE = "this is another table than before, or was changed"
 _OTHER_PICTURES = "pictures were replaced, added or taken away; train again, or put them back"
 _KINDS = {
@@ -230,51 +228,6 @@ def pictures_world(
     return world
 
 
-def how_of(
-    table: str | None = None,
-    factors: Sequence[str] | None = None,
-    identity: str | None = None,
-    split: str | None = None,
-    missing: str = "refuse",
-    bins: Mapping[str, Any] | None = None,
-    kinds: Mapping[str, str] | None = None,
-    columns: Sequence[str] | None = None,
-    file: str | None = None,
-    spelling: str = "exact",
-    drop: Sequence[str] = (),
-) -> How:
-    """How a table is read by `pictures_world`, whose arguments these are."""
-    for what, names in (("factors", factors), ("columns", columns), ("drop", drop)):
-        if isinstance(names, str):
-            raise TypeError(f"{what}: expected a list of names, found {names!r}")
-    for what, told in (("bins", bins), ("kinds", kinds)):
-        if told is not None and not isinstance(told, Mapping):
-            raise TypeError(f"{what}: expected a value for each column, found {told!r}")
-    asked = Asked(kinds or {}, bins or {}, tuple(factors or ()), spelling, missing, bool(identity))
-    return How(asked, table, file, columns, identity, split, [_pair(text) for text in drop], True)
-
-
-def told_of(
-    data: AttributeTable, chosen: Sequence[str], left_out: Mapping[str, str]
-) -> tuple[str, ...]:
-    """What became of the columns that are no factor: a line each, or one for all of one fate."""
-    fates: dict[tuple[str, str], list[Column]] = {}
-    for column in data.columns:
-        if column.title not in chosen:
-            fate = "left out" if column.title in left_out else column.kind
-            why = left_out.get(column.title, column.why)
-            fates.setdefault((fate, why), []).append(column)
-    lines = []
-    for (fate, why), columns in fates.items():
-        if len(columns) == 1 and fate != "left out":
-            lines.append(columns[0].line)
-            continue
-        names = ", ".join(column.title for column in columns[:40])
-        more = f", ... {len(columns)} columns" if len(columns) > 40 else ""
-        lines.append(f"{names}{more}: {fate}{': ' if why else ''}{why}")
-    return tuple(lines)
-
-
 def faces_world(
     root: str | Path | None = None,
     attributes: Sequence[str] | None = None,
@@ -378,28 +331,9 @@ def space_of(
     )
 
 
-def paired(space: PictureSpace) -> tuple[str, ...]:
-    """What the pairs of one identity or of several are, in a line; () where none is known."""
-    finder = space.pairs[0]
-    if not isinstance(finder, EitherPairs):
-        return ()
-    some = [name for f, name in enumerate(space.names) if f in finder.within]
-    rest = [name for name in space.names if name not in some]
-    told = f"both pictures of a pair show one identity: {', '.join(some)}" if some else ""
-    other = f"anyone, the nearest: {', '.join(rest)} (no such pair in some split)" if rest else ""
-    return ("pairs: " + "; ".join(part for part in (told, other) if part),)
-
-
 def _same_hash(where: Path, what: str, wanted: str | None, found: str, why: str) -> None:
     if wanted not in (None, found):
         raise ValueError(f"{where}: expected {what} with hash {wanted}, found {found}: {why}")
-
-
-def _pair(text: str) -> tuple[str, str]:
-    title, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"drop: expected column=value, found {text!r}")
-    return title.strip(), value.strip()
 
 
 def _check_pairing(nearest: str, candidates: object, crop: object) -> None:
@@ -410,25 +344,3 @@ def _check_pairing(nearest: str, candidates: object, crop: object) -> None:
             continue
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"{what}: expected an integer of {least} or more, found {value!r}")
-
-
-def find_root(root: str | Path | None) -> Path:
-    """The folder or table file to read.
-
-    Raises FileNotFoundError: it is not there; the message says what was looked for.
-    """
-    if root is not None:
-        path = Path(root).expanduser()
-        path = path if path.exists() or path.is_absolute() else data_root() / path
-        if not path.exists():
-            raise FileNotFoundError(f"no folder of pictures at {path}")
-        return path
-    for name in FOLDERS:
-        for table in (CELEBA, CELEBA_CSV):
-            if (data_root() / name / table).is_file():
-                return data_root() / name
-    raise FileNotFoundError(
-        f"no {CELEBA} in {data_root()} or its folders {', '.join(FOLDERS[:-1])}: set CVQ_DATA to "
-        "the folder that holds 'celeba' (see mmlab.ie.cuhk.edu.hk/projects/CelebA.html), or give "
-        "root=..., a folder of pictures with a table"
-    )

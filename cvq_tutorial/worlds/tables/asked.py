@@ -1,0 +1,105 @@
+"""What somebody asks of a table: factors, kinds of columns, identities, splits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cvq_tutorial.common.checks import close_match
+
+KINDS = ("yes/no", "ordered", "categorical")  # what `kinds` may say
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody asked for, by title.
+
+    Args:
+        kinds: {title: one of KINDS}.
+        bins: {title: number of bins with as many rows each, or upper ends of all bins but the last,
+            or {name: upper end}, the last one None}.
+        factors: titles that must be factors.
+        spelling: "exact", or "loose" for words that differ in case or blanks to be one.
+        missing: "refuse", or "drop": rows with blanks are going to be left out.
+        identity: whether somebody said that there is none, or which column it is.
+    """
+
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    bins: Mapping[str, Any] = field(default_factory=dict)
+    factors: Sequence[str] = ()
+    spelling: str = "exact"
+    missing: str = "refuse"
+    identity: bool = False
+
+
+@dataclass(frozen=True)
+class How:
+    """What is known of a table beforehand.
+
+    Args:
+        asked: of its columns, see `Asked`.
+        table: name of the file.  file: title of the column that names the pictures.
+        header: titles of a table that has no line of them.
+        identity, split: titles of these columns; "none" for no identity, "draw" for a drawn split.
+        drop: (title, value): rows with it are left out.
+        even: the drawn split has 70, 15 and 15 percent of what there is, and a missing valid split
+            is taken from train; else every name has a split by itself, as ever in `faces`.
+    """
+
+    asked: Asked = field(default_factory=Asked)
+    table: str | None = None
+    file: str | None = None
+    header: Sequence[str] | None = None
+    identity: str | None = None
+    split: str | None = None
+    drop: Sequence[tuple[str, str]] = ()
+    even: bool = False
+
+
+def check_asked(asked: Asked, titles: Sequence[str]) -> None:
+    """Raise ValueError for a column that is not there, or a kind that nobody knows."""
+    for what, names in (("factors", asked.factors), ("kinds", asked.kinds), ("bins", asked.bins)):
+        for name in names:
+            if name not in titles:
+                raise ValueError(close_match(f"column in {what}:", name, titles[:50]))
+    for kind in asked.kinds.values():
+        if kind not in KINDS:
+            raise ValueError(close_match("kind of column", kind, KINDS))
+    for what, value, known in (
+        ("spelling", asked.spelling, ("exact", "loose")),
+        ("missing", asked.missing, ("refuse", "drop")),
+    ):
+        if value not in known:
+            raise ValueError(close_match(what, value, known))
+
+
+def how_of(
+    table: str | None = None,
+    factors: Sequence[str] | None = None,
+    identity: str | None = None,
+    split: str | None = None,
+    missing: str = "refuse",
+    bins: Mapping[str, Any] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    columns: Sequence[str] | None = None,
+    file: str | None = None,
+    spelling: str = "exact",
+    drop: Sequence[str] = (),
+) -> How:
+    """How a table is read by `pictures_world`, whose arguments these are."""
+    for what, names in (("factors", factors), ("columns", columns), ("drop", drop)):
+        if isinstance(names, str):
+            raise TypeError(f"{what}: expected a list of names, found {names!r}")
+    for what, told in (("bins", bins), ("kinds", kinds)):
+        if told is not None and not isinstance(told, Mapping):
+            raise TypeError(f"{what}: expected a value for each column, found {told!r}")
+    asked = Asked(kinds or {}, bins or {}, tuple(factors or ()), spelling, missing, bool(identity))
+    return How(asked, table, file, columns, identity, split, [_pair(text) for text in drop], True)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    title, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"drop: expected column=value, found {text!r}")
+    return title.strip(), value.strip()
