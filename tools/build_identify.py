@@ -1,6 +1,6 @@
 """Measure what can be identified, into figures/identify.json and figures/identify.md.
 
-    python tools/build_identify.py                  all parts, about a quarter of an hour of a free core
+    python tools/build_identify.py                  all parts
     python tools/build_identify.py linear twins     some; the others are left as they were
 
 Seeds were fixed before the first run. What a part should reach stands beside what it reached.
