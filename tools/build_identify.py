@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from cvq_tutorial.common.files import write_atomic
+from cvq_tutorial.common.folders import PROJECT_ROOT
 from cvq_tutorial.identify import report
-from cvq_tutorial.paths import PROJECT_ROOT, write_atomic
 
 OUT = PROJECT_ROOT / "figures"
 SEED = 2026
