@@ -372,8 +372,7 @@ check.macro_over_actions(macro_accuracy)
 #
 # <details><summary>Why does retrieval need no training of its own?</summary>
 #
-# The forward model already gives p(y | x, action) for every y. Bayes' rule turns it round. A loss on
-# the posterior can be added (`retrieval_weight`), but nothing here used it.
+# The forward model already gives p(y | x, action) for every y. Bayes' rule turns it round.
 #
 # </details>
 #
