@@ -312,7 +312,7 @@ HDF5 = [
         shapes(images=((480_000, 3, 64, 64), "u1")),
         r"expected shape \(N, 64, 64, 3\), found \(480000, 3, 64, 64\); channels come last here",
     ),
-    (shapes(images=((480_000, 64, 64, 3), "f4")), "found float32; those in 0\.\.1 become uint8"),
+    (shapes(images=((480_000, 64, 64, 3), "f4")), r"found float32; those in 0\.\.1 become uint8"),
     (shapes(images=((0, 64, 64, 3), "u1")), r"found none \(zero rows"),
     (shapes(images=((48_000, 64, 64, 3), "u1")), "expected 480,000 rows, found 48,000"),
     (linked("soft"), "'images' is a link to somewhere else"),

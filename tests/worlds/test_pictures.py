@@ -84,7 +84,7 @@ HEIC = struct.pack(">I4s4sI", 24, b"ftyp", b"heic", 0) + b"mif1heic" + bytes(40)
         (HEIC.replace(b"ftypheic", b"ftypmif1"), "HEIC; save it as PNG or JPEG"),
         (struct.pack(">I4s4sI", 16, b"ftyp", b"isom", 0) + bytes(99), "a video"),
         (b"PK\x03\x04" + bytes(99), "a zip"),
-        (gzip.compress(bytes(99)), "a gzip file"),
+        (gzip.compress(bytes(99), mtime=0), "a gzip file"),
         (b"<!DOCTYPE html><html><svg></svg>", "a web page"),
         (b"<?xml version='1.0'?><svg xmlns='x'/>", "an SVG drawing"),
         (b"%PDF-1.7", "a PDF"),
