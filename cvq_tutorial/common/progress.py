@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 
-from tqdm.auto import tqdm
-
 LINES = "CVQ_LINES"  # set: nobody watches, also in a kernel, which inherits it
 
 
@@ -65,6 +63,8 @@ class Progress:
         self.bar = None
         self.last = ""
         if show and is_watched():
+            from tqdm.auto import tqdm  # here, so that a bare kernel can still be looked at
+
             self.bar = tqdm(total=steps, initial=start, desc=what, leave=lines)
         elif not lines:
             say(f"{what}: {steps} steps", show)

@@ -227,7 +227,7 @@ def test_a_baseline_is_a_cell_like_any_other(tmp_path, monkeypatch):
     cell = Cell("vae", "shapes3d", "nano", 0, quick, baseline="vae-difference")
     made = sweeps.sweep([cell], tmp_path, say=lambda _: None)
     numbers = made["rows"]["vae"]["numbers"]
-    assert {"action accuracy", "PSNR", "recovered", "chance"} <= set(numbers)
+    assert {"action accuracy", "PSNR", "target reached", "chance"} <= set(numbers)
     assert "edge F1" not in numbers
     monkeypatch.setattr(baselines, "evaluate_baseline", lambda *a, **k: pytest.fail("again"))
     assert sweeps.sweep([cell], tmp_path, say=lambda _: None)["rows"] == made["rows"]

@@ -639,27 +639,27 @@ def test_the_pure_pictures_have_the_sizes_they_say_and_refuse_what_does_not_fit(
 
 
 def test_the_colours_of_codes_are_those_of_the_figures():
-    from cvq_tutorial.draw import _code_colors
+    from cvq_tutorial.draw.images import _code_colors
 
     assert draw_explore.code_colors(40) == pytest.approx(np.array(_code_colors(40).colors))
 
 
 def test_the_front_end_is_shipped_whole_and_asks_nobody_for_anything():
-    source = (ROOT / "cvq_tutorial" / "graph_widget.js").read_text()
+    source = (ROOT / "cvq_tutorial" / "explore" / "graph_widget.js").read_text()
     assert explore.GraphWidget._esm and str(explore.GraphWidget._esm) == source
     code = re.sub(r"//.*", "", source.replace("http://www.w3.org/2000/svg", ""))
     assert not re.search(r"https?:|//\w|\bimport\b|\bfetch\b|XMLHttp|WebSocket|@import|url\(", code)
     assert "export default { render }" in source
     project = (ROOT / "pyproject.toml").read_text()
-    assert '"*.js"' in project and '"*.mplstyle"' in project
+    assert '"explore/*.js"' in project and '"draw/*.mplstyle"' in project
 
 
 def test_a_notebook_with_explorers_stores_pictures_and_state_and_passes_nbval_twice(tmp_path):
     cells = [
-        "import torch\nfrom cvq_tutorial import checkpoints, explore, recipes\n"
-        "from cvq_tutorial.worlds.make import make_world\n"
+        "import torch\nfrom cvq_tutorial import explore, make_world, recipes\n"
+        "from cvq_tutorial.training.build import build\n"
         "torch.manual_seed(0)\nworld = make_world('shapes3d')\n"
-        "model = checkpoints.build(world, recipes.get('nano')).eval()",
+        "model = build(world, recipes.get('nano')).eval()",
         "graph = explore.GraphExplorer(model, explore.start_image(world, (1, 4, 7, 5, 1, 3)))\ngraph",  # noqa: E501
         "factors = explore.FactorExplorer(world, model)\nfactors.sliders[0].value = 2\nfactors",
         "graph.action_menu.value = 'scale+'\nprint(graph.action, graph.last_error, factors.last_error)",  # noqa: E501

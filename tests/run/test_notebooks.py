@@ -273,7 +273,7 @@ def test_a_time_limit_and_a_dead_kernel_leave_a_marked_notebook(tmp_path, cell, 
 
 SLOW_TO_END = """
 import asyncio, os, signal, sys, threading
-from cvq_tutorial import notebooks
+from cvq_tutorial.run import notebooks
 
 class Slow(notebooks.ThisInterpreterKernel):
     async def cleanup_resources(self, restart=False):
@@ -504,7 +504,7 @@ WIDGET = """# %% [markdown]
 
 # %% tags=["nbval-check-output"]
 import ipywidgets
-from cvq_tutorial.explore_base import Explorer
+from cvq_tutorial.explore import Explorer
 slider = ipywidgets.IntSlider(value=1, max=5)
 said = Explorer()
 said.on(slider, lambda value: said.tell(str(10 // (value - LIMIT))))

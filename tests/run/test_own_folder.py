@@ -92,7 +92,10 @@ def test_a_model_of_a_users_own_world_loads_with_that_world(tmp_path):
     assert same is world and info["world"]["name"] == "room" and model.n_actions == 6
     other = Room()
     other.options = {"light": 4}
-    with pytest.raises(checkpoints.CheckpointError, match="model of another world: expected opti"):
+    with pytest.raises(
+        checkpoints.CheckpointError,
+        match="model of another world: expected world options light 4, found 3",
+    ):
         checkpoints.load_run(tmp_path, world=other)
 
 

@@ -316,7 +316,9 @@ def test_without_the_notebook_it_says_so(tmp_path, monkeypatch):
 
 # --- failing and stopping -----------------------------------------------------------------------
 
-PARAMETERS = "world = ''\nrecipe = ''\nseed = 0\ndevice = ''\nrun_dir = ''\noverrides = {}"
+PARAMETERS = (
+    "world = ''\nrecipe = ''\nseed = 0\ndevice = ''\nrun_dir = ''\noverrides = {}\noptions = {}"
+)
 
 
 def small_notebook(path: Path, *cells: str) -> Path:
@@ -353,7 +355,7 @@ def test_ctrl_c_stops_the_kernel_keeps_the_state_and_the_same_command_goes_on(tm
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
-    assert said.strip().splitlines()[-1].endswith("the same command goes on where this one was")
+    assert said.strip().splitlines()[-1].endswith("the same command goes on from what is saved")
     assert "Traceback" not in said
     assert (folder / "notebook.ipynb").exists()
     assert not (folder / "model.json").exists()
