@@ -86,6 +86,7 @@ def test_what_cannot_be_drawn_is_one_line(untrained, tmp_path, capsys):
 def test_the_hash_is_of_what_code_does(one, other, same, tmp_path, monkeypatch):
     monkeypatch.setattr(tool, "PACKAGE", tmp_path)
     for name in tool.SHARED:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     found = []
     for text in (one, other):
@@ -97,9 +98,10 @@ def test_the_hash_is_of_what_code_does(one, other, same, tmp_path, monkeypatch):
 def test_the_style_and_what_all_pictures_share_are_part_of_every_hash(tmp_path, monkeypatch):
     monkeypatch.setattr(tool, "PACKAGE", tmp_path)
     for name in tool.SHARED:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     before = tool.source_hash(())
-    (tmp_path / "cvq.mplstyle").write_text("font.size: 10")
+    (tmp_path / "draw/cvq.mplstyle").write_text("font.size: 10")
     assert tool.source_hash(()) != before
 
 
