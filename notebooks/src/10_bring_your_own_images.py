@@ -382,7 +382,7 @@ for text, rows_of in (("changes too", is_round & ~still), ("stays", is_round & s
 
 # %% tags=["nbval-check-output"]
 print("pairs that differ in the frame, of the chosen in none:", n_pairs)
-print("Round is said in more than 7 of 10:", bool(share[1] > 0.7))
+print("Round is said in more than half:", bool(share[1] > 0.5))
 print("and at least 0.25 more often than in the control:", bool(share[1] > control[1] + 0.25))
 print(
     "and it is found mostly where the frame changes:",
@@ -390,7 +390,7 @@ print(
 )
 
 # %% [markdown]
-# Look at the line of `Round`: it is what the model says to nearly every pair in which only the frame
+# Look at the line of `Round`: it is what the model says to most pairs in which only the frame
 # differs, and far less often in the control. And where the frame stays, a true `Round` is hardly found. The
 # model has learned that `Round` is a frame. It is not a fault of the model: in the pairs it was given,
 # the frame was the larger and steadier difference. Every number on the test split was measured with the
