@@ -382,15 +382,17 @@ for text, rows_of in (("changes too", is_round & ~still), ("stays", is_round & s
 
 # %% tags=["nbval-check-output"]
 print("pairs that differ in the frame, of the chosen in none:", n_pairs)
-print("Round is said in more than half:", bool(share[1] > 0.5))
-print("and at least 0.25 more often than in the control:", bool(share[1] > control[1] + 0.25))
+print(
+    "Round is said at least 0.25 more often than in the control:",
+    bool(share[1] > control[1] + 0.25),
+)
 print(
     "and it is found mostly where the frame changes:",
     bool(hit[is_round & ~still].mean() > hit[is_round & still].mean() + 0.15),
 )
 
 # %% [markdown]
-# Look at the line of `Round`: it is what the model says to most pairs in which only the frame
+# Look at the line of `Round`: it is what the model says to many pairs in which only the frame
 # differs, and far less often in the control. And where the frame stays, a true `Round` is hardly found. The
 # model has learned that `Round` is a frame. It is not a fault of the model: in the pairs it was given,
 # the frame was the larger and steadier difference. Every number on the test split was measured with the
