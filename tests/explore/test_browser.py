@@ -38,8 +38,8 @@ from pathlib import Path
 
 import torch
 
-from cvq_tutorial import checkpoints, explore, recipes
-from cvq_tutorial.worlds import make_world
+from cvq_tutorial import explore, make_world
+from cvq_tutorial.training import checkpoints, recipes
 
 torch.manual_seed(0)
 world = make_world("shapes3d")
