@@ -24,7 +24,7 @@ ALPHA = 0.01
 def pair_p_values(
     x: NDArray, actions: NDArray, y: NDArray, n_codes: int, n_actions: int
 ) -> NDArray[np.float64]:
-    """p values (A, N, N) of "y_j is independent of x_i under action a", at [a, i, j].
+    """P values (A, N, N) of "y_j is independent of x_i under action a", at [a, i, j].
 
     x, y: codes before and after, integers (B, N) in [0, n_codes).  actions: (B,).  Degrees of
     freedom count the codes that occur; an action that never occurs, or a pair in which one side is

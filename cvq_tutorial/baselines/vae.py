@@ -102,6 +102,7 @@ class VAE(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """Where the weights lie."""
         return next(self.parameters()).device
 
     def forward(self, images: Tensor, noise: Tensor) -> Passed:

@@ -219,7 +219,7 @@ def check_names(names: Sequence[str] | None, expected: int, what: str) -> tuple[
 
 
 def check_text(what: str, text: str) -> str:
-    """A text that every file format can hold: not empty, no control characters but \\n and \\t."""
+    r"""Text that every file format can hold: not empty, of control characters only \n and \t."""
     kinds = {unicodedata.category(c) for c in text if c not in "\n\t"}
     if not text or kinds & {"Cc", "Cs", "Cn"}:
         raise ValueError(f"{what} must be a text without control characters, found {text!r}")
@@ -240,6 +240,7 @@ def check_node_names(names: Sequence[str], n_nodes: int) -> tuple[str, ...]:
 
 
 def check_threshold(threshold: float) -> float:
+    """A threshold in (0, 1] as a float; another one raises."""
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold must lie in (0, 1], found {threshold}")
     return float(threshold)

@@ -52,14 +52,17 @@ def record(needed: Mapping[str, Schema] | None = None, **more: Schema) -> Schema
 
 
 def list_of(item: Schema, least: int = 0) -> Schema:
+    """The schema of a list of items, at least so many."""
     return {"type": "array", "items": item, "minItems": least}
 
 
 def dict_of(value: Schema) -> Schema:
+    """The schema of an object with any names, each value as given."""
     return {"type": "object", "additionalProperties": value}
 
 
 def or_null(schema: Schema) -> Schema:
+    """The schema that also takes null."""
     return {**schema, "type": [schema["type"], "null"]}
 
 
@@ -280,7 +283,7 @@ def _half(text: str) -> bool:
 
 
 def _told(place: Sequence[str | int]) -> str:
-    """A place as one writes it: rows[3].psnr"""
+    """A place as one writes it: rows[3].psnr."""
     told = ""
     for part in place:
         plain = isinstance(part, str) and part.replace(" ", "a").replace("_", "a").isalnum()

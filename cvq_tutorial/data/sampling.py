@@ -339,7 +339,7 @@ def _split(text: str, mark: str) -> list[str]:
 
 
 def _entries(text: str, what: str) -> dict[str, str]:
-    """ "a=1;b=2" as {"a": "1", "b": "2"}."""
+    """`a=1;b=2` as {"a": "1", "b": "2"}."""
     found: dict[str, str] = {}
     for part in _split(text, ";"):
         name, equals, value = (piece.strip() for piece in part.partition("="))

@@ -138,6 +138,7 @@ def line_style(color: str, strength: float, dashes: Any = "-", size: float = 1.0
 
 
 def strength_of(probability: float, limit: float) -> float:
+    """0 at the limit from which an edge is drawn, 1 at a probability of 1."""
     return (probability - limit) / (1 - limit) if limit < 1 else 1.0
 
 

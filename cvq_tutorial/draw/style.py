@@ -121,6 +121,7 @@ def names_of(graph: Any, names: Sequence[str] | None) -> Sequence[str] | None:
 
 
 def edges_shown(shown: int, total: int, threshold: float) -> str:
+    """The words below a graph: how many of its edges it shows."""
     return f"{shown} of {total} edges shown, threshold {threshold:.2f}"
 
 
@@ -135,4 +136,5 @@ def tile(axes: Axes, image: NDArray, title: str = "", **options: Any) -> Any:
 
 
 def row_label(axes: Axes, text: str) -> None:
+    """Name a row of tiles, to its left, upright."""
     axes.set_ylabel(text, rotation=0, ha="right", va="center", labelpad=6)

@@ -120,7 +120,7 @@ def table(told: dict) -> str:
 def _cases(
     device: torch.device, pictures: int, left_open: contextlib.ExitStack
 ) -> dict[str, tuple[str, Callable, int]]:
-    """{name: (what it is, a call, how many pictures a call makes)}
+    """{name: (what it is, a call, how many pictures a call makes)}.
 
     left_open: closes the explorers that the calls use.
     """

@@ -331,6 +331,7 @@ class GraphExplorer(Explorer):
     # -- a picture for pages without a kernel
 
     def stored_png(self) -> bytes:
+        """The picture that a saved notebook shows instead of the widget."""
         made, node = self.frame, self.node or 0
         graph = np.where(counts(made.mask), made.graph, 0.0) if self.used_only else made.graph
         if self.node is None:  # no node is pinned: no arrows, as on the page

@@ -91,7 +91,7 @@ class DiscrepancyVAE(nn.Module):
         return self.G.triu(1) * float(self.graph)
 
     def latents(self, z: Tensor, shift: Tensor) -> Tensor:
-        """u of z (..., d) under a shift of the same shape."""
+        """U of z (..., d) under a shift of the same shape."""
         edges = self.edges()
         u: list[Tensor] = []
         for i in range(z.shape[-1]):
@@ -107,7 +107,7 @@ class DiscrepancyVAE(nn.Module):
         return torch.stack(u, -1)
 
     def virtual(self, z: Tensor, done: Tensor) -> Tensor:
-        """x (S, n, p) of z (n, d), had the contexts of `done` (S, contexts, 0 or 1) been there."""
+        """X (S, n, p) of z (n, d), had the contexts of `done` (S, contexts, 0 or 1) been there."""
         shift = done @ (self.targets() * self.strength[:, None])
         shift = shift[:, None].expand(-1, len(z), -1)
         return self.decoder(self.latents(z.expand(len(done), -1, -1), shift))
@@ -119,6 +119,7 @@ class DiscrepancyVAE(nn.Module):
 
 
 def stack(inputs: int, width: int, outputs: int) -> nn.Sequential:
+    """Two hidden layers with leaky ReLUs."""
     return nn.Sequential(
         nn.Linear(inputs, width), nn.LeakyReLU(0.1),
         nn.Linear(width, width), nn.LeakyReLU(0.1),
@@ -142,7 +143,7 @@ class Doubles:
 
 
 def sample(world: ShiftWorld, done: np.ndarray, n: int, rng: np.random.Generator) -> Tensor:
-    """x (n, p) with the contexts `done` (contexts, 0 or 1) at once."""
+    """X (n, p) with the contexts `done` (contexts, 0 or 1) at once."""
     shifts = world.shift * done @ np.eye(len(world.weights))[world.targets]
     return torch.from_numpy(world.latents(n, rng, shifts) @ world.mixing.T).float()
 

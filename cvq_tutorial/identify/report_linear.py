@@ -24,10 +24,12 @@ def generator(seed: int, model: int) -> np.random.Generator:
 
 
 def rounded(value: Any, digits: int = 4) -> float:
+    """A number with so many significant digits, for a stored table."""
     return float(f"{value:.{digits}g}")
 
 
 def asked(samples: int | None, models: int) -> None:
+    """Refuse sizes with which no routine works, before any work."""
     whole("models", models, 1)
     if samples is not None:
         enough(whole("samples", samples, 1), 100, "any of the routines", "nothing")

@@ -64,6 +64,7 @@ class LatentWorld:
 
     @property
     def ancestors(self) -> np.ndarray:
+        """Bool (d, d): [i, j] = i is an ancestor of j."""
         return closure(self.graph)
 
     def covariances(self, noise: float = 0.0) -> np.ndarray:
@@ -153,6 +154,7 @@ class ShiftWorld:
 
     @property
     def ancestors(self) -> np.ndarray:
+        """Bool (d, d): [i, j] = i is an ancestor of j."""
         return closure(self.weights != 0)
 
     def bent(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -171,7 +173,7 @@ class ShiftWorld:
         return u
 
     def draw(self, samples: int, rng: np.random.Generator) -> list[np.ndarray]:
-        """x (samples, p), observational and of each context."""
+        """X (samples, p), observational and of each context."""
         none = np.zeros((1, len(self.weights)))
         moved = self.shift * np.eye(len(self.weights))[self.targets]
         every = np.concatenate([none, moved])
@@ -209,7 +211,8 @@ def draw_shift_world(
 @dataclass(frozen=True)
 class NoiseWorld:
     """A world that is known. F: (p, q); lambdas: (K + 1, q, q), the papers' Lambda of each context;
-    scales: (K + 1, q), of each noise; targets: (K,)."""
+    scales: (K + 1, q), of each noise; targets: (K,).
+    """
 
     F: np.ndarray
     lambdas: np.ndarray
@@ -251,7 +254,8 @@ def draw_noise_world(
     soft: bool = False,
 ) -> NoiseWorld:
     """F of standard normals, weights +-[0.25, 1], the target's noise 1.5 to 3 times as large or
-    small. Soft: parents stay, with weights drawn anew."""
+    small. Soft: parents stay, with weights drawn anew.
+    """
     if noise not in NOISES:
         raise ValueError(f"noise: expected one of {', '.join(NOISES)}, found {noise!r}")
     q, p = whole("latents", latents, 1), whole("observed", observed, 1)

@@ -106,7 +106,7 @@ def _seen(model: CausalVQ, world: World, values: Values) -> Tensor:
 def pairs_at(
     world: World, distance: int, n: int, seed: int = 0, split: str = "test"
 ) -> tuple[Values, Values]:
-    """x and y, (n, F) each: both images of the split, y exactly `distance` actions from x.
+    """X and y, (n, F) each: both images of the split, y exactly `distance` actions from x.
 
     x is drawn uniformly among those that have such a y, and y uniformly among these. What lies
     between them may be in any split. In a world without images, x is drawn from the split's

@@ -47,6 +47,7 @@ class Gallery:
 
     @property
     def focus(self) -> int:
+        """The action that changes the fewest codes."""
         return int(self.changed.sum(axis=1).argmin())
 
 

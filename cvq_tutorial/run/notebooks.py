@@ -301,7 +301,7 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 
 def _no_fields(path: Path) -> str:
-    """papermill formats its paths with the parameters: braces in a path must be doubled."""
+    """Papermill formats its paths with the parameters: braces in a path must be doubled."""
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
@@ -351,10 +351,10 @@ def tidy_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def fold(text: str) -> str:
-    """What a terminal would show of a text with carriage returns: the last state of a bar.
+    r"""What a terminal would show of a text with carriage returns: the last state of a bar.
 
-    >>> fold("10%\\r20%\\r30%\\ndone\\n")
-    '30%\\ndone\\n'
+    >>> fold("10%\r20%\r30%\ndone\n")
+    '30%\ndone\n'
     """
     lines = text.replace("\r\n", "\n").split("\n")
     return "\n".join(

@@ -110,7 +110,7 @@ def encoded_transitions(
     sampling: Sampling | None = None,
     augment: str = "none",
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """n transitions of a split as codes, on the CPU: x, y (n, N, C) int16, actions (n,) int64.
+    """N transitions of a split as codes, on the CPU: x, y (n, N, C) int16, actions (n,) int64.
 
     In the train split every drawn pair is used in both directions, the second half of the n being
     the first half reversed.  sampling: how they are drawn; worlds without images have none.
@@ -155,7 +155,7 @@ def both_ends(
 
 
 def _drawn(world: Any, n: int, split: str, seed: int, sampling: Sampling | None) -> Transitions:
-    """n transitions as factor values; in the train split the second half is the first reversed."""
+    """N transitions as factor values; in the train split the second half is the first reversed."""
     if split != "train":
         return sample_transitions(world.factors, n, split, seed, sampling=sampling)
     drawn = sample_transitions(world.factors, (n + 1) // 2, split, seed, sampling=sampling)

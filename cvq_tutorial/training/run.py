@@ -92,13 +92,16 @@ class Run:
     # -- randomness: everything follows from (seed, purpose, step)
 
     def numbers(self, purpose: int, step: int, *more: int) -> np.random.Generator:
+        """NumPy numbers that depend on seed, purpose and step alone."""
         return np.random.default_rng([self.seed, purpose, step, *more])
 
     def generator(self, purpose: int, step: int) -> torch.Generator:
+        """The same for torch, on the CPU."""
         word = hashlib.sha256(f"{self.seed}/{purpose}/{step}".encode()).digest()[:7]
         return torch.Generator().manual_seed(int.from_bytes(word, "little"))
 
     def autocast(self) -> torch.autocast:
+        """bfloat16 where the device is faster with it."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=half_precision(self.device))
 
     # -- what is already there
@@ -206,6 +209,7 @@ class Run:
         return {"run": json.dumps(told)}
 
     def save(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Write weights and the optimiser as one state to go on from."""
         tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
         tensors |= {f"optim.{k}": v for k, v in averages(optimizer).items()}
         write_atomic(self.dir / STATE, checkpoints.pack(tensors, self._header()))
@@ -278,4 +282,5 @@ class Run:
             self.rows = found + self.rows
 
     def say(self, text: str) -> None:
+        """One line to the reader, if there is one."""
         say(text, self.show)

@@ -137,7 +137,8 @@ class FactorSpace:
     @cached_property
     def _table(self) -> np.ndarray:
         """int64 (A + 1, 3): factor, step and value set (-1 for a step) of each action, then those
-        of no action, which is found at -1."""
+        of no action, which is found at -1.
+        """
         stepping = [f for f in range(self.n_factors) if f not in self.sets]
         steps = [(f, step, -1) for step in (1, -1) for f in stepping]
         sets = [(f, 0, value) for f in self.sets for value in range(self.sizes[f])]

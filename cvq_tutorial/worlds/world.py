@@ -90,7 +90,7 @@ class CodeWorld(_Named, Protocol):
 
     @property
     def targets(self) -> np.ndarray:
-        """bool (A, N): which nodes each action sets."""
+        """Bool (A, N): which nodes each action sets."""
         ...
 
     @property
@@ -103,7 +103,7 @@ class CodeWorld(_Named, Protocol):
         ...
 
     def sample(self, n: int, split: str = ..., seed: Any = ...) -> Any:
-        """n transitions of a split: x, actions and y."""
+        """N transitions of a split: x, actions and y."""
         ...
 
 
@@ -130,7 +130,7 @@ class GivenPictures(Protocol):
     def sample_pairs(
         self, n: int, split: str, rng: np.random.Generator, weights: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """n pairs of rows of values, before and after, and their actions."""
+        """N pairs of rows of values, before and after, and their actions."""
         ...
 
 

@@ -68,14 +68,17 @@ class Sample:
 
     @property
     def n(self) -> int:
+        """How many rows."""
         return len(self.latents)
 
     @property
     def categorical(self) -> bool:
+        """Whether the latents are codes, not numbers."""
         return self.latents.dtype.kind == "i"
 
     @property
     def empty(self) -> bool:
+        """Whether no latent or no factor is left."""
         return self.latents.shape[1] == 0 or self.factors.shape[1] == 0
 
     def permuted(self, seed: int) -> Sample:

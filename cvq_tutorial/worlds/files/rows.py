@@ -21,7 +21,9 @@ class Rows(Protocol):
 
     shape: tuple[int, ...]
 
-    def read(self, rows: object) -> np.ndarray: ...
+    def read(self, rows: object) -> np.ndarray:
+        """Pictures uint8 (B, H, W, 3) of rows (B,)."""
+        ...
 
 
 def check_rows(rows: object, n: int) -> np.ndarray:

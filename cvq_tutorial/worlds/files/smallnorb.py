@@ -278,7 +278,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _read(file: IO[bytes], path: Path, n: int | None, what: str) -> bytes:
-    """n bytes, or one more if there is one where n is None. Raises ValueError: damaged, cut off."""
+    """N bytes, or one more if there is one where n is None. Raises ValueError: damaged, cut off."""
     try:
         data = file.read(1 if n is None else n)
     except _DAMAGED as error:

@@ -282,7 +282,8 @@ def _line(space: FactorSpace, factor: Factor, unseen: float | None) -> FactorLin
 
 def _unread(world: ImageWorld) -> float:
     """Gigabytes to unpack before the first picture can be read, where that is more than a check
-    should write; else 0."""
+    should write; else 0.
+    """
     rows = getattr(world, "rows", None)
     if not isinstance(rows, UnpackedRows) or rows.path.is_file():
         return 0.0

@@ -211,7 +211,8 @@ class Folder:
     @cached_property
     def all(self) -> dict[str, list[str]]:
         """Paths of all pictures below `base` by what they may be called: without case, without
-        folders, without ending."""
+        folders, without ending.
+        """
         found: dict[str, list[str]] = {}
         for path in _walk(self.base):
             whole = PurePosixPath(path.lower())

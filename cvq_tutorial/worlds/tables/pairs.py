@@ -86,7 +86,8 @@ class FoundPairs:
     def _run(self, factor: int, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where the pictures that are like each one but for this value (M,) of a factor stand in
         the sorted table: start and number, int64 (M,); none where it has that value, or no picture
-        can."""
+        can.
+        """
         now = self.chosen[:, factor].astype(np.int64)
         able = (value != now) & (value >= 0) & (value < self._sizes[factor])
         wanted = self._keys + self._strides[factor] * (value - now)
@@ -106,8 +107,7 @@ class FoundPairs:
         return np.stack([s for s, _ in runs], axis=1), np.stack([n for _, n in runs], axis=1)
 
     def count(self, factor: int, sets: bool = False) -> int:
-        """How many pairs differ in this factor alone: by one step, or, of one that is set, at all.
-        """  # fmt: skip
+        """How many pairs differ in this factor alone: by a step, or, of one that is set, at all."""
         if sets:
             return int(self.others(factor)[1].sum()) // 2
         return int(self.steps(factor, 1)[1].sum())
@@ -124,7 +124,7 @@ class FoundPairs:
         candidates: int = 1,
         distance: Distance | None = None,
     ) -> np.ndarray:
-        """n pairs (lower, higher) of picture numbers, int64 (n, 2); there must be one.
+        """N pairs (lower, higher) of picture numbers, int64 (n, 2); there must be one.
 
         One end is drawn first, in half of the pairs the lower and in half the higher one, every
         picture that has a partner equally often. The other end is one of its partners, or with a
@@ -147,8 +147,9 @@ class FoundPairs:
         candidates: int = 1,
         distance: Distance | None = None,
     ) -> np.ndarray:
-        """n pairs (before, after) of picture numbers, int64 (n, 2): after has the value, before
-        another one. There must be one; ends are drawn as in `draw`."""
+        """N pairs (before, after) of picture numbers, int64 (n, 2): after has the value, before
+        another one. There must be one; ends are drawn as in `draw`.
+        """
         ends = np.empty((n, 2), dtype=np.int64)
         from_after = rng.integers(0, 2, size=n).astype(bool)
         start, number = self.others(factor)
@@ -239,7 +240,7 @@ class KnownPairs:
         candidates: int = 1,
         distance: Distance | None = None,
     ) -> np.ndarray:
-        """n pairs (off, on) of picture numbers, int64 (n, 2), each pair equally often.
+        """N pairs (off, on) of picture numbers, int64 (n, 2), each pair equally often.
 
         `candidates` and `distance` play no part: the pairs are what they are.
         """

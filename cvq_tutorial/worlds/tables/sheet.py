@@ -96,6 +96,7 @@ class Sheet:
 
 
 def stripped(title: str, words: Sequence[str], codes: np.ndarray) -> Cells:
+    """A column without the blanks around its words; nothing but blanks is a blank."""
     bare = [word.strip(" \t\r\n\ufeff") for word in words]
     bare = ["" if word.lower() in _BLANKS else word for word in bare]
     if not bare:

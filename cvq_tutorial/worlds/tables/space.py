@@ -167,7 +167,8 @@ class PictureSpace(FactorSpace):
 
     def _even(self, factor: int, split: str, m: int, rng: np.random.Generator) -> np.ndarray:
         """How many of m pairs end in each value of a factor that is set, (S,): as many in each that
-        has some."""
+        has some.
+        """
         there = np.flatnonzero(self.counts_to(factor, split))
         shares = np.zeros(self.sizes[factor], dtype=np.int64)
         shares[there] = m // len(there)

@@ -18,6 +18,7 @@ from cvq_tutorial.worlds.tables.sheet import Problem, Sheet, refuse, tell
 
 
 def identity_title(sheet: Sheet, how: How) -> str | None:
+    """The column that says who or what a row shows, if there is one."""
     if how.identity in (None, "none"):
         cells = sheet.column("identity") if how.identity is None else None
     else:
@@ -29,6 +30,7 @@ def identity_title(sheet: Sheet, how: How) -> str | None:
 
 
 def split_title(sheet: Sheet, how: How) -> str | None:
+    """The column that says which split a row belongs to, if there is one."""
     if how.split == "draw":
         return None
     if how.split is not None:
