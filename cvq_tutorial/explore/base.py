@@ -278,6 +278,6 @@ def middle_values(world: ImageWorld) -> tuple[int, ...]:
 
 
 def psnr_text(a: Tensor, b: Tensor) -> str:
-    """ "31.4 dB": how near two images (3, H, W) in [0, 1] are."""
+    """How near two images (3, H, W) in [0, 1] are, as "31.4 dB"."""
     error = float((a.float() - b.float()).square().mean())
     return f"{psnr(error):.1f} dB"
