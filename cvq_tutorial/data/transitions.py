@@ -127,7 +127,6 @@ def sample_transitions(
     n: int,
     split: str = "train",
     seed: int | np.random.Generator = 0,
-    wrap: bool = False,
     sampling: Sampling | None = None,
 ) -> Transitions:
     """Transitions with both ends in one split, every factor equally often.
@@ -143,7 +142,6 @@ def sample_transitions(
         n: how many.
         split: "train", "valid" or "test".
         seed: a seed, or a generator that is advanced.
-        wrap: cyclic factors also step between their last and first value.
         sampling: how values and factors are drawn; None is uniform.
 
     Raises:
@@ -158,15 +156,14 @@ def sample_transitions(
         ends, actions = space.sample_pairs(n, split, rng, _attribute_weights(space, sampling))
         return Transitions(ends[:, 0], ends[:, 1], actions)
     if sampling is not None:
-        return _sample_transitions(space, n, split, rng, wrap, sampling)
+        return _sample_transitions(space, n, split, rng, sampling)
     shares = np.full(space.n_factors, n // space.n_factors)
     shares[rng.permutation(space.n_factors)[: n % space.n_factors]] += 1
 
     def draw(factor: int, m: int) -> np.ndarray:
         size, is_set = space.sizes[factor], factor in space.sets
-        around = wrap and space.factors[factor].cyclic
         x = rng.integers(0, space.sizes, size=(m, space.n_factors))
-        x[:, factor] = rng.integers(0, size if is_set or around else size - 1, size=m)
+        x[:, factor] = rng.integers(0, size if is_set else size - 1, size=m)
         y = x.copy()
         y[:, factor] += rng.integers(1, size, size=m) if is_set else 1  # any other value, or up
         y[:, factor] %= size
@@ -192,7 +189,6 @@ def _sample_transitions(
     n: int,
     split: str,
     rng: np.random.Generator,
-    wrap: bool,
     sampling: Sampling,
 ) -> Transitions:
     """`sample_transitions` with a sampling: x by its weights, one action after the other."""
@@ -207,8 +203,8 @@ def _sample_transitions(
 
     def draw(action: int, m: int) -> np.ndarray:
         x = draw_values(space, sampling, m, rng)
-        x = x[space.legal(x, np.full(m, action), wrap)]
-        y = space.apply(x, np.full(len(x), action), wrap)
+        x = x[space.legal(x, np.full(m, action))]
+        y = space.apply(x, np.full(len(x), action))
         kept = allowed(space, sampling, x, y)
         kept &= (split_of(space, x) == wanted) & (split_of(space, y) == wanted)
         return np.stack([x, y], axis=1)[kept]  # (kept, 2, F)

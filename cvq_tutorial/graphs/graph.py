@@ -345,13 +345,6 @@ class CausalGraph:
         groups, grid = graph_groups.regions(self.grid, block, at_most)
         return self.coarse(groups * self.codebooks, grid=grid)
 
-    def by_codebook(self) -> CausalGraph:
-        """The graph between codebooks. Raises ValueError where a node holds all codebooks."""
-        if self.codebooks == 1:
-            raise ValueError("each node of this graph holds the codes of all codebooks")
-        places = self.n_nodes // self.codebooks
-        return self.coarse([f"codebook {n // places}" for n in range(self.n_nodes)])
-
     def by_action(self, masks: Any, action_names: Sequence[str], at_most: int = 20) -> CausalGraph:
         """The graph between groups of nodes that the same actions set.
 

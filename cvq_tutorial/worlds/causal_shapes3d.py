@@ -114,11 +114,6 @@ class CausalShapes3D:
                 parts[:, effect] -= steps * values[:, self.factors.factor_id(cause)]
         return parts % np.array(self.factors.sizes)
 
-    def from_own_parts(self, parts: np.ndarray) -> np.ndarray:
-        """The factor values int64 (B, 6) that own parts (B, 6) lead to; undoes `own_parts`."""
-        parts = self.factors.check(parts)
-        return self.factors.follow(np.zeros_like(parts), parts)
-
     def cut(self, factors: str | Iterable[str]) -> CausalShapes3D:
         """The world in which these factors no longer listen to their causes (graph surgery)."""
         names = (factors,) if isinstance(factors, str) else tuple(factors)

@@ -304,7 +304,7 @@ class FactorSpace:
         back = self.acting_on(factor, step > 0, values[np.arange(len(values)), factor])
         return np.where(actions == NO_ACTION, NO_ACTION, back)
 
-    def _act(self, values: object, actions: object, wrap: bool) -> tuple[np.ndarray, np.ndarray]:
+    def _act(self, values: object, actions: object) -> tuple[np.ndarray, np.ndarray]:
         """Values after the actions, in range or not, and whether each is possible."""
         values = self.check(values)
         factor, step, value = self._table[self.check_actions(actions, len(values))].T
@@ -312,15 +312,12 @@ class FactorSpace:
         now = values[rows, factor]
         moved[rows, factor] = np.where(value < 0, now + step, value)
         sizes = np.array(self.sizes)
-        if wrap:
-            cyclic = np.array([f.cyclic for f in self.factors])
-            moved = np.where(cyclic, moved % sizes, moved)
         moved = self.follow(values, moved)
         return moved, np.all((moved >= 0) & (moved < sizes), axis=1) & (value != now)
 
-    def legal(self, values: object, actions: object, wrap: bool = False) -> np.ndarray:
+    def legal(self, values: object, actions: object) -> np.ndarray:
         """Whether each action is possible: bool (B,); arguments and errors as `apply`."""
-        return self._act(values, actions, wrap)[1]
+        return self._act(values, actions)[1]
 
     def possible(self, values: object) -> np.ndarray:
         """Which of all actions are possible: bool (B, A) of values (B, F), which pass `check`."""
@@ -328,13 +325,12 @@ class FactorSpace:
         again = np.repeat(before, len(every), axis=0)
         return self.legal(again, np.tile(every, len(before))).reshape(len(before), -1)
 
-    def apply(self, values: object, actions: object, wrap: bool = False) -> np.ndarray:
+    def apply(self, values: object, actions: object) -> np.ndarray:
         """Factor values after one action each; the effects of the changed factor move with it.
 
         Args:
             values: integers (B, F).
             actions: integers (B,), each in -1 .. A-1; -1 changes nothing.
-            wrap: let cyclic factors step from their last value to their first and back.
 
         Returns:
             int64 (B, F), a new array.
@@ -342,7 +338,7 @@ class FactorSpace:
         Raises:
             TypeError, ValueError: as `check`; and an action that is not possible.
         """
-        moved, possible = self._act(values, actions, wrap)
+        moved, possible = self._act(values, actions)
         if not possible.all():
             row = int(np.argmin(possible))
             action = int(np.asarray(actions)[row])
@@ -353,10 +349,9 @@ class FactorSpace:
                     f"action {name!r} sets what is set already: expected another value of "
                     f"{factor.name!r} than {factor.label(found)} in row {row}"
                 )
-            cyclic = "; it is cyclic, wrap=True allows the step" if factor.cyclic else ""
             raise ValueError(
                 f"action {name!r} leaves the range of {factor.name!r}: expected a result in "
-                f"0..{factor.size - 1}, found a step from {found} in row {row}{cyclic}"
+                f"0..{factor.size - 1}, found a step from {found} in row {row}"
             )
         return moved
 

@@ -95,11 +95,3 @@ def published_factors(name: str) -> FactorSpace | None:
     if name in _BENCHMARKS:
         return _BENCHMARKS[name].factors
     return sprites.FACTORS if name == "sprites" else None
-
-
-def world_of_files(path: str | Path) -> str | None:
-    """Name of the world that reads the benchmark files at a path, as `make_world(name, path=path)`.
-
-    It goes by the names of the files, or of those in a folder. None: no benchmark is known there.
-    """
-    return next((name for name, b in _BENCHMARKS.items() if b.is_at(Path(path))), None)

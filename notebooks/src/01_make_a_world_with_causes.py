@@ -450,8 +450,7 @@ check.moved_by(moved_by)
 #
 # <details><summary>Hues form a circle. Why does no action step from the last hue to the first?</summary>
 #
-# It could: `sample_transitions(..., wrap=True)` allows it for factors that are marked as cyclic. The published
-# code never does, nor does the default here.
+# It could: nothing in the picture forbids it. The published code never steps round, so no world here does.
 #
 # </details>
 #

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import pytest
 
 from cvq_tutorial.data.sampling import Sampling
 from cvq_tutorial.data.transitions import SPLITS, invisible_share, sample_transitions, split_of
-from cvq_tutorial.worlds.causal_shapes3d import CausalShapes3D
-from cvq_tutorial.worlds.dsprites import FACTORS as DSPRITES
 from cvq_tutorial.worlds.factors import Factor, FactorSpace
-from cvq_tutorial.worlds.shapes3d import FACTORS as SHAPES
 
 KINDS = (
     Factor("hue", 10, "cyclic"),
@@ -21,25 +16,6 @@ KINDS = (
     Factor("cloth", 5, "categorical"),
 )
 SPACE = FactorSpace(KINDS, actions="set")
-
-
-@pytest.mark.parametrize(
-    ("space", "digest"),
-    [
-        (SHAPES, "bd5b73ebcb8876ec"),
-        (DSPRITES, "806544759d9f0112"),
-        (CausalShapes3D().factors, "8c62dd9596e4d202"),
-    ],
-)
-def test_steps_and_their_reverses_are_what_they_were_before_there_were_sets(space, digest):
-    found = hashlib.sha256()
-    for split in SPLITS:
-        for n, sampling in ((400, None), (401, None), (403, Sampling(factors="zipf:1"))):
-            t = sample_transitions(space, n, split, 5, sampling=sampling)
-            back = t.reversed(space)
-            for array in (t.x, t.y, t.actions, back.x, back.y, back.actions):
-                found.update(np.ascontiguousarray(array).tobytes())
-    assert found.hexdigest()[:16] == digest
 
 
 @pytest.mark.parametrize("split", SPLITS)

@@ -429,16 +429,6 @@ def test_a_region_holds_the_right_nodes():
         CausalGraph(edges, grid=(4, 4)).by_region(block=0)
 
 
-def test_by_codebook():
-    edges = np.zeros((8, 8))
-    edges[1, 6] = 1.0  # codebook 0 -> codebook 1
-    coarse = CausalGraph(edges, grid=(2, 2), codebooks=2).by_codebook()
-    assert coarse.names == ("codebook 0", "codebook 1") and coarse.grid is None
-    assert coarse.edges.tolist() == [[0, 0.25], [0, 0]]
-    with pytest.raises(ValueError, match="holds the codes of all codebooks"):
-        CausalGraph(edges, grid=(2, 4)).by_codebook()
-
-
 def test_by_action_groups_nodes_that_the_same_actions_set():
     masks = np.array([[1, 0, 0, 0, 1], [1, 1, 0, 0, 1], [0, 1, 0, 1, 1], [0, 0, 0, 1, 1.0]])
     names = ["hue+", "hue-", "shape+", "scale+"]

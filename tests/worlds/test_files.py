@@ -32,7 +32,7 @@ from cvq_tutorial.worlds.files.hdf5 import HDF5Rows
 from cvq_tutorial.worlds.files.npz import Array
 from cvq_tutorial.worlds.files.rows import FlatRows, shrink
 from cvq_tutorial.worlds.files.unpack import UnpackedRows
-from cvq_tutorial.worlds.make import data_places, make_world, published_factors, world_of_files
+from cvq_tutorial.worlds.make import data_places, make_world, published_factors
 
 REAL = data_root()  # before a test has a data folder of its own
 SPARSE = np.unique(
@@ -584,18 +584,6 @@ def test_a_folder_with_another_file_says_which_names_count(tmp_path):
         FileNotFoundError, match=r"expected 3dshapes.h5, found look-at-object-room.npz$"
     ):
         make_world("shapes3d_file", path=tmp_path)
-
-
-def test_files_say_by_their_names_which_world_reads_them(tmp_path, sparse, cars):
-    assert world_of_files(sparse) == world_of_files(str(sparse.parent)) == "shapes3d_file"
-    assert world_of_files(cars) == "cars3d" and world_of_files(cars / "car_009_mesh.mat") is None
-    assert world_of_files(made.write_dsprites(tmp_path)) == "dsprites_file"
-    assert world_of_files(tmp_path / "nowhere") is None
-    assert world_of_files(made.write_norb(tmp_path / "norb")) == "smallnorb"
-    for name in ("mpi3d_real.h5", "nips2015-analogy-data.tar.gz"):
-        (tmp_path / name).write_bytes(b"")
-    assert world_of_files(tmp_path / "mpi3d_real.h5") == "mpi3d"
-    assert world_of_files(tmp_path / "nips2015-analogy-data.tar.gz") == "cars3d"
 
 
 def test_worlds_are_listed_with_what_is_there(tmp_path, sparse, cars, cache):
