@@ -20,6 +20,7 @@ from cvq_tutorial.worlds.tables.files import read_table
 from cvq_tutorial.worlds.tables.pairs import FoundPairs
 from cvq_tutorial.worlds.tables.sheet import Cells
 from cvq_tutorial.worlds.tables.space import pair_report
+from cvq_tutorial.worlds.tables.splits import few_held_out
 
 POSES = ("left", "right", "up")
 
@@ -276,7 +277,10 @@ def test_columns_called_like_a_person_are_asked_about(title, asked):
 def test_nothing_vanishes_without_a_line(folder, capsys):
     world = make_world("pictures", root=folder, identity="person", factors=["hat"])
     lines = capsys.readouterr().out.splitlines()
+    few = "of 8 identities is in {}: what is measured there says little about others"
     assert lines == [
+        f"only 1 {few.format('valid')}",
+        f"only 1 {few.format('test')}",
         "file: picture: 48 different values",
         "person: identity: 8 different values",
         "pose: categorical: left 16, right 16, up 16",
@@ -539,3 +543,16 @@ def test_a_list_of_anything_is_not_taken_for_cars(folder, tmp_path):
     (tmp_path / "list.txt").write_text("\n".join(lines))
     for path in (tmp_path, tmp_path / "list.txt"):
         assert check_folder(path).kind == "pictures with an attribute table"
+
+
+def test_a_split_of_few_identities_says_how_few():
+    people = np.repeat(np.arange(12), 3)
+    split = np.where(people == 11, 2, np.where(people < 6, 0, 1)).astype(np.uint8)
+    assert few_held_out(split, people) == [
+        "only 1 of 12 identities is in test: what is measured there says little about others"
+    ]
+    split[people == 10] = 2
+    assert "only 2 of 12 identities are in test" in few_held_out(split, people)[1]
+    assert "only 4 of 12 identities are in valid" in few_held_out(split, people)[0]
+    assert few_held_out(split, np.where(people > 5, -1, people)) == []  # nobody is known there
+    assert few_held_out(split, None) == few_held_out(np.repeat([0, 1, 2], 12), np.arange(36)) == []

@@ -16,6 +16,8 @@ from cvq_tutorial.worlds.tables.asked import How
 from cvq_tutorial.worlds.tables.find import IDENTITY, PARTITIONS, SPLIT_WORDS
 from cvq_tutorial.worlds.tables.sheet import Problem, Sheet, refuse, tell
 
+FEW = 5  # held-out identities; from so many on an average over them begins to mean something
+
 
 def identity_title(sheet: Sheet, how: How) -> str | None:
     """The column that says who or what a row shows, if there is one."""
@@ -88,7 +90,8 @@ def split_of_table(
     keys = names if people is None else [people.get(name, name) for name in names]
     if words is None:
         by = "file name" if people is None else "identity"
-        return split_drawn(keys, how.even), by, []
+        split = split_drawn(keys, how.even)
+        return split, by, few_held_out(split, identity)
     split = splits_of(told_in, names, words, problem)
     tell_leaks(told_in, files, split, identity, problem)
     notes = []
@@ -99,7 +102,20 @@ def split_of_table(
         notes.append(
             f"no picture is for validation: {int((drawn == 1).sum()):,} of train are taken for it"
         )
-    return split, split_by, notes
+    return split, split_by, [*notes, *few_held_out(split, identity)]
+
+
+def few_held_out(split: np.ndarray, identity: np.ndarray | None) -> list[str]:
+    """A note on each held-out split that shows fewer than `FEW` of the identities."""
+    if identity is None:
+        return []
+    there = [len(np.unique(identity[(split == s) & (identity >= 0)])) for s in range(len(SPLITS))]
+    return [
+        f"only {n} of {sum(there):,} identities "
+        f"{'is' if n == 1 else 'are'} in {name}: what is measured there says little about others"
+        for name, n in zip(SPLITS[1:], there[1:], strict=True)
+        if 0 < n < FEW
+    ]
 
 
 def read_words(
