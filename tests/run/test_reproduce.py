@@ -344,7 +344,8 @@ def test_a_failing_cell_is_one_line_exit_code_1_and_the_notebook_stays(
     assert "so far" in text and "no good" in text
 
 
-def test_ctrl_c_stops_the_kernel_keeps_the_state_and_the_same_command_goes_on(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_kernel_keeps_the_state_and_the_same_command_goes_on(number, tmp_path):
     command = [sys.executable, "-m", "cvq_tutorial", "reproduce", "codes", "--recipe", "nano"]
     command += ["--set", "transition_steps=4000", "--runs", str(tmp_path), "--device", "cpu"]
     folder = tmp_path / "codes-nano-s0"
@@ -352,9 +353,9 @@ def test_ctrl_c_stops_the_kernel_keeps_the_state_and_the_same_command_goes_on(tm
         deadline = time.monotonic() + 300
         while not (folder / "log.csv").exists() and time.monotonic() < deadline:
             time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, said = process.communicate(timeout=120)
-    assert process.returncode == 130, said
+    assert process.returncode == 128 + number, said
     assert said.strip().splitlines()[-1].endswith("the same command goes on from what is saved")
     assert "Traceback" not in said
     assert (folder / "notebook.ipynb").exists()
