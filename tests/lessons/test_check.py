@@ -97,6 +97,19 @@ def test_a_function_is_called_and_its_mistakes_are_one_line():
     assert double.reply(lambda x: 2 * x) == "right: twice"
     assert double.reply(lambda x: x * x) == "not yet: that is the square"
     assert double.reply(lambda x: None) == NOT_ATTEMPTED
+
+    def forgets(x):
+        double_of = 2 * x
+        del double_of
+
+    assert double.reply(forgets) == (
+        "not yet: your function returns nothing: is a `return` missing?"
+    )
+    told = Exercise(base.function(3, gives=base.whole(0, 9)), lambda f: f(3) == 6, "twice")
+    assert told.reply(lambda x: torch.tensor(2 * x)) == "right: twice"
+    assert told.reply(lambda x: [2 * x]) == (
+        "not yet: what your function returns: expected an integer, found list [6]"
+    )
     assert double.reply(lambda x: ...) == NOT_ATTEMPTED
     assert double.reply(stub) == NOT_ATTEMPTED
     assert double.reply(lambda x: x / 0) == (

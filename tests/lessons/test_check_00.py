@@ -34,7 +34,11 @@ BACK = ["wall_hue+", "object_hue-", "object_hue-", "shape-"]
         (check.undoing_action, lambda a, f: (a + f) % f, "by 2 F"),
         (check.undoing_action, lambda a, f: 2 * f - 1 - a, "from the other end"),
         (check.undoing_action, lambda a, f: (a + 6) % 12, "F is an argument"),
-        (check.undoing_action, lambda a, f: "wall_hue-", "your answer raised ValueError"),
+        (
+            check.undoing_action,
+            lambda a, f: "wall_hue-",
+            "expected an integer, found str 'wall_hue-'",
+        ),
         (check.undoing_action, lambda a, f: None, "not attempted yet"),
         (check.undoing_action, 7, "expected a function"),
         (check.way_to_the_goal, WAY, "right: "),

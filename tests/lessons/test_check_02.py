@@ -70,7 +70,11 @@ class OnlyValue(torch.autograd.Function):
         (check.pooled_perplexity, careless, "which is nan"),
         (check.pooled_perplexity, lambda b, k: (-entropy(b, k)).exp(), "the sign"),
         (check.pooled_perplexity, lambda b, k: (counts_of(b, k) > 0).sum(), "shares matter"),
-        (check.pooled_perplexity, lambda b, k: torch.ones(3), "your answer raised"),
+        (
+            check.pooled_perplexity,
+            lambda b, k: torch.ones(3),
+            "a number, found Tensor of shape (3,)",
+        ),
         (check.pooled_perplexity, lambda b, k: None, "not attempted yet"),
         (check.pooled_perplexity, 50.2, "expected a function"),
     ],

@@ -16,6 +16,7 @@ whatever was typed.
 
 from __future__ import annotations
 
+import dis
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -117,15 +118,21 @@ def number(low: float = -np.inf, high: float = np.inf, unit: str = "") -> Reader
     """Reader of a finite number in [low, high]."""
 
     def read(answer: Any) -> float:
-        value = _plain(answer)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise Unreadable(f"expected a number, found {_found(answer)}")
+        value = one_number(answer)
         if not (np.isfinite(value) and low <= value <= high):
             told = f"{unit} " if unit else ""
             raise Unreadable(f"expected a number {told}in [{low:g}, {high:g}], found {value:g}")
-        return float(value)
+        return value
 
     return read
+
+
+def one_number(answer: Any) -> float:
+    """Reader of any number, nan and infinity too: what a function gives on the way to a hint."""
+    value = _plain(answer)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise Unreadable(f"expected a number, found {_found(answer)}")
+    return float(value)
 
 
 def choice(options: Sequence[str]) -> Reader:
@@ -179,21 +186,42 @@ def array(shape: Sequence[int | None], kind: str = "number") -> Reader:
     return read
 
 
-def function(*trial: Any) -> Reader:
+def function(*trial: Any, gives: Reader | None = None) -> Reader:
     """Reader of a function; it is called once with the arguments `trial` to see that it works.
 
-    A function that returns None (or `...`) is the untouched stub.
+    gives: reads every result of it; None takes them as they are. A function that does nothing but
+    return None (or `...`) is the untouched stub; one that does something first lacks its `return`.
     """
 
     def read(answer: Any) -> Callable[..., Any]:
         if not callable(answer):
             raise Unreadable(f"expected a function, found {_found(answer)}")
+
+        def given(*arguments: Any) -> Any:
+            result = answer(*arguments)
+            if result is None or result is ...:
+                if _is_stub(answer):
+                    raise Untouched
+                raise Unreadable("your function returns nothing: is a `return` missing?")
+            if gives is None:
+                return result
+            try:
+                return gives(result)
+            except Unreadable as error:
+                raise Unreadable(f"what your function returns: {error}") from None
+
         try:
-            result = answer(*trial)
+            given(*trial)
         except NotImplementedError:
             raise Untouched from None
-        if result is None or result is ...:
-            raise Untouched
-        return answer
+        return given
 
     return read
+
+
+def _is_stub(answer: Any) -> bool:
+    """Whether a function holds no step before it returns a constant."""
+    if not hasattr(answer, "__code__"):
+        return False
+    steps = {step.opname for step in dis.get_instructions(answer)}
+    return steps <= {"RESUME", "NOP", "LOAD_CONST", "POP_TOP", "RETURN_VALUE", "RETURN_CONST"}

@@ -102,6 +102,9 @@ moved_by = Exercise(
         "an effect has effects of its own: follow the arrows to their end": _moves(
             lambda graph, cause: graph[cause] | (np.arange(len(graph)) == cause)
         ),
+        "that follows two arrows in a row; a chain may be longer": _moves(
+            lambda g, c: g[c] | g[g[c]].any(axis=0) | (np.arange(len(g)) == c)
+        ),
         "rows are causes: that follows the arrows backwards": _moves(
             lambda graph, cause: _descendants(graph.T, cause)
         ),

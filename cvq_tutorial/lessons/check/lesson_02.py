@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cvq_tutorial.lessons.check.base import Exercise, Unreadable, function, number
+from cvq_tutorial.lessons.check.base import Exercise, Unreadable, function, number, one_number
 
 
 def _near(wanted: float, tolerance: float = 5e-3) -> Callable[[float], bool]:
@@ -70,6 +70,8 @@ straight_through = Exercise(
         "the value is right but no gradient gets through: detach the difference, not "
         "everything": _gives(_E, _NONE, _NONE),
         "z is passed on as it is; its value is to be e": _gives(_Z, _G, _NONE),
+        "the value is right, but z gets minus its gradient and e the whole: detach the difference, "
+        "not z": _gives(_E, -_G, _G),
         "z gets its gradient, but e gets one too: detach it": lambda line: bool(
             torch.allclose(_passes(line)[1], _G) and _passes(line)[2].abs().max() > 0
         ),
@@ -101,7 +103,7 @@ def _value(wanted: float) -> Callable[..., bool]:
 
 
 pooled_perplexity = Exercise(
-    read=function([batch.clone() for batch in _BATCHES], _SIZE),
+    read=function([batch.clone() for batch in _BATCHES], _SIZE, gives=one_number),
     right=_value(math.exp(_NATS)),
     hints={
         "that is the mean of the batches' perplexities: add up the counts first": _value(

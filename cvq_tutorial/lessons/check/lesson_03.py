@@ -55,6 +55,14 @@ word_of_a_place = Exercise(
             lambda c: c[:, 0] + 5 * c[:, 1] + 25 * c[:, 2]
         ),
         "a sum without weights gives 1 2 3 and 3 2 1 the same word": _gives(lambda c: c.sum(1)),
+        "a codebook is left out: every code of a place is a digit of its word": lambda word: any(
+            _gives(part)(word)
+            for part in (
+                lambda c: 5 * c[:, 0] + c[:, 1],
+                lambda c: 5 * c[:, 1] + c[:, 2],
+                lambda c: 25 * c[:, 0] + 5 * c[:, 1],
+            )
+        ),
         "codes go from 0 to size - 1, so a digit is worth size times the next": _gives(
             lambda c: 16 * c[:, 0] + 4 * c[:, 1] + c[:, 2]
         ),

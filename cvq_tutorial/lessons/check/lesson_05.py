@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cvq_tutorial.lessons.check.base import Exercise, array, function
+from cvq_tutorial.lessons.check.base import Exercise, array, function, one_number
 
 
 def _near(*wanted: float) -> Callable[[np.ndarray], bool]:
@@ -32,13 +32,11 @@ _ERRORS = [(0.004, 0.002, 0.012), (0.002, 0.002, 0.012), (0.012, 0.002, 0.012), 
 
 
 def _as(formula: Callable[[float, float, float], float]) -> Callable[[Callable[..., Any]], bool]:
-    return lambda given: all(
-        np.isclose(float(given(*errors)), formula(*errors)) for errors in _ERRORS
-    )
+    return lambda given: all(np.isclose(given(*errors), formula(*errors)) for errors in _ERRORS)
 
 
 recovered_share = Exercise(
-    read=function(*_ERRORS[0]),
+    read=function(*_ERRORS[0], gives=one_number),
     right=_as(lambda e, ceiling, copy: (copy - e) / (copy - ceiling)),
     hints={
         "that is what is lost; 1 should be as good as the ceiling": _as(
@@ -55,18 +53,18 @@ recovered_share = Exercise(
 )
 
 _EXPECTED = np.array([[1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2, 3]])
-_READ = np.array([[1, 2, 3], [0, 2, 3], [1, 0, 0], [1, 0, 0], [9, 2, 3]])
-_FACTOR = np.array([0, 0, 0, 2, 0])
+_READ = np.array([[1, 2, 3], [0, 2, 3], [1, 0, 0], [0, 0, 3], [9, 2, 3]])
+_FACTOR = np.array([0, 0, 1, 2, 0])  # each factor is the target of some edit
 
 
 def _shares(wanted: float) -> Callable[[Callable[..., Any]], bool]:
     return lambda given: bool(
-        np.isclose(float(given(_READ.copy(), _EXPECTED.copy(), _FACTOR.copy())), wanted)
+        np.isclose(given(_READ.copy(), _EXPECTED.copy(), _FACTOR.copy()), wanted)
     )
 
 
 share_that_leaks = Exercise(
-    read=function(_READ.copy(), _EXPECTED.copy(), _FACTOR.copy()),
+    read=function(_READ.copy(), _EXPECTED.copy(), _FACTOR.copy(), gives=one_number),
     right=_shares(2 / 5),
     hints={
         "a target that was missed is no leak: leave the factor itself out": _shares(4 / 5),

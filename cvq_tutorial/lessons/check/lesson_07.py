@@ -71,6 +71,9 @@ chances_to_draw = Exercise(
         "chances add up to one: divide by their sum": _draws(lambda c, s: _counts(c) ** -s),
         "that draws frequent values even more often: a row's chance falls with the count of its "
         "value": _draws(lambda c, s: _normalised(_counts(c) ** s)),
+        "that mixes equal and balanced chances; the strength is an exponent of the count": _draws(
+            lambda c, s: (1 - s) / len(c) + s * _normalised(1 / _counts(c))
+        ),
         "the strength is not used: 0 must leave all chances equal": _draws(
             lambda c, s: _normalised(1 / _counts(c))
         ),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cvq_tutorial.lessons.check.base import Exercise, function, number
+from cvq_tutorial.lessons.check.base import Exercise, function, number, one_number
 
 gap_of_two_copies = Exercise(
     read=number(0, 1),
@@ -21,7 +21,7 @@ gap_of_two_copies = Exercise(
     praise="0: MIG punishes a factor that is written twice, however clearly",
 )
 
-_INFORMATION = np.array([[1.0, 0.1], [0.25, 0.3], [0.0, 0.8], [0.5, 0.2]])
+_INFORMATION = np.array([[1.0, 0.1], [0.25, 0.3], [0.0, 0.8], [0.5, 0.2], [0.1, 0.05]])
 _ENTROPY = np.array([2.0, 1.0])
 
 
@@ -29,9 +29,7 @@ def _gives(
     formula: Callable[[np.ndarray, np.ndarray], float],
 ) -> Callable[[Callable[..., Any]], bool]:
     wanted = formula(_INFORMATION, _ENTROPY)
-    return lambda given: bool(
-        np.isclose(float(given(_INFORMATION.copy(), _ENTROPY.copy())), wanted)
-    )
+    return lambda given: bool(np.isclose(given(_INFORMATION.copy(), _ENTROPY.copy()), wanted))
 
 
 def _gap(axis: int, information: np.ndarray) -> np.ndarray:
@@ -40,11 +38,14 @@ def _gap(axis: int, information: np.ndarray) -> np.ndarray:
 
 
 mig_by_hand = Exercise(
-    read=function(_INFORMATION.copy(), _ENTROPY.copy()),
+    read=function(_INFORMATION.copy(), _ENTROPY.copy(), gives=one_number),
     right=_gives(lambda i, h: float((_gap(0, i) / h).mean())),
     hints={
         "divide each gap by the entropy of its factor, or large factors count more": _gives(
             lambda i, h: float(_gap(0, i).mean())
+        ),
+        "that is the mean gap over the mean entropy; divide first, then take the mean": _gives(
+            lambda i, h: float(_gap(0, i).mean() / h.mean())
         ),
         "that is the gap between factors for each latent; go the other way": _gives(
             lambda i, h: float(_gap(1, i).mean())

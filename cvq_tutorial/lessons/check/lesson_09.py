@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cvq_tutorial.lessons.check.base import Exercise, choice, function
+from cvq_tutorial.lessons.check.base import Exercise, choice, function, one_number
 
 what_shows_shuffled_actions = Exercise(
     read=choice(("loss", "reconstruction", "action accuracy")),
@@ -30,15 +30,17 @@ def _limits(
     formula: Callable[[np.ndarray, float], float],
 ) -> Callable[[Callable[..., Any]], bool]:
     return lambda given: all(
-        abs(float(given(_GOOD.copy(), share)) - formula(_GOOD, share)) < 0.51
-        for share in (0.0, 0.2, 0.5)
+        abs(given(_GOOD.copy(), share) - formula(_GOOD, share)) < 0.51 for share in (0.0, 0.2, 0.5)
     )
 
 
 limit_of_an_alarm = Exercise(
-    read=function(_GOOD.copy(), 0.2),
+    read=function(_GOOD.copy(), 0.2, gives=one_number),
     right=_limits(lambda good, share: float(np.quantile(good, share))),
     hints={
+        "that is the worst of all, whatever the share": lambda given: all(
+            given(_GOOD.copy(), share) == _GOOD.min() for share in (0.0, 0.2, 0.5)
+        ),
         "that is the other end: low quality is what should raise the alarm": _limits(
             lambda good, share: float(np.quantile(good, 1 - share))
         ),
@@ -51,6 +53,10 @@ limit_of_an_alarm = Exercise(
         "np.percentile counts in percent: 0.2 is a fifth of a percent there": _limits(
             lambda good, share: float(np.percentile(good, share))
         ),
+        "that takes the values for normal ones; ask how many images lie below": lambda given: any(
+            _limits(lambda good, share, times=times: float(good.mean() - times * good.std()))(given)
+            for times in (1, 2, 3)
+        ),
     },
     praise="known good images set the limit, never the suspicious ones",
 )
@@ -59,13 +65,13 @@ _LOW, _HIGH = np.array([0.0, 1.0, 1.0, 3.0]), np.array([1.0, 2.0, 5.0])
 
 
 def _area(wanted: float) -> Callable[[Callable[..., Any]], bool]:
-    return lambda given: abs(float(given(_LOW.copy(), _HIGH.copy())) - wanted) < 1e-6
+    return lambda given: abs(given(_LOW.copy(), _HIGH.copy()) - wanted) < 1e-6
 
 
 _RIGHT = float(((_HIGH[:, None] > _LOW) + 0.5 * (_HIGH[:, None] == _LOW)).mean())
 
 auroc_with_ties = Exercise(
-    read=function(_LOW.copy(), _HIGH.copy()),
+    read=function(_LOW.copy(), _HIGH.copy(), gives=one_number),
     right=_area(_RIGHT),
     hints={
         "ties are lost there: an alarm that always says 0 would get 0 instead of 0.5": _area(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cvq_tutorial.lessons.check.base import Exercise, array, function, number
+from cvq_tutorial.lessons.check.base import Exercise, array, function, number, one_number
 
 
 def _near(wanted: float) -> Callable[[float], bool]:
@@ -29,17 +29,17 @@ others_that_differ = Exercise(
 )
 
 _VALUES = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 0]])
-_PAIRS = np.array([[0, 1], [1, 2], [0, 2], [0, 3], [0, 4], [1, 4], [2, 4], [1, 3]])
+_PAIRS = np.array([[0, 1], [1, 2], [0, 2], [0, 3], [0, 4], [1, 4], [3, 3], [1, 3]])
 _DIFFER = (_VALUES[_PAIRS[:, 0]] != _VALUES[_PAIRS[:, 1]]).sum(axis=1)  # of each pair
 _TRIAL = (_VALUES.copy(), _PAIRS.copy())
 
 
 def _share(wanted: float) -> Callable[[Callable[..., Any]], bool]:
-    return lambda given: bool(np.isclose(float(given(_VALUES.copy(), _PAIRS.copy())), wanted))
+    return lambda given: bool(np.isclose(given(_VALUES.copy(), _PAIRS.copy()), wanted))
 
 
 share_of_atomic_pairs = Exercise(
-    read=function(*_TRIAL),
+    read=function(*_TRIAL, gives=one_number),
     right=_share(float((_DIFFER == 1).mean())),
     hints={
         "two pictures without any difference are no edit either: exactly one": _share(
