@@ -231,7 +231,10 @@ def bars(
     line = side / len(shares)
     size = max(6, min(11, int(line * 0.78)))
     names_end = max(_font(size).getlength(name) for name in names) / SCALE + 6
-    full = width - names_end - 120
+    told = [f"{100 * share:.0f} %" if share >= 0.005 else "" for share in shares]
+    told = [f"{text}  {marks[a]}".strip() if a in marks else text for a, text in enumerate(told)]
+    # a bar that is full leaves room for the longest text
+    full = width - names_end - 10 - max(_font(size).getlength(text) for text in told) / SCALE
     for a, share in enumerate(shares):
         top = a * line
         middle = (top + line / 2) * SCALE
@@ -239,10 +242,9 @@ def bars(
         pen.text((names_end * SCALE - 6, middle), names[a], fill=ink, font=_font(size), anchor="rm")
         box = (names_end, top + 0.18 * line, names_end + max(1.0, full * share), top + 0.82 * line)
         pen.rectangle([v * SCALE for v in box], fill=BLUE if share >= 0.005 else "#cccccc")
-        told = f"{100 * share:.0f} %" if share >= 0.005 else ""
-        told = f"{told}  {marks[a]}".strip() if a in marks else told
         at = ((box[2] + 5) * SCALE, middle)
-        pen.text(at, told, fill=GREEN if "true" in told else ink, font=_font(size), anchor="lm")
+        color = GREEN if "true" in told[a] else ink
+        pen.text(at, told[a], fill=color, font=_font(size), anchor="lm")
     return np.asarray(image)
 
 

@@ -626,6 +626,9 @@ def test_the_pure_pictures_have_the_sizes_they_say_and_refuse_what_does_not_fit(
     assert draw_explore.curve(points, 60, 120, log=True).shape == (120, 240, 3)
     bars = draw_explore.bars([0.2, 0.8], ["a", "b"], 50, 200, {1: "true"})
     assert bars.shape == (100, 400, 3)
+    happy = {0: "true, you, model"}  # nothing of it is cut off at the edge
+    bars = draw_explore.bars([1.0, 0.0], ["orientation+", "b"], 50, 272, happy)
+    assert (bars[:, -4:] == 255).all() and (bars[:, -60:] != 255).any()
     tile = draw_explore.Tile("a title much too long for so small a picture", over, "note")
     sheet = draw_explore.sheet([[tile, tile]], [80], "two tiles")
     assert size_of(sheet.png) == (2 * sheet.width, 2 * sheet.height) and sheet.width == 190
