@@ -19,7 +19,7 @@ os.environ.setdefault("CVQ_CACHE", str(ROOT / ".cache" / "tests"))
 
 
 def pytest_configure() -> None:
-    """Ctrl-C and a closed terminal are heard, also where the tests were started in the background, which ignores it."""
+    """Ctrl-C and a closed terminal are heard, also where what starts the tests ignores them."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # so does nohup
