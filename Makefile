@@ -58,8 +58,8 @@ lint: $(STAMP)  ## ruff (check and format, notebooks too), mypy, and the floors 
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports --no-logo --no-cache
 
-lab: $(STAMP)  ## open JupyterLab at the first notebook
-	@$(PY) -m jupyterlab $(firstword $(sort $(wildcard notebooks/*.ipynb)) $(wildcard notebooks/reproduce/*.ipynb))
+lab: $(STAMP)  ## open JupyterLab on a working copy of the lessons (WITH=outputs: as they are in the repository)
+	@$(PY) tools/open_lab.py $(if $(WITH),--$(WITH))
 
 lessons: $(STAMP)  ## rebuild the notebooks from notebooks/src (executes them; NAMES="91 ..." for some)
 	@$(PY) tools/build_notebooks.py $(NAMES)

@@ -21,14 +21,15 @@ from typing import Any
 
 import nbformat
 import networkx as nx
+import project_tools
 import pytest
 
 from cvq_tutorial.graphs import files as graph_files
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHOTS = ROOT / "runs" / "browser"
-SETTINGS = {
-    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+SETTINGS = {  # those of `make lab`, and
+    **{k.replace(":", "/"): v for k, v in project_tools.load("open_lab").SETTINGS.items()},
     # cells out of sight leave the page: the harshest way for a widget's view
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "full"},
 }
@@ -164,6 +165,7 @@ class Desk:
         self, browser: Any, address: str, folder: Path, notebook: str = "explorers.ipynb"
     ) -> None:
         self.folder, self.errors, self.outside, self.notebook = folder, [], [], notebook
+        self.address = address
         self.context = browser.new_context(
             viewport={"width": 1280, "height": 1000}, accept_downloads=True
         )
@@ -207,7 +209,14 @@ class Desk:
 
     def cells(self) -> list[dict]:
         """The cells of the saved notebook."""
-        return json.loads((self.folder / self.notebook).read_text())["cells"]
+        return self.saved()["cells"]
+
+    def saved(self) -> dict:
+        """The notebook's file; an empty one while JupyterLab is writing it."""
+        try:
+            return json.loads((self.folder / self.notebook).read_text())
+        except ValueError:
+            return {"cells": [], "metadata": {}}
 
     def height(self) -> float:
         """Of the first explorer, all its controls included."""
@@ -437,6 +446,18 @@ def save_and_reload(desk: Desk) -> None:
     desk.shot("6-reloaded")
 
 
+def open_again_without_its_kernel(desk: Desk) -> None:
+    """A lesson that was run and saved shows its explorers the next day, too."""
+    desk.command("docmanager:save")
+    desk.wait(lambda: "widgets" in desk.saved()["metadata"], "the state of the widgets in the file")
+    desk.page.evaluate("window.jupyterapp.serviceManager.sessions.shutdownAll()")
+    desk.page.goto(f"{desk.address}/lab/tree/{desk.notebook}?reset")
+    desk.page.wait_for_selector(".cvq .board.before .cell")
+    assert desk.page.locator(".cvq .board.before .cell").count() == 64
+    desk.shot("7-the-next-day")
+    assert desk.page.get_by_text("Error displaying widget").count() == 0
+
+
 def test_explorers_in_jupyterlab(browser: Any, lab: tuple[str, Path]):
     desk = Desk(browser, *lab)
     desk.run_all()
@@ -453,6 +474,7 @@ def test_explorers_in_jupyterlab(browser: Any, lab: tuple[str, Path]):
     look_twice_as_large(desk)
     save_and_reload(desk)
     desk.until(errors=[None, None])
+    open_again_without_its_kernel(desk)
     ends_well(desk)
 
 
@@ -472,7 +494,7 @@ def test_a_first_action_by_a_click_in_lesson_00(browser: Any, lab: tuple[str, Pa
     source = image.get_attribute("src")
     desk.page.locator("button[title='do(object_hue+)']").last.click()
     desk.wait(lambda: image.get_attribute("src") != source, "the image after the action")
-    desk.shot("7-lesson-00")
+    desk.shot("8-lesson-00")
     ends_well(desk)
 
 
@@ -492,5 +514,5 @@ def test_a_node_of_the_graph_in_lesson_04(browser: Any, lab: tuple[str, Path]):
     before = desk.href("after")
     desk.page.get_by_label("action", exact=True).first.select_option("floor_hue+")
     desk.wait(lambda: desk.href("after") != before, "another picture")
-    desk.shot("8-lesson-04")
+    desk.shot("9-lesson-04")
     ends_well(desk)
