@@ -78,7 +78,8 @@ def test_what_the_tests_and_tools_import_is_declared_too():
     names = requirements(PROJECT["dependencies"] + extras["test"])
     declared = {IMPORTED_AS.get(name, name).replace("-", "_") for name in names}
     brought_by_these = {"cvq_tutorial", "IPython", "yaml", "packaging", "pandas"}  # seaborn
-    local = {path.stem for path in (ROOT / "tests").glob("*.py")} | {"tests"}
+    local = {path.stem for room in ("tests", "tools") for path in (ROOT / room).glob("*.py")}
+    local.add("tests")
     local |= {t.module.split(".")[0] for t in project_tools.load("build_exchange").TOOLS}
     assert (imports("tests") | imports("tools")) - declared - brought_by_these - local == set()
 
