@@ -13,6 +13,7 @@ from cvq_tutorial import draw
 from cvq_tutorial.data.sampling import Sampling
 from cvq_tutorial.data.transitions import sample_transitions
 from cvq_tutorial.graphs.graph import CausalGraph
+from cvq_tutorial.identify import report, twins
 from cvq_tutorial.measure.disentanglement.columns import Score
 from cvq_tutorial.worlds.factors import Factor, FactorSpace
 
@@ -294,7 +295,20 @@ MORE = {
     ),
     "leakage": lambda: draw.leakage(some_graph(3), FACTORS),
 }
-CASES = IMAGES | GRAPH_FIGURES | IN_A_ROW | MORE
+SIZES = [{"samples": n, "right": r, "error": e} for n, r, e in ((2500, 0.5, 1.0), (10_000, 1, 0.1))]
+SWEPT = [{"relations": 3, "ratio by the null": 0.03, "missed, by ratio": [0, 2],
+          "false, by ratio": [4, 0]}]  # fmt: skip
+RUNS = [{"run": f"run {i}", "MMD on doubles": 0.1, "floor": 0.01, "copy": 6.0} for i in range(4)]
+IDENTIFIED = {
+    "by samples": lambda: draw.by_samples(
+        SIZES, {"share right": {"found": "right"}, "error": {"found": "error"}}, errors=["error"]
+    ),
+    "by ratio": lambda: draw.by_ratio(SWEPT, [0.01, 0.1]),
+    "twins' gaps": lambda: draw.twin_gaps(report.twins(0, 1)),
+    "twins": lambda: draw.two_worlds(twins.four(np.random.default_rng(0))[1]),
+    "doubles": lambda: draw.doubles(RUNS),
+}
+CASES = IMAGES | GRAPH_FIGURES | IN_A_ROW | MORE | IDENTIFIED
 
 
 @cache

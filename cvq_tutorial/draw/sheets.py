@@ -19,7 +19,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import hsv_to_rgb
+from matplotlib.colors import hsv_to_rgb, to_rgb
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
@@ -246,6 +246,48 @@ def bars(
         color = GREEN if "true" in told[a] else ink
         pen.text(at, told[a], fill=color, font=_font(size), anchor="lm")
     return np.asarray(image)
+
+
+def cells(texts: Sequence[Sequence[str]], colors: Any, side: int, name: str = "z") -> Pixels:
+    """A matrix as coloured cells with a text in each, row = cause, named at both edges.
+
+    texts: (n, n).  colors: (n, n, 3) in [0, 1].  side: CSS pixels.  name: before the numbers.
+    """
+    fill = (as_array(colors).astype(float) * 255).round().astype(np.uint8)
+    edge, size = 22 * SCALE, len(texts)
+    cell = (side * SCALE - edge) // size
+    image = Image.new("RGB", (side * SCALE, side * SCALE), "white")
+    pen = ImageDraw.Draw(image)
+    letters = max(7, min(13, int(cell / SCALE / 4)))
+    for n in range(size):
+        middle = edge + n * cell + cell // 2
+        for at in ((edge // 2, middle), (middle, edge // 2)):
+            pen.text(at, f"{name}{n}", fill="#555555", font=_font(10), anchor="mm")
+    for (r, c), text in np.ndenumerate(np.array(texts, dtype=object)):
+        x, y = edge + c * cell, edge + r * cell
+        pen.rectangle((x, y, x + cell - 2, y + cell - 2), fill=tuple(fill[r, c].tolist()))
+        ink = "white" if fill[r, c].mean() < 110 else INK
+        at = (x + cell / 2, y + cell / 2)
+        pen.text(at, str(text), fill=ink, font=_font(letters), anchor="mm")
+    return np.asarray(image)
+
+
+def weights(values: Any, side: int, top: float = 2.0) -> Pixels:
+    """Weights (n, n) as `cells`: blue above 0, orange below, full at `top`; row = cause."""
+    table = as_array(values).astype(float)
+    strength = (np.abs(table) / top).clip(0, 1)[..., None]
+    ends = np.where(table[..., None] > 0, to_rgb(BLUE), to_rgb(ORANGE))
+    texts = [[f"{v:.1f}" if abs(v) > 1e-9 else "" for v in row] for row in table]
+    return cells(texts, 0.96 * (1 - strength) + ends * strength, side)
+
+
+def relations(found: Any, truth: Any, side: int) -> Pixels:
+    """Relations (n, n) found, beside the truth, as `cells`: right, missed, false; row = cause."""
+    found, truth = as_array(found).astype(bool), as_array(truth).astype(bool)
+    kind = np.where(found, np.where(truth, 1, 3), np.where(truth, 2, 0))
+    colors = np.array([(0.96,) * 3, to_rgb(BLUE), (0.86,) * 3, to_rgb(ORANGE)])[kind]
+    texts = [[("", "yes", "missed", "false")[k] for k in row] for row in kind.tolist()]
+    return cells(texts, colors, side)
 
 
 def curve(points: Any, side: int, width: int, color: str = BLUE, *, log: bool = False) -> Pixels:

@@ -13,6 +13,8 @@ is the largest.
 * `RetrievalGame(model, world)`: name the action between two images, against the model.
 * `GraphExplorer(model, image, action)`: causes and effects of a node as arrows over the image; hold
   a node at a code.
+* `SamplesExplorer()`, `RatioExplorer(solution, truth)`, `TwinExplorer(world)`, `BetExplorer(rows)`:
+  what can be identified.
 * `TrainingMonitor(world)`: watch `train.train(..., on_log=monitor)`.
 
 All of them: what is shown is readable as traits and as the line `.summary`; what a reader can set
@@ -27,12 +29,19 @@ from cvq_tutorial.explore.actions import ActionPad, RetrievalGame
 from cvq_tutorial.explore.base import Explorer, handled, start_image
 from cvq_tutorial.explore.codes import CodeEditor, FactorExplorer
 from cvq_tutorial.explore.graph import Frame, GraphExplorer, make_frame
+from cvq_tutorial.explore.identified import (
+    BetExplorer,
+    RatioExplorer,
+    SamplesExplorer,
+    TwinExplorer,
+)
 from cvq_tutorial.explore.plan import PlanExplorer
 from cvq_tutorial.explore.training import TrainingMonitor
 from cvq_tutorial.explore.widget import GraphWidget
 
 __all__ = [
     "ActionPad",
+    "BetExplorer",
     "CodeEditor",
     "Explorer",
     "FactorExplorer",
@@ -40,8 +49,11 @@ __all__ = [
     "GraphExplorer",
     "GraphWidget",
     "PlanExplorer",
+    "RatioExplorer",
     "RetrievalGame",
+    "SamplesExplorer",
     "TrainingMonitor",
+    "TwinExplorer",
     "handled",
     "make_frame",
     "start_image",

@@ -25,6 +25,7 @@ from cvq_tutorial import __version__
 from cvq_tutorial.common.json_files import literal
 from cvq_tutorial.common.progress import print_on_any_code_page
 from cvq_tutorial.run.cli_graph import graph
+from cvq_tutorial.run.cli_identify import identify
 from cvq_tutorial.run.cli_worlds import NAMES, TABLE, options_of, world_options
 
 EPILOGUE = """\b
@@ -419,6 +420,7 @@ def _sweep(
 
 
 cli.add_command(graph)
+cli.add_command(identify)
 
 
 @cli.command()

@@ -20,6 +20,7 @@ import nbformat
 import numpy as np
 import pytest
 import torch
+import traitlets
 from explorer_parts import CODES_WORLD, MODEL, WORLD, controls, given_pictures, moves, untrained
 from ipywidgets.widgets.widget import _instances
 from matplotlib import pyplot
@@ -29,6 +30,7 @@ from PIL import Image
 from cvq_tutorial import explore
 from cvq_tutorial.common.images import to_uint8
 from cvq_tutorial.draw import sheets as draw_explore
+from cvq_tutorial.identify import draw_world, match, scores
 from cvq_tutorial.training import recipes
 from cvq_tutorial.training.train import train
 from cvq_tutorial.worlds.make import make_world
@@ -38,6 +40,16 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 IMAGE = explore.start_image(WORLD, (1, 4, 7, 5, 1, 3))
 CODES = torch.from_numpy(CODES_WORLD.sample(1).x)
+
+SOFT_WORLD = scores.draw_shift_world(np.random.default_rng(0), "relu", 3, 4)
+SOFT = scores.ancestors_from_scores(
+    SOFT_WORLD.score_differences(SOFT_WORLD.latents(500, np.random.default_rng(1), np.zeros(3)))
+)
+TRUTH = match.relabelled(SOFT_WORLD.ancestors, SOFT_WORLD.targets)
+RUNS = [
+    {"run": name, "MMD on doubles": value, "floor": 0.01, "copy": 6.0}
+    for name, value in (("right order", 0.5), ("reversed", 0.1), ("no graph", 0.7))
+]
 
 MAKERS: dict[str, Callable[[], explore.Explorer]] = {
     "factors": lambda: explore.FactorExplorer(WORLD, MODEL),
@@ -49,6 +61,10 @@ MAKERS: dict[str, Callable[[], explore.Explorer]] = {
     "graph": lambda: explore.GraphExplorer(MODEL, IMAGE, "scale+"),
     "graph of a world of codes": lambda: explore.GraphExplorer(untrained(CODES_WORLD), CODES),
     "training": lambda: explore.TrainingMonitor(WORLD),
+    "samples": lambda: explore.SamplesExplorer(models=2),
+    "ratio": lambda: explore.RatioExplorer(SOFT, TRUTH),
+    "twin": lambda: explore.TwinExplorer(draw_world(np.random.default_rng(0), 4, 6, 1.0)),
+    "bet": lambda: explore.BetExplorer(RUNS),
 }
 
 
@@ -687,3 +703,47 @@ def test_a_notebook_with_explorers_stores_pictures_and_state_and_passes_nbval_tw
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert checked.returncode == 0 and "4 passed" in checked.stdout, checked.stdout
+
+
+# --- what can be identified -----------------------------------------------------------------------
+
+
+def test_what_can_be_identified_is_told_as_it_is(made):
+    samples = made("samples")
+    shares = []
+    for size in (500, 250_000):
+        samples.samples = size
+        shares.append((samples.error, samples.share))
+    assert shares[1][0] < shares[0][0] / 5 and shares[1][1] == 1
+    assert "250000 samples" in samples.summary and "100% of 2 models" in samples.summary
+    ratio = made("ratio")
+    truth, found = TRUTH, SOFT.at(0.1)
+    ratio.ratio = 0.1
+    assert (ratio.missed, ratio.false) == ((truth & ~found).sum(), (found & ~truth).sum())
+    with pytest.raises(traitlets.TraitError):
+        ratio.ratio = 0.5
+    with pytest.raises(ValueError, match=r"truth: expected \(3, 3\), found \(2, 2\)"):
+        explore.RatioExplorer(SOFT, np.eye(2))
+
+
+def test_without_a_context_there_is_a_twin_unless_its_target_comes_first(made):
+    twin = made("twin")
+    for context in range(1, 5):
+        twin.context = context
+        first = twin.world.targets[context - 1] == 3
+        assert (twin.pair is None) == first
+        assert ("comes first" in twin.summary) == first
+        if not first:
+            assert twin.pair.measured < 1e-10 < 0.4 < twin.pair.apart
+    with pytest.raises(ValueError, match="context: expected 1 to 4, found 5"):
+        twin.context = 5
+
+
+def test_a_bet_comes_before_the_numbers(made):
+    bet = made("bet")
+    bet.bet = "right order"
+    assert "0.5" not in bet.summary and "Nothing is shown" in bet.summary
+    bet.button.click()
+    assert bet.shown and "smallest discrepancy has 'reversed'" in bet.summary
+    with pytest.raises(ValueError, match="bet: expected one of right order, reversed, no graph"):
+        bet.bet = "all of them"

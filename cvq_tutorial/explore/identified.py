@@ -1,0 +1,264 @@
+"""Explorers of what can be identified: samples, a ratio, a context taken away, and a bet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import traitlets
+
+from cvq_tutorial.draw import sheets as pictures
+from cvq_tutorial.draw.sheets import Tile
+from cvq_tutorial.explore.base import Explorer
+from cvq_tutorial.identify import linear, match, order, twins
+from cvq_tutorial.identify.report import RATIOS
+from cvq_tutorial.identify.report_linear import generator
+from cvq_tutorial.identify.scores import SoftSolution
+
+SIDE, WIDE = 210, 330
+SIZES = (500, 1000, 2500, 10_000, 50_000, 250_000)
+NOISES = (0.0, 0.01, 0.1)
+STRENGTHS = (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5)
+
+
+def slider(name: str, options: Sequence[Any], value: Any) -> ipywidgets.SelectionSlider:
+    """A slider over given values."""
+    shown = [(f"{o:,}" if isinstance(o, int) else f"{o:g}", o) for o in options]
+    made = ipywidgets.SelectionSlider(options=shown, value=value, description=name)
+    made.style.description_width, made.layout.width = "92px", "320px"
+    return made
+
+
+class Chooser(Explorer):
+    """An explorer whose controls each set one trait, checked against the values they offer."""
+
+    def over(self, *more: ipywidgets.Widget, **controls: ipywidgets.Widget) -> None:
+        """Put named controls above the picture, each following the trait of its name, and more."""
+        self._controls = controls
+        for name, control in controls.items():
+            self.on(control, partial(setattr, self, name))
+        above = ipywidgets.VBox([*controls.values(), *more])
+        self.children = [above, self.picture, self.caption, self.strip]
+
+    def follow(self) -> None:
+        """Show the traits on the controls."""
+        with self.writing():
+            for name, control in self._controls.items():
+                control.value = getattr(self, name)
+
+
+class SamplesExplorer(Chooser):
+    """How many samples do causes need, and how much noise do they bear? Linear, perfect.
+
+    models: worlds that are drawn and solved at every setting (5 latents, 10 observed).  seed: of
+    them. Traits, settable: `samples` per context, `noise` on each observed. To read: `share`, of
+    models with all targets in a right order, and `error`, median of the mixing's.
+    """
+
+    samples = traitlets.Enum(SIZES, 2500)
+    noise = traitlets.Enum(NOISES, 0.0)
+
+    def __init__(self, seed: int = 0, models: int = 20) -> None:
+        super().__init__()
+        self.seed, self.models = seed, models
+        self._known: dict[tuple[int, float], tuple] = {}
+        self.over(
+            samples=slider("samples", SIZES, self.samples),
+            noise=slider("noise", NOISES, self.noise),
+        )
+        self._draw(None)
+
+    @traitlets.observe("samples", "noise")
+    def _draw(self, _: Any) -> None:
+        self.follow()
+        key = (self.samples, self.noise)
+        if key not in self._known:
+            self._known[key] = self._solved()
+        self.share, whole, random, self.error, first = self._known[key]
+        names = ["order of all right", "all ancestors right", "a random order"]
+        tiles = [
+            Tile("ancestors of one model: found", pictures.relations(first[0], first[1], SIDE)),
+            Tile(
+                f"share of {self.models} models",
+                pictures.bars([self.share, whole, random], names, SIDE, WIDE),
+            ),
+        ]
+        told = (
+            f"{self.samples} samples per context, noise {self.noise:g}: all targets in a right "
+            f"order in {self.share:.0%} of {self.models} models, all ancestors right in {whole:.0%}"
+            f" (a random order: {random:.0%}); median error of the mixing {self.error:.2g}."
+        )
+        self.show(pictures.sheet([tiles], [SIDE], told))
+
+    def _solved(self) -> tuple:
+        right, whole, random, errors, first = [], [], [], [], None
+        for model in range(self.models):
+            rng = generator(self.seed, model)
+            world = linear.draw_world(rng)
+            data = world.draw_covariances(self.samples, rng, self.noise)
+            made = linear.solve(data, 5, samples=self.samples)
+            truth = match.relabelled(world.ancestors, world.targets)
+            right.append(order.is_linear_extension(truth, made.causes_first))
+            random.append(order.is_linear_extension(truth, rng.permutation(5)))
+            whole.append(np.array_equal(made.order.ancestors, truth))
+            errors.append(match.row_error(made.H, match.by_contexts(world.H, world.targets)))
+            first = (made.order.ancestors, truth) if first is None else first
+        return (
+            *(float(np.mean(x)) for x in (right, whole, random)),
+            float(np.median(errors)),
+            first,
+        )
+
+
+class RatioExplorer(Chooser):
+    """From which ratio on is a second direction one? Missed and false ancestors, soft.
+
+    solution: of `identify.ancestors_from_samples`.  truth: (K, K) its true ancestors, in the
+    numbering of the contexts.  Trait, settable: `ratio`. To read: `missed`, `false`.
+    """
+
+    ratio = traitlets.Enum(RATIOS, RATIOS[0])
+
+    def __init__(self, solution: SoftSolution, truth: Any) -> None:
+        super().__init__()
+        self.solution, self.truth = solution, np.asarray(truth, dtype=bool)
+        if self.truth.shape != solution.ancestors.shape:
+            raise ValueError(
+                f"truth: expected {solution.ancestors.shape}, found {self.truth.shape}"
+            )
+        self.over(ratio=slider("ratio", RATIOS, self.ratio))
+        self._draw(None)
+
+    @traitlets.observe("ratio")
+    def _draw(self, _: Any) -> None:
+        self.follow()
+        found, truth, own = self.solution.at(self.ratio), self.truth, self.solution.ancestors
+        self.missed, self.false = int((truth & ~found).sum()), int((found & ~truth).sum())
+        null = float(np.median(self.solution.tolerance))
+        tiles = [
+            Tile(f"at ratio {self.ratio:g}", pictures.relations(found, truth, SIDE)),
+            Tile(f"by the null, about {null:.2g}", pictures.relations(own, truth, SIDE)),
+        ]
+        told = (
+            f"Ratio {self.ratio:g}: of {int(truth.sum())} ancestors {self.missed} missed, "
+            f"{self.false} false. By the null (about {null:.2g}): "
+            f"{int((truth & ~own).sum())} missed, {int((own & ~truth).sum())} false. "
+            "Row = ancestor, column = descendant."
+        )
+        self.show(pictures.sheet([tiles], [SIDE], told))
+
+
+class TwinExplorer(Chooser):
+    """Take a context away, and be handed the world that nobody can tell from yours.
+
+    world: a `LatentWorld` of `identify.draw_world`.  Traits, settable: `context` that is missing,
+    1 to K; `strength` of the mixing-in. To read: `pair`, the twins, None where there is no such.
+    """
+
+    context = traitlets.Int(1)
+    strength = traitlets.Enum(STRENGTHS, 1.0)
+
+    def __init__(self, world: linear.LatentWorld) -> None:
+        super().__init__()
+        self.world = world
+        self.over(
+            context=slider("without context", range(1, len(world.targets) + 1), 1),
+            strength=slider("mix in", STRENGTHS, self.strength),
+        )
+        self._draw(None)
+
+    @traitlets.validate("context")
+    def _check(self, proposal: Any) -> int:
+        if not 1 <= proposal["value"] <= len(self.world.targets):
+            raise ValueError(
+                f"context: expected 1 to {len(self.world.targets)}, found {proposal['value']}"
+            )
+        return proposal["value"]
+
+    @traitlets.observe("context", "strength")
+    def _draw(self, _: Any) -> None:
+        self.follow()
+        d, m = len(self.world.H), int(self.world.targets[self.context - 1])
+        self.pair = None
+        left = Tile("your world", pictures.weights(self.world.weights, SIDE), "row = cause")
+        if m == d - 1:
+            right = Tile("no such twin", pictures.blank(SIDE))
+            told = (
+                f"Without context {self.context}: its target z{m} comes first, nothing can be "
+                "mixed into it. It is identified all the same."
+            )
+        else:
+            c = self.strength * (np.arange(d) > m)
+            self.pair = twins.missing_context(self.world, self.context, c)
+            right = Tile("its twin", pictures.weights(self.pair.other.weights, SIDE), "row = cause")
+            told = (
+                f"Without context {self.context} (target z{m}): all covariances that are left "
+                f"agree to {self.pair.measured:.0e}, the weights differ by {self.pair.apart:.2f}."
+            )
+        self.show(pictures.sheet([[left, right]], [SIDE], told))
+
+
+class BetExplorer(Chooser):
+    """Which run draws two interventions at once best? Bet first, then press the button.
+
+    rows: of `identify.report.extrapolation`.  Traits: `bet`, name of a run, settable; `shown`.
+    """
+
+    bet = traitlets.Unicode()
+    shown = traitlets.Bool(False)
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__()
+        self.rows = list(rows)
+        names = [row["run"] for row in self.rows]
+        self.bet = names[0]
+        menu = ipywidgets.Dropdown(options=names, description="I bet on")
+        self.button = ipywidgets.Button(description="show", icon="eye")
+        self.on_click(self.button, self.reveal)
+        self.over(self.button, bet=menu)
+        self._draw(None)
+
+    def reveal(self) -> None:
+        """Show the measured numbers."""
+        self.shown = True
+
+    @traitlets.validate("bet")
+    def _check(self, proposal: Any) -> str:
+        names = [row["run"] for row in self.rows]
+        if proposal["value"] not in names:
+            raise ValueError(
+                f"bet: expected one of {', '.join(names)}, found {proposal['value']!r}"
+            )
+        return proposal["value"]
+
+    @traitlets.observe("bet", "shown")
+    def _draw(self, _: Any) -> None:
+        if not hasattr(self, "_controls"):
+            return
+        self.follow()
+        names = [row["run"] for row in self.rows]
+        values = [row["MMD on doubles"] for row in self.rows]
+        best = names[int(np.argmin(values))]
+        if not self.shown:
+            share, marks = np.zeros(len(names)), {names.index(self.bet): "your bet"}
+            told = f"You bet on {self.bet!r}. Nothing is shown yet."
+        else:
+            share = np.array(
+                [
+                    np.log(row["copy"] / row["MMD on doubles"]) / np.log(row["copy"] / row["floor"])
+                    for row in self.rows
+                ]
+            ).clip(0, 1)
+            marks = {i: f"MMD {v:.2g}" for i, v in enumerate(values)}
+            each = ", ".join(f"{n} {v:.2g}" for n, v in zip(names, values, strict=True))
+            floor, copy = self.rows[0]["floor"], self.rows[0]["copy"]
+            told = (
+                f"You bet on {self.bet!r}, the smallest discrepancy has {best!r}. Squared MMD on "
+                f"unseen doubles: {each}; floor {floor:.2g}, copy {copy:.2g}."
+            )
+        title = "from a copy (0 %) to the floor (100 %), on a logarithmic scale"
+        tile = Tile(title, pictures.bars(share, names, 130, 520, marks))
+        self.show(pictures.sheet([[tile]], [130], told))
