@@ -26,6 +26,7 @@ from cvq_tutorial.common.json_files import literal
 from cvq_tutorial.common.progress import print_on_any_code_page
 from cvq_tutorial.run.cli_graph import graph
 from cvq_tutorial.run.cli_identify import identify
+from cvq_tutorial.run.cli_refine import refine
 from cvq_tutorial.run.cli_worlds import NAMES, TABLE, options_of, world_options
 
 EPILOGUE = """\b
@@ -421,6 +422,7 @@ def _sweep(
 
 cli.add_command(graph)
 cli.add_command(identify)
+cli.add_command(refine)
 
 
 @cli.command()

@@ -82,7 +82,7 @@ def identify(
     else:
         rows = _rows(kind, seed, samples or SIZES.get(kind, ()), models or MODELS[kind])
         complaints, picture = (), _picture(kind, rows) if out is not None else None
-    click.echo(_table(rows))
+    click.echo(table_of(rows))
     for line in complaints:
         click.echo(f"beware: {line}")
     if out is not None:
@@ -202,7 +202,7 @@ def _read(path: Path) -> Any:
     return np.array(rows)
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
+def table_of(rows: list[dict[str, Any]]) -> str:
     """Rows as text: as columns where that is narrow enough, else one block per row."""
     shown = [{k: _cell(v) for k, v in row.items()} for row in rows]
     widths = {k: max(len(k), *(len(row[k]) for row in shown)) for k in shown[0]}

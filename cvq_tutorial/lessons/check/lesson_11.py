@@ -1,0 +1,115 @@
+"""Exercises of lesson 11: ranks of what a context changes, soft data, twins, and cumulants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cvq_tutorial.identify import draw_world, twins
+from cvq_tutorial.lessons.check.base import Exercise, array, choice, function
+
+ranks_of_change = Exercise(
+    read=array((3,), "integer"),
+    right=lambda found: found.tolist() == [1, 2, 1],
+    hints={
+        "a child loses its causes too: one direction for the new row, one for the old": (
+            lambda found: found[0] == 1 and found[1] == 1
+        ),
+        "a source has no causes to lose: its row keeps its direction and changes in length": (
+            lambda found: found[0] == 2
+        ),
+        "with the direction of its only cause taken out, a child looks like a source": (
+            lambda found: found[2] != 1
+        ),
+    },
+    praise="so who has rank 1 comes first, is taken out, and the next becomes visible",
+)
+
+
+def three_data_sets() -> dict[str, np.ndarray]:
+    """Covariances (7, 5, 5) of three worlds of 3 latents: observational, and each target twice.
+
+    One of the three has soft interventions.
+    """
+    found = {}
+    for letter, seed in (("A", 11), ("B", 12), ("C", 13)):
+        world = draw_world(np.random.default_rng(seed), 3, 5, 1.0, soft=letter == "B", repeats=2)
+        found[letter] = world.covariances()
+    return found
+
+
+soft_data_set = Exercise(
+    read=choice(("A", "B", "C")),
+    right=lambda letter: letter == "b",
+    hints={
+        "its second contexts are predicted exactly: look at the misfit of each": (
+            lambda letter: letter in "ac"
+        )
+    },
+    praise="one context per target fits whatever it is; the second one does not",
+)
+
+_TRIALS = ((4, 1), (5, 2), (3, 0))
+
+
+def _matrices(given: Callable[..., Any]) -> list[tuple[np.ndarray, int]]:
+    return [(array((d, d))(given(d, m)).astype(float), m) for d, m in _TRIALS]
+
+
+def _others_moved(given: Callable[..., Any]) -> bool:
+    """Whether a latent that has its context is changed, too."""
+    return any(np.delete(M - np.diag(np.diag(M)), m, axis=0).any() for M, m in _matrices(given))
+
+
+def _is_twin(M: np.ndarray, m: int) -> bool:
+    """Whether a world changed by M is one of perfect interventions, and another world."""
+    d = len(M)
+    if abs(np.linalg.det(M)) < 1e-9:
+        return False
+    world = draw_world(np.random.default_rng(0), d, d + 1, 1.0)
+    left = [k for k, target in enumerate(world.targets, 1) if target != m]
+    other = twins.changed(world, M)
+    upper = not np.tril(other.contexts[0], -1).round(9).any()
+    rows = [other.contexts[k][world.targets[k - 1]] for k in left]
+    perfect = all((np.abs(row) > 1e-9).sum() == 1 for row in rows)
+    same = np.allclose(world.covariances()[[0, *left]], other.covariances()[[0, *left]])
+    return upper and perfect and same and np.abs(other.weights - world.weights).max() > 1e-6
+
+
+twin_matrix = Exercise(
+    read=function(4, 1),
+    right=lambda given: all(_is_twin(M, m) for M, m in _matrices(given)),
+    hints={
+        "that is the same world: latent m must get something of another one": (
+            lambda given: all(not (M - np.diag(np.diag(M))).any() for M, _ in _matrices(given))
+        ),
+        "other rows than m are changed; these latents have contexts, which would tell": (
+            _others_moved
+        ),
+        "latents below m are its effects; mixing them in would turn arrows round": (
+            lambda given: any(M[m, :m].any() for M, m in _matrices(given))
+        ),
+        "row m needs itself: its diagonal must not be 0": (
+            lambda given: any(not M[m, m] for M, m in _matrices(given))
+        ),
+    },
+    praise="no data without that context can tell it from the world you began with",
+)
+
+orders_that_work = Exercise(
+    read=array((4,), "integer"),
+    right=lambda found: found.tolist() == [3, 4, 4, 0],
+    hints={
+        "symmetric noise has no third cumulant: nothing is there at order 3": (
+            lambda found: found[1] == 3
+        ),
+        "order 3 whitens, which needs as many observed as latents": lambda found: found[2] == 3,
+        "Gaussian noise has no cumulant above the second, of any order": lambda found: (
+            found[3] != 0
+        ),
+        "order 4 would do as well, but the smallest is asked for": lambda found: found[0] == 4,
+    },
+    praise="skewed: 3; symmetric, or more latents than observed: 4; Gaussian: none",
+)

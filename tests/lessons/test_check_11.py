@@ -1,0 +1,79 @@
+"""The self-checks of lesson 11: each likely mistake gets its own hint."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from cvq_tutorial.identify import check_context, solve
+from cvq_tutorial.lessons import check
+from cvq_tutorial.lessons.check.lesson_11 import three_data_sets
+
+
+def right_twin(d, m):
+    M = np.eye(d)
+    M[m, m + 1 :] = 1
+    return M
+
+
+def other_twin(d, m):
+    M = 2 * np.eye(d)  # other units, one cause mixed in
+    M[m, d - 1] = -0.5
+    return M
+
+
+def turned(d, m):
+    M = np.eye(d)
+    M[m] = 1
+    return M
+
+
+def without_itself(d, m):
+    M = right_twin(d, m)
+    M[m, m] = 0
+    return M
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "told"),
+    [
+        (check.ranks_of_change, [1, 2, 1], "right: "),
+        (check.ranks_of_change, torch.tensor([1, 2, 1]), "right: "),
+        (check.ranks_of_change, [1, 1, 1], "loses its causes"),
+        (check.ranks_of_change, [2, 2, 1], "no causes to lose"),
+        (check.ranks_of_change, [1, 2, 2], "looks like a source"),
+        (check.ranks_of_change, [1, 3, 1], "not it"),
+        (check.ranks_of_change, [1, 2], "shape (3)"),
+        (check.ranks_of_change, [1.0, 2.0, 1.0], "expected integers"),
+        (check.soft_data_set, "B", "right: "),
+        (check.soft_data_set, "b ", "right: "),
+        (check.soft_data_set, "A", "predicted exactly"),
+        (check.soft_data_set, "D", "expected one of A, B, C"),
+        (check.twin_matrix, right_twin, "right: "),
+        (check.twin_matrix, other_twin, "right: "),
+        (check.twin_matrix, lambda d, m: np.eye(d), "the same world"),
+        (check.twin_matrix, lambda d, m: right_twin(d, m).T, "other rows than m"),
+        (check.twin_matrix, lambda d, m: np.triu(np.ones((d, d))), "other rows than m"),
+        (check.twin_matrix, turned, "turn arrows round"),
+        (check.twin_matrix, without_itself, "diagonal must not be 0"),
+        (check.twin_matrix, lambda d, m: None, "not attempted"),
+        (check.twin_matrix, lambda d, m: np.eye(3), "shape (4, 4)"),
+        (check.orders_that_work, [3, 4, 4, 0], "right: "),
+        (check.orders_that_work, [3, 3, 4, 0], "no third cumulant"),
+        (check.orders_that_work, [3, 4, 3, 0], "order 3 whitens"),
+        (check.orders_that_work, [3, 4, 4, 4], "no cumulant above the second"),
+        (check.orders_that_work, [4, 4, 4, 0], "the smallest is asked for"),
+    ],
+)
+def test_answers(exercise, answer, told):
+    assert told in exercise.reply(answer)
+
+
+def test_only_the_soft_data_set_is_missed():
+    missed = {}
+    for letter, data in three_data_sets().items():
+        found = solve(data[:4], 3)
+        assert found.misfit.max() < 1e-9, "one context per target fits whatever it is"
+        missed[letter] = max(check_context(found, extra).misfit for extra in data[4:])
+    assert missed["B"] > 0.05 and max(missed["A"], missed["C"]) < 1e-9
