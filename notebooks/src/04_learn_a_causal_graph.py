@@ -55,6 +55,10 @@ draw.graph_arrows(
 # *causes* of the target, and the target is their *effect*. Each arrow leads from a cause to its
 # effect. An arc from a variable to itself says that it looks at its own old code too.
 #
+# In the terms of the field an action is an *intervention*, and what it sets are its *intervention
+# targets*. It is a *soft* one: a target gets another mechanism, which still reads causes. A *hard*
+# one would put the target at a value, whatever its causes say.
+#
 # All arrows of one action are its *graph*, a matrix with **row = cause, column = effect**:
 # `graph[i, j]` says "i is a cause of j". This holds in every figure and every function here. A
 # *transition* is what a learner gets to see: the codes x before, the action, the codes y after. It
@@ -461,7 +465,10 @@ for number, cause in ((1, 0), (2, 1)):
     print(f"world {number}, needed by v2:", [f"v{i}" for i in range(3) if cost[i] > 0.1])
 
 # %% [markdown]
-# Now each world gives away its cause. Keep this in mind for pictures: all places of a wall have the
+# Now each world gives away its cause. In the terms of the field: from the twins' data the cause of v2
+# is **not identifiable**, or only *up to* an exchange of v0 and v1.
+# [Lesson 11](11_know_what_can_be_identified.ipynb) asks this of four other kinds of data. Keep it in
+# mind for pictures: all places of a wall have the
 # same colour. They are twins.
 #
 # ## The graph over the codes of an image

@@ -51,6 +51,9 @@ def images_of(values):
 # values, copies the others, and the decoder paints what is left. It is written do(action). Nobody
 # tells the model what a wall is.
 #
+# The codes that are set are the *intervention target*. As the new values follow from other codes, this is
+# a *soft* intervention; holding a code at a value, as the explorer of lesson 04 does, is a *hard* one.
+#
 # **Predict.** Twelve actions, one image. Which of them will be hardest to get right: a colour, the
 # shape, or a turn of the camera?
 

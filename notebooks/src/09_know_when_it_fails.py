@@ -270,7 +270,8 @@ print("the shipped model, trained longer, has the true graph:",
 # Low agreement is a warning that needs no truth. Seeds can do better: trained as long as the shipped model,
 # three seeds all find the true graph, and so agree on every edge (row `codes: ours` of the table
 # `ablations` in `figures/tables.md`). But high agreement is no proof: three seeds may agree on the same
-# mistake, as they may where [no data can tell two graphs apart](04_learn_a_causal_graph.ipynb).
+# mistake, as they may where [no data can tell two graphs apart](04_learn_a_causal_graph.ipynb). Such a graph
+# is not *identifiable*, whoever learns it; [lesson 11](11_know_what_can_be_identified.ipynb) asks what is.
 
 # %% [markdown]
 # ## The wrong way round
