@@ -1,7 +1,7 @@
 """A trained model becomes numbers, each beside chance, majority, copy and ceiling.
 
 In: a model and a world. Out: plain dicts of numbers. Read `metrics`, `judge` (an independent reader
-of factors), `evaluate` (what goes into metrics.json), then `sequences`, `leakage` and
+of factors), `evaluate` (what goes into metrics.json), then `sequences`, `leakage`, `fidelity` and
 `disentanglement/`.
 """
 
@@ -15,5 +15,6 @@ __getattr__, __dir__, __all__ = lazy(
         "judge": "Judge load_or_train_judge",
         "sequences": "composition plan_success random_actions",
         "leakage": "edits_per_factor",
+        "fidelity": "frechet sharpness",
     },
 )

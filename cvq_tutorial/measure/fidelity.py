@@ -67,16 +67,17 @@ def fidelity(
     recipe: Recipe,
     seed: int,
     judge: Judge,
-    pictures: int = 2000,
 ) -> list[dict[str, Any]]:
     """One row per model, on the test split; the first is what the others are compared with.
 
-    models: name -> model, all of one stage one.  recipe: says how many test transitions.  Each row:
+    models: name -> model, all of one stage one.  recipe: says how many test transitions, and as many
+    pictures are painted.  Each row:
     PSNR (dB), sharpness as a share of the true pictures', Frechet distance with its floor, action
     retrieval, and what the judge reads after an action, with intervals; and whether retrieval is
     that of the first model bit for bit.
     """
-    values = [sample_values(world.factors, pictures, "test", seed + extra) for extra in (0, 1)]
+    n = recipe.test_transitions
+    values = [sample_values(world.factors, n, "test", seed + extra) for extra in (0, 1)]
     true, again = (to_float(world.render(v)) for v in values)
     known = features(judge, true)
     floor = frechet(known, features(judge, again))

@@ -1,0 +1,67 @@
+"""What is said about identifiability, in README and lesson 11, is in the results file."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import project_tools
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TOLD = json.loads((ROOT / "figures" / "identify.json").read_text("utf-8"))
+PARTS = TOLD["parts"]
+README = (ROOT / "README.md").read_text("utf-8")
+LESSON = (ROOT / "notebooks" / "src" / "11_know_what_can_be_identified.py").read_text("utf-8")
+WORDS = " ".join(re.sub(r"^# ?", "", line) for line in LESSON.splitlines())
+
+build_identify = project_tools.load("build_identify")
+
+
+def found(pattern: str, text: str) -> tuple[str, ...]:
+    told = re.search(pattern, " ".join(text.split()))
+    assert told is not None, pattern
+    return told.groups()
+
+
+def test_the_table_is_that_of_the_results_file():
+    assert (ROOT / "figures" / "identify.md").read_text("utf-8") == build_identify.written(TOLD)
+    assert TOLD["targets"] == build_identify.targets(PARTS)
+    assert set(PARTS) == set(build_identify.PARTS)
+
+
+def test_the_numbers_in_the_readme_are_measured():
+    few, many = (row for row in PARTS["linear"] if row["samples"] in (2500, 250_000))
+    told = found(
+        r"2,500 samples per context in ([\d.]+) of (\d+) worlds \(a random order: ([\d.]+); the "
+        r"authors' number, on other draws: ([\d.]+)\), from 250,000 in ([\d.]+)\.",
+        README,
+    )
+    right, authors = few["targets right"], few["targets right, authors"]
+    wanted = [f"{right:.2f}", f"{few['models']}", f"{few['targets right, random order']:.2f}"]
+    assert list(told) == [*wanted, f"{authors:.2f}", f"{many['targets right']:.2f}"]
+    soft = next(r for r in PARTS["linear-soft"] if (r["data"], r["samples"]) == ("soft", "exact"))
+    one, two = (soft[f"noticed, {n} per target"] for n in ("one context", "two contexts"))
+    told = found(
+        r"nothing says so: (\d+) of (\d+) such worlds .* second context of each target (\d+)\.",
+        README,
+    )
+    assert told == (str(one), str(soft["models"]), str(two))
+    by = {row["latents"]: row for row in build_identify.soft_summary(PARTS["soft"])}
+    told = found(
+        r"right in (\d+) of (\d+) worlds; in ten worlds without edges (\d+) false relations", README
+    )
+    relu, none = by["relu"], by["no edges"]
+    assert told == (str(relu["order right"]), str(relu["models"]), str(none["false"]))
+    assert none["models"] == 10
+
+
+def test_what_lesson_11_says_of_stored_results_is_measured():
+    rows = {row["data"]: row for row in PARTS["linear-soft"] if row["samples"] == "exact"}
+    assert "none of 100 soft worlds was noticed, with two all 100, and no hard one" in WORDS
+    assert rows["soft"]["models"] == rows["soft"]["noticed, two contexts per target"] == 100
+    assert rows["soft"]["noticed, one context per target"] == 0
+    assert rows["perfect"]["noticed, two contexts per target"] == 0
+    false = [row["false"] for row in PARTS["soft"] if row["latents"] == "no edges"]
+    assert "in ten worlds without any edge it still let two false relations through" in WORDS
+    assert "both in one world" in WORDS and sorted(false)[-2:] == [0, 2] and len(false) == 10
