@@ -70,11 +70,10 @@ def fidelity(
 ) -> list[dict[str, Any]]:
     """One row per model, on the test split; the first is what the others are compared with.
 
-    models: name -> model, all of one stage one.  recipe: says how many test transitions, and as many
-    pictures are painted.  Each row:
-    PSNR (dB), sharpness as a share of the true pictures', Frechet distance with its floor, action
-    retrieval, and what the judge reads after an action, with intervals; and whether retrieval is
-    that of the first model bit for bit.
+    models: name -> model, all of one stage one.  recipe: says how many test transitions, and as
+    many pictures are painted. Each row: PSNR (dB), sharpness as a share of the true pictures',
+    Frechet distance with its floor, action retrieval, and what the judge reads after an action,
+    with intervals; and whether retrieval is that of the first model bit for bit.
     """
     n = recipe.test_transitions
     values = [sample_values(world.factors, n, "test", seed + extra) for extra in (0, 1)]
