@@ -62,6 +62,13 @@ def test_what_lesson_11_says_of_stored_results_is_measured():
     assert rows["soft"]["models"] == rows["soft"]["noticed, two contexts per target"] == 100
     assert rows["soft"]["noticed, one context per target"] == 0
     assert rows["perfect"]["noticed, two contexts per target"] == 0
+    relu = next(r for r in build_identify.soft_summary(PARTS["soft"]) if r["latents"] == "relu")
+    assert "Over eight such worlds the ratio that the null names found all 42 ancestors" in WORDS
+    assert (relu["models"], relu["relations"], relu["missed"], relu["false"]) == (8, 42, 0, 0)
+    swept = [row for row in PARTS["soft"] if row["latents"] == "relu"]
+    assert "0.003, the same for all, found 6 false ones; 0.1 lost 4" in WORDS
+    assert sum(row["false, by ratio"][0] for row in swept) == 6
+    assert sum(row["missed, by ratio"][-1] for row in swept) == 4
     false = [row["false"] for row in PARTS["soft"] if row["latents"] == "no edges"]
     assert "in ten worlds without any edge it still let two false relations through" in WORDS
     assert "both in one world" in WORDS and sorted(false)[-2:] == [0, 2] and len(false) == 10

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from cvq_tutorial.identify import draw_noise_world, draw_world
+from cvq_tutorial.identify import draw_noise_world, draw_world, scores
 from cvq_tutorial.run.cli import main
 
 
@@ -44,7 +46,9 @@ def given(folder, *names: str) -> list[str]:
         (["twins", "--models", "2"], "missing context"),
     ],
 )
-def test_a_table_and_a_picture(capsys, tmp_path, arguments, wanted):
+def test_a_table_and_a_picture(capsys, tmp_path, monkeypatch, arguments, wanted):
+    quick = partial(scores.ancestors_from_samples, splits=1, epochs=10)
+    monkeypatch.setattr(scores, "ancestors_from_samples", quick)
     out = tmp_path / "picture.png"
     code, shown, error = told(capsys, *arguments, "--out", str(out))
     assert (code, error) == (0, "") and wanted in shown

@@ -1,4 +1,4 @@
-"""Exercises of lesson 11: ranks of what a context changes, soft data, twins, and cumulants."""
+"""Exercises of lesson 11: orders of cumulants, soft data, and twins."""
 
 from __future__ import annotations
 
@@ -9,23 +9,6 @@ import numpy as np
 
 from cvq_tutorial.identify import draw_world, twins
 from cvq_tutorial.lessons.check.base import Exercise, array, choice, function
-
-ranks_of_change = Exercise(
-    read=array((3,), "integer"),
-    right=lambda found: found.tolist() == [1, 2, 1],
-    hints={
-        "a child loses its causes too: one direction for the new row, one for the old": (
-            lambda found: found[0] == 1 and found[1] == 1
-        ),
-        "a source has no causes to lose: its row keeps its direction and changes in length": (
-            lambda found: found[0] == 2
-        ),
-        "with the direction of its only cause taken out, a child looks like a source": (
-            lambda found: found[2] != 1
-        ),
-    },
-    praise="so who has rank 1 comes first, is taken out, and the next becomes visible",
-)
 
 
 def three_data_sets() -> dict[str, np.ndarray]:
