@@ -111,11 +111,7 @@ def fidelity(
                         (f"{what.split('_')[0]}, 95 %", _range(done["interval"][what])),
                     )
                 },
-                "lowest factor kept": min(
-                    (round(part["kept"], 3), factor)
-                    for factor, part in done["per_factor"].items()
-                    if "kept" in part
-                ),
+                "least kept": _least(done["per_factor"]),
             }
         )
     return rows
@@ -126,3 +122,9 @@ SEEN = ("retrieved", "log_posterior", "drawn", "start", "ceiling")
 
 def _range(ends: list[float]) -> str:
     return f"{ends[0]:.3f} to {ends[1]:.3f}"
+
+
+def _least(per_factor: Mapping[str, Mapping[str, float]]) -> str:
+    """The factor that other edits move most often."""
+    share, name = min((part["kept"], name) for name, part in per_factor.items() if "kept" in part)
+    return f"{name} {share:.3f}"

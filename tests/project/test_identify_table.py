@@ -72,3 +72,37 @@ def test_what_lesson_11_says_of_stored_results_is_measured():
     false = [row["false"] for row in PARTS["soft"] if row["latents"] == "no edges"]
     assert "in ten worlds without any edge it still let two false relations through" in WORDS
     assert "both in one world" in WORDS and sorted(false)[-2:] == [0, 2] and len(false) == 10
+
+
+def test_what_lesson_11_says_of_the_vae_is_measured():
+    rows = PARTS["vae"]
+    bent = [row for row in rows if row["run"] != "unknowable"]
+    assert "five of the nine runs with a ReLU got stuck above 0.6" in WORDS
+    assert len(bent) == 9 and sum(row["MMD on doubles"] > 0.6 for row in bent) == 5
+    by = {row["run"]: row for row in rows if row["seed"] == 2027}
+    told = found(r"seed 2027: right order ([\d.]+), reversed ([\d.]+), no graph ([\d.]+),", WORDS)
+    names = ("right order", "reversed", "no graph")
+    assert told == tuple(f"{by[name]['MMD on doubles']:.3f}" for name in names)
+    assert all(0.005 < by[n]["MMD on doubles"] / by[n]["copy"] < 0.015 for n in names)
+    assert all(r["MMD on doubles"] < 1.2 * r["floor"] for r in rows if r["run"] == "unknowable")
+    edges = [row["true edges, mean"] for row in rows if row["run"] == "right order"]
+    told = found(r"did the right order find its edges: ([\d.]+) to ([\d.]+) in the mean", WORDS)
+    assert told == (f"{min(edges):.2f}", f"{max(edges):.2f}")
+
+
+def test_what_lesson_11_says_of_stage_two_is_measured():
+    by = {row["model"]: row for row in PARTS["two-stage"] if row["world"] == "shapes3d"}
+    before, free = by["before"], by["wrong: encoder free"]
+    names = ("after", "without critic")
+    falls = [1 - by[n]["Frechet distance"] / before["Frechet distance"] for n in names]
+    told = found(r"features of a judge\) falls by (\d+) %.*\*\*, bring (\d+) %\.", WORDS)
+    assert told == tuple(f"{100 * fall:.0f}" for fall in falls)
+    told = found(r"retrieval falls from ([\d.]+) to ([\d.]+), chance is ([\d.]+)\.", WORDS)
+    assert told == (f"{before['retrieval']:.3f}", f"{free['retrieval']:.3f}", f"{1 / 12:.3f}")
+    for row in PARTS["two-stage"]:
+        frozen = row["model"] != "wrong: encoder free"
+        assert row["retrieval the same bit for bit"] == frozen
+        assert not frozen or row["retrieval"] == next(
+            r["retrieval"] for r in PARTS["two-stage"] if r["world"] == row["world"]
+        )
+    assert by["wrong: weight of 1"]["sharpness, of true"] > 5 * by["after"]["sharpness, of true"]
