@@ -25,6 +25,7 @@ from cvq_tutorial import __version__
 from cvq_tutorial.common.json_files import literal
 from cvq_tutorial.common.progress import print_on_any_code_page
 from cvq_tutorial.run.cli_graph import graph
+from cvq_tutorial.run.cli_pictures import do, name
 from cvq_tutorial.run.cli_worlds import NAMES, TABLE, options_of, world_options
 
 EPILOGUE = """\b
@@ -37,6 +38,8 @@ Examples:
   cvq train pictures --root my_pictures --factors pose,eyes --identity person
   cvq evaluate runs/shapes3d-nano-s0
   cvq graph runs/shapes3d-nano-s0 --action floor_hue+ --format png --out graph.png
+  cvq do runs/shapes3d-nano-s0 x.png --action floor_hue+ --out y.png
+  cvq name runs/shapes3d-nano-s0 x.png y.png
 """
 
 
@@ -197,8 +200,8 @@ def worlds(context: click.Context) -> None:
     from cvq_tutorial.run.report import listed_world
     from cvq_tutorial.worlds.make import world_names
 
-    for name in world_names():
-        click.echo(listed_world(name) + "\n")
+    for world in world_names():
+        click.echo(listed_world(world) + "\n")
 
 
 @worlds.command()
@@ -418,7 +421,8 @@ def _sweep(
         click.echo(f"all of the {compared} numbers that are known are within what is expected")
 
 
-cli.add_command(graph)
+for command in (graph, do, name):
+    cli.add_command(command)
 
 
 @cli.command()

@@ -14,7 +14,7 @@ from cvq_tutorial.experiments.grids import GRIDS
 from cvq_tutorial.run import cli
 from cvq_tutorial.run.cli import main, overrides_of
 
-COMMANDS = ["worlds", "train", "evaluate", "reproduce", "graph", "bench"]
+COMMANDS = ["worlds", "train", "evaluate", "reproduce", "graph", "do", "name", "bench"]
 
 
 def run(capsys, *arguments: str) -> tuple[int, str, str]:
