@@ -56,8 +56,9 @@ def do(run_dir: Path, picture: Path, actions: tuple[str, ...], out: Path, root: 
     done = model.compose(_read(picture, world), numbers)
     for number, step in zip(numbers, done, strict=True):
         click.echo(f"{model.action_names[number]}: {step.verdict[0]}")
-    content = io.BytesIO()
-    Image.fromarray(to_uint8(done[-1].images)[0]).save(content, "PNG")
+    content, image = io.BytesIO(), Image.fromarray(to_uint8(done[-1].images)[0])
+    image = image.convert("L") if getattr(world, "grey", False) else image  # grey stays grey
+    image.save(content, "PNG")
     click.echo(f"written: {write_atomic(out, content.getvalue())}")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from PIL import Image
 from cvq_tutorial import load, make_world, to_float
 from cvq_tutorial.common.folders import PROJECT_ROOT
 from cvq_tutorial.run.cli import main
+from cvq_tutorial.training import checkpoints
 
 WEIGHTS = PROJECT_ROOT / "cvq_tutorial/lessons/weights"
 RUN = str(WEIGHTS / "shapes3d-lesson-s0")
@@ -73,6 +76,23 @@ def test_a_picture_of_another_size_is_fitted_and_that_is_said(files, capsys):
     assert told[0] == fitted and told[1].startswith("verdict: nothing happened")
 
 
+def test_grey_stays_grey_where_all_pictures_of_the_world_are(files, capsys, monkeypatch):
+    model, world, info = load(RUN)
+    for grey in (True, False):
+        told = SimpleNamespace(has_images=True, image_shape=world.image_shape, grey=grey)
+        monkeypatch.setattr(checkpoints, "load_run", lambda *_, w=told, **__: (model, w, info))
+        out_of(capsys, "do", RUN, "x.png", "--action", "wall_hue+", "--out", "o.png")
+        with Image.open("o.png") as image:
+            assert image.mode == ("L" if grey else "RGB")
+    for mode in ("L", "RGB"):
+        (files / mode).mkdir()
+        for i in range(4):
+            Image.new(mode, (8, 8), 50 * i).save(files / mode / f"{i}.png")
+        lines = [f"{i}.png,{i % 2},{split}" for i, split in enumerate(["train"] * 4)]
+        (files / mode / "t.csv").write_text("\n".join(["file,hat,split", *lines]))
+        assert make_world("pictures", root=files / mode).grey == (mode == "L")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -103,8 +123,6 @@ def test_the_file_to_write_is_a_png_and_no_folder(files, capsys):
 
 
 def test_the_verdict_uses_what_was_kept_with_the_model(files, capsys, monkeypatch):
-    from cvq_tutorial.training import checkpoints
-
     model, world, info = load(RUN)
     model.explains_at = -1.0
     monkeypatch.setattr(checkpoints, "load_run", lambda *_, **__: (model, world, info))
