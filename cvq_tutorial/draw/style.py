@@ -43,9 +43,9 @@ class Picture(Figure):
         super().__init__(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(self)
 
-    def _repr_png_(self) -> bytes:
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
         # Jupyter knows how to show a Figure only once pyplot is imported; this works always, once.
-        return png(self)
+        return png(self), {"alt": self.summary}
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:

@@ -12,7 +12,7 @@ const WIDTH = 400; // of the drawing; all lengths below are in its units
 const LISTED = 6; // neighbours named in the text
 
 const STYLE = `
-.cvq { display: flex; flex-wrap: wrap; gap: 4px 16px; color: var(--jp-ui-font-color1, #222);
+.cvq { display: flex; flex-wrap: wrap; gap: 4px 16px; color: var(--jp-ui-font-color1, inherit);
   font: 13px/1.4 var(--jp-ui-font-family, system-ui, sans-serif); padding: 2px 10px; }
 .cvq figure { margin: 0; flex: 1 1 240px; max-width: 400px; min-width: 0; }
 .cvq figcaption { min-height: 1.4em; margin: 2px 0 4px; font-weight: 600; }
@@ -25,9 +25,9 @@ const STYLE = `
 .cvq .about svg { flex: none; position: relative; top: 2px; }
 .cvq .tools { flex: 1 0 100%; display: flex; flex-wrap: wrap; gap: 6px; align-items: center; }
 .cvq .tools button { font: inherit; font-size: 12px; padding: 2px 10px; cursor: pointer; border-radius: 3px;
-  color: inherit; background: var(--jp-layout-color2, #eee); border: 1px solid var(--jp-border-color1, #bbb); }
+  color: inherit; background: var(--jp-layout-color2, transparent); border: 1px solid var(--jp-border-color1, currentColor); }
 .cvq .tools button:focus-visible { outline: 3px solid #1a73e8; outline-offset: 1px; }
-.cvq .tools span { color: var(--jp-ui-font-color2, #555); font-size: 12px; }
+.cvq .tools span { color: var(--jp-ui-font-color2, inherit); font-size: 12px; }
 `;
 
 // Data ----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
         "metrics": "bootstrap codebook_use confusion edit_kept psnr recovered",
-        "evaluate": "calibrate",
         "judge": "Judge load_or_train_judge",
         "sequences": "composition plan_success random_actions",
         "leakage": "edits_per_factor",

@@ -40,7 +40,6 @@ from cvq_tutorial.worlds.world import CodeWorld, ImageWorld, World
 
 FORMAT = 1
 BATCH = 256
-MISSED = 0.01  # share of true pairs that `calibrate` lets go unexplained
 
 Look = Callable[[Tensor, Tensor, Tensor], dict[str, Tensor]]
 
@@ -222,24 +221,6 @@ def code_answers(model: CausalVQ, x: Tensor, actions: Tensor, y: Tensor) -> dict
         "start": model.decode(before),
         "ceiling": model.decode(codes),
     }
-
-
-def calibrate(
-    model: CausalVQ, x: Tensor, y: Tensor, actions: Tensor, *, missed: float = MISSED
-) -> float:
-    """Nats per code that all but a share `missed` of true pairs reach.
-
-    Set `model.explains_at` to it, and what `retrieve` says about lower ones is "no action explains
-    this" (see `answers.Retrieval`).
-    x, y: images or codes of validation pairs.  actions: one for each, what truly led from x to y.
-    Raises ValueError where no pair has codes that differ: the others say nothing.
-    """
-    named = model.retrieve(x, y)
-    true = model.check_actions(actions, len(named.same))
-    reached = named.log_likelihood.gather(1, true[:, None])[~named.same, 0] / named.n
-    if not len(reached):
-        raise ValueError("expected pairs whose codes differ, found none: nothing to calibrate by")
-    return float(torch.quantile(reached.double(), missed))
 
 
 def _answers(

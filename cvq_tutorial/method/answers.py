@@ -3,7 +3,7 @@
 Intuition: the posterior over actions says which one is likeliest *given that it was one of them*.
 It sums to one also where nothing happened, where two actions did, or where y is noise. So a
 `Retrieval` keeps the log-likelihood beside it, and a verdict that asks first: did any code change,
-and is y as likely under its best action as true pairs are (`measure.calibrate`)?
+and is y as likely under its best action as true pairs are (`training.calibrate`)?
 
 When it misleads: the verdict sees codes, not pictures. What the encoder does not write down did not
 happen, and a wrong action under which y is as likely as under a true one is believed.

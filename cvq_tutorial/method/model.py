@@ -35,8 +35,8 @@ class CausalVQ(nn.Module):
     autoencoder: None for worlds without images.  action_names: one per action.
     Sizes: n_nodes N of the graph, n_codebooks C and n_codes K of the codes that it takes and gives,
     n_actions A, grid (h, w) of the code map; (1, N) without images.
-    explains_at: nats per code from which on y counts as explained by its best action; None until it
-        is set to what `measure.calibrate` says.
+    explains_at: nats per code from which on y counts as explained by its best action; training sets
+        it, see `training.calibrate`. None: not known.
     """
 
     BATCH = 256  # images at a time inside; bounds memory

@@ -26,6 +26,7 @@ from cvq_tutorial.common.json_files import literal
 from cvq_tutorial.common.progress import print_on_any_code_page
 from cvq_tutorial.run.cli_graph import graph
 from cvq_tutorial.run.cli_identify import identify
+from cvq_tutorial.run.cli_pictures import do, name
 from cvq_tutorial.run.cli_refine import refine
 from cvq_tutorial.run.cli_worlds import NAMES, TABLE, options_of, world_options
 
@@ -39,6 +40,8 @@ Examples:
   cvq train pictures --root my_pictures --factors pose,eyes --identity person
   cvq evaluate runs/shapes3d-nano-s0
   cvq graph runs/shapes3d-nano-s0 --action floor_hue+ --format png --out graph.png
+  cvq do runs/shapes3d-nano-s0 x.png --action floor_hue+ --out y.png
+  cvq name runs/shapes3d-nano-s0 x.png y.png
 """
 
 
@@ -199,8 +202,8 @@ def worlds(context: click.Context) -> None:
     from cvq_tutorial.run.report import listed_world
     from cvq_tutorial.worlds.make import world_names
 
-    for name in world_names():
-        click.echo(listed_world(name) + "\n")
+    for world in world_names():
+        click.echo(listed_world(world) + "\n")
 
 
 @worlds.command()
@@ -420,9 +423,8 @@ def _sweep(
         click.echo(f"all of the {compared} numbers that are known are within what is expected")
 
 
-cli.add_command(graph)
-cli.add_command(identify)
-cli.add_command(refine)
+for command in (graph, do, name, identify, refine):
+    cli.add_command(command)
 
 
 @cli.command()

@@ -328,5 +328,5 @@ def show(picture: draw.Picture, folder: str | Path, name: str) -> None:
     full = PIL.Image.open(io.BytesIO(draw.png(picture, dpi=80))).convert("RGB")
     small = io.BytesIO()
     full.quantize(128, dither=PIL.Image.Dither.NONE).save(small, "PNG", optimize=True)
-    display(Image(small.getvalue(), format="png"))
+    display(Image(small.getvalue(), format="png", alt=picture.summary))
     print(f"{name}: {picture.summary}")

@@ -16,5 +16,6 @@ __getattr__, __dir__, __all__ = lazy(
         "checkpoints": "CheckpointError load_run read_info",
         "data": "encoded_transitions training_transitions",
         "run": "Run",
+        "train": "calibrate",
     },
 )

@@ -74,6 +74,8 @@ def save(
         "seconds": {k: round(v, 2) for k, v in (seconds or {}).items()},
         "bf16": bf16,
     }
+    if (least := getattr(network, "explains_at", None)) is not None:
+        info["explains_at"] = least
     return write(run_dir, pack(network.state_dict()), info)
 
 
@@ -133,7 +135,8 @@ def fill(network: torch.nn.Module, run_dir: str | Path) -> None:
     shape; the message names expected and found.
     """
     path = Path(run_dir) / "model.safetensors"
-    wanted = read_info(run_dir)["sha256"]
+    info = read_info(run_dir)
+    wanted = info["sha256"]
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -155,6 +158,8 @@ def fill(network: torch.nn.Module, run_dir: str | Path) -> None:
                 f"{path}: weight {key}: expected shape {want.get(key)}, found {have.get(key)}"
             )
     network.load_state_dict(tensors)
+    if isinstance(network, CausalVQ):
+        network.explains_at = info.get("explains_at")
 
 
 def load_run(

@@ -43,6 +43,7 @@ START_IMAGES = 256  # whose vectors the codebooks start from
 IN_USE = 0.02  # a code counts as used from this share of an even share on
 VALID = 240  # held-out transitions behind the action accuracy in the log, always balanced
 LOOKS = 1440  # fewer where there are many actions: each transition is scored under every one
+MISSED = 0.01  # share of true pairs that `calibrate` lets go unexplained
 
 
 def train(
@@ -217,6 +218,25 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
             )
         run.seconds["prune"] = time.perf_counter() - began
         run.say(f"pruned: {left:.1%} of the possible edges are left")
+    with torch.random.fork_rng():
+        torch.manual_seed(run.seed)
+        model.explains_at = calibrate(model, valid[0].long(), valid[2].long(), valid[1])
+
+
+def calibrate(
+    model: CausalVQ, x: Tensor, y: Tensor, actions: Tensor, *, missed: float = MISSED
+) -> float | None:
+    """Nats per code that all but a share `missed` of true pairs reach.
+
+    It is what `CausalVQ.explains_at` should be: what `retrieve` says about lower ones is "no action
+    explains this" (see `answers.Retrieval`).
+    x, y: images or codes of validation pairs.  actions: one for each, what truly led from x to y.
+    None where no pair has codes that differ: the others say nothing.
+    """
+    named = model.retrieve(x, y)
+    true = model.check_actions(actions, len(named.same))
+    reached = named.log_likelihood.gather(1, true[:, None])[~named.same, 0] / named.n
+    return float(torch.quantile(reached.double(), missed)) if len(reached) else None
 
 
 def _accuracy(model: CausalVQ, x: Tensor, actions: Tensor, y: Tensor) -> float:

@@ -58,6 +58,7 @@ MODEL = record(
     network=_NETWORK,
     seconds=dict_of(NUMBER),
     digest=TEXT,
+    explains_at=NUMBER,
 )
 IDENTITY = record(
     {"world": _WORLD, "recipe": _SETTINGS, "seed": _PLACES},

@@ -54,6 +54,7 @@ class Critic(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(2 * width, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
+        """Scores (B, 1, h, w) of patches of images (B, 3, H, W): high is true."""
         return self.layers(2 * images - 1)
 
 

@@ -21,7 +21,9 @@ from cvq_tutorial import draw
 
 def test_a_figure_shows_itself_in_a_notebook_once():
     formatters = pytest.importorskip("IPython.core.formatters")
-    data, _ = formatters.DisplayFormatter().format(drawn("matrix")[0])
+    figure = drawn("matrix")[0]
+    data, metadata = formatters.DisplayFormatter().format(figure)
+    assert metadata["image/png"] == {"alt": figure.summary} and figure.summary
     assert [kind for kind in data if kind.startswith("image/")] == ["image/png"]
     assert " at 0x" not in data["text/plain"]
 

@@ -323,6 +323,16 @@ def test_a_small_sample_flatters_and_says_so():
     assert "n too small: 50 rows for" in disentangle.mig(codes[:50], factors[:50]).notes[0]
 
 
+def test_a_value_far_out_is_noted_because_one_bin_then_holds_nearly_all():
+    rng = np.random.default_rng(0)
+    factors = rng.integers(6, size=(2000, 2))
+    latents = factors + 0.1 * rng.standard_normal((2000, 2))
+    assert not any("outliers" in note for note in disentangle.mig(latents, factors).notes)
+    latents[7, 1] = 1e4
+    score = disentangle.mig(latents, factors)
+    assert score.notes == ("outliers: one of 20 bins holds 100.0% of the rows of latent 1",)
+
+
 def test_a_constant_factor_is_left_out_and_named():
     factors = every_combination()
     codes = renamed(factors)

@@ -17,13 +17,15 @@ from cvq_tutorial.worlds.make import make_world
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROWS = json.loads((ROOT / "figures" / "worlds.json").read_text("utf-8"))
 BOTH = json.loads((ROOT / "figures" / "worlds_actions.json").read_text("utf-8"))
+PHOTOS = json.loads((ROOT / "figures" / "worlds_photographs.json").read_text("utf-8"))
 README = (ROOT / "README.md").read_text("utf-8")
 
 build_worlds = project_tools.load("build_worlds")
 
 
 def test_the_table_is_that_of_the_results_file():
-    assert (ROOT / "figures" / "worlds.md").read_text("utf-8") == build_worlds.written(ROWS, BOTH)
+    told = (ROOT / "figures" / "worlds.md").read_text("utf-8")
+    assert told == build_worlds.written(ROWS, BOTH, PHOTOS)
     assert list(ROWS) == list(build_worlds.ORDER)
 
 
@@ -128,3 +130,35 @@ def test_runs_with_other_actions_get_into_their_own_table_as_a_pair(tmp_path):
         build_worlds.both_ways(tmp_path / "set", tmp_path / "steps")
     with pytest.raises(ValueError, match="expected actions 'steps', found 'set'; see --actions"):
         build_worlds.summed_up(tmp_path / "set")
+
+
+def test_photographs_stand_beside_the_classifier_of_their_own_seed(tmp_path):
+    world, recipe = make_world("shapes3d"), recipes.get("lesson", "pictures", autoencoder_steps=10)
+    edits = dict.fromkeys(("target_reached", "target_reached_ceiling", "kept", "kept_ceiling"), 0.5)
+    metrics = {
+        "reconstruction": {"psnr": 20.0},
+        "retrieval": {"n": 9, "chance": {"action": 0.125}, "per_factor": {}},
+        "intervention": {"recovered": 0.25, "per_factor": {"shape": edits},
+                         "judge_accuracy": {"shape": 0.75}},
+        "seconds": {"evaluate": 1.0},
+    }  # fmt: skip
+    for seed in (0, 1):
+        for kind, named in ((None, 0.6 + 0.1 * seed), ("pairs of images", 0.8)):
+            folder = tmp_path / f"{kind}{seed}"
+            with torch.random.fork_rng():
+                model = checkpoints.build(world, recipe)
+            network = None if kind is None else {"kind": kind}
+            checkpoints.save(folder, model, world, recipe, seed, kind=network)
+            metrics["retrieval"]["per_factor"]["shape"] = {"action_accuracy": named}
+            (folder / "metrics.json").write_text(json.dumps(metrics))
+    run, rival = tmp_path / "None0", tmp_path / "pairs of images0"
+    seeds = {"0": build_worlds.photographs(run, rival)}
+    seeds["1"] = build_worlds.photographs(tmp_path / "None1", tmp_path / "pairs of images1")
+    assert seeds["0"]["changed"] == {"autoencoder_steps": [3000, 10]}
+    text = build_worlds.written_photographs(seeds)
+    row = "| `shape` | 0.65 (0.60 to 0.70) | 0.80 (0.80 to 0.80) | 0.50 (0.50 to 0.50) |"
+    assert row in text and "autoencoder_steps 10 (usual 3000)" in text and "Seeds 0, 1" in text
+    with pytest.raises(ValueError, match="expected the baseline 'image-pairs', found None"):
+        build_worlds.photographs(run, run)
+    with pytest.raises(ValueError, match="expected the seed of"):
+        build_worlds.photographs(run, tmp_path / "pairs of images1")

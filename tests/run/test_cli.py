@@ -14,7 +14,8 @@ from cvq_tutorial.experiments.grids import GRIDS
 from cvq_tutorial.run import cli
 from cvq_tutorial.run.cli import main, overrides_of
 
-COMMANDS = ["worlds", "train", "evaluate", "reproduce", "graph", "identify", "refine", "bench"]
+COMMANDS = ["worlds", "train", "evaluate", "reproduce", "graph", "do", "name"]
+COMMANDS += ["identify", "refine", "bench"]
 
 
 def run(capsys, *arguments: str) -> tuple[int, str, str]:

@@ -55,6 +55,13 @@ def test_the_whole_way_from_a_folder_to_a_graph(tmp_path, capsys, monkeypatch):
     assert metrics["world"] == "pictures" and metrics["retrieval"]["n"] == 20
     assert main(["graph", run, "--action", "pose=left", "--out", "g.csv"]) == 0
     first = (tmp_path / "g.csv").read_bytes()
+    capsys.readouterr()
+    assert main(["do", run, "mine/000.png", "--action", "pose=up", "--out", "y.png"]) == 0
+    fitted = "mine/000.png: 20 x 20 pixels, fitted to 64 x 64: the central square is taken\n"
+    assert capsys.readouterr().out.startswith(f"{fitted}pose=up: ")
+    assert main(["name", run, "mine/000.png", "y.png"]) == 0
+    reached = json.loads((tmp_path / run / "model.json").read_text())["explains_at"]
+    assert f"true pairs reach {reached:.3f} nats per code" in capsys.readouterr().out
     folder.rename(tmp_path / "moved")
     capsys.readouterr()
     assert main(["graph", run, "--action", "pose=left"]) == 1

@@ -73,6 +73,18 @@ def test_the_same_bits_come_back(kind, tmp_path):
     assert all(torch.equal(v, state[k]) for k, v in told.state_dict().items())
 
 
+def test_what_true_pairs_get_is_kept_and_need_not_be(tmp_path):
+    model = built()
+    model.explains_at = -0.75
+    checkpoints.save(tmp_path, model, WORLD, RECIPE, 7)
+    assert checkpoints.load(tmp_path, WORLD).explains_at == -0.75
+    rewrite(tmp_path, explains_at=None)  # as older files are
+    assert checkpoints.load(tmp_path, WORLD).explains_at is None
+    rewrite(tmp_path, explains_at="low")
+    with pytest.raises(CheckpointError, match="explains_at: expected a number, found 'low'"):
+        checkpoints.load(tmp_path, WORLD)
+
+
 def test_what_the_json_says(run_dir):
     info = checkpoints.read_info(run_dir)
     assert info["format"] == checkpoints.FORMAT and info["seed"] == 7

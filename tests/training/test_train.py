@@ -158,6 +158,26 @@ def test_a_finished_run_is_loaded(kind, whole, monkeypatch, capsys):
     assert all(torch.equal(v, stored[k]) for k, v in model.state_dict().items())
 
 
+@pytest.mark.parametrize("kind", ["codes", "shapes3d"])
+def test_what_true_held_out_pairs_get_is_kept_with_the_model(kind, whole, tmp_path):
+    if kind == "codes":
+        tmp_path = whole[kind]
+    else:  # fast enough that codes differ
+        run(kind, tmp_path, autoencoder_lr=1e-2)
+    model = checkpoints.load(tmp_path, case(kind)[0])
+    x, actions, y = encoded_transitions(case(kind)[0], model, 24, "valid", 3)
+    named, each = model.retrieve(x.long(), y.long()), np.arange(24)
+    reached = (named.log_likelihood.numpy()[each, actions] / named.n)[~named.same.numpy()]
+    found = model.explains_at
+    assert found is not None and found == pytest.approx(np.quantile(reached, 0.01), abs=1e-5)
+    assert found == checkpoints.read_info(tmp_path)["explains_at"] == named.explains_at
+    assert training.calibrate(model, x.long(), x.long(), actions) is None  # nothing happened
+
+
+def test_nothing_is_kept_where_the_codes_of_all_pairs_are_equal(whole):
+    assert checkpoints.load(whole["shapes3d"], case("shapes3d")[0]).explains_at is None
+
+
 def test_learning_happens(tmp_path):
     settings = {"transitions": 2000, "transition_steps": 150}
     model = run("codes", tmp_path, width=32, transition_batch=32, **settings)

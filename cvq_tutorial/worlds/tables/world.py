@@ -30,7 +30,10 @@ from cvq_tutorial.worlds.tables.space import PictureSpace, paired
 SIZE = 64  # pixels
 STAND_IN = "27a679e2499db011"  # fingerprint of the table of the drawn faces
 NEAREST = ("attributes", "pixels", "none")
-_OTHER_TABLE = "this is another table than before, or was changed"
+_OTHER_TABLE = (
+    "this is another table than before, or was changed: give the one it was with root=... "
+    "(--root FOLDER), or train on this one (cvq train pictures --root FOLDER)"
+)
 _OTHER_PICTURES = "pictures were replaced, added or taken away; train again, or put them back"
 _KINDS = {
     "yes/no": "binary",
@@ -94,6 +97,11 @@ class PictureWorld:
     def own(self) -> bool:
         """Whether this is somebody's own table, about which nothing is known, or CelebA's."""
         return self.name != "faces" or self.data.source.name not in (CELEBA, CELEBA_CSV)
+
+    @property
+    def grey(self) -> bool:
+        """Whether the pictures are grey, as their files say, though they are shown as RGB."""
+        return self._pictures.are_grey()
 
     @property
     def credit(self) -> str:
