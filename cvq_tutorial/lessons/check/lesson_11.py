@@ -27,9 +27,12 @@ soft_data_set = Exercise(
     read=choice(("A", "B", "C")),
     right=lambda letter: letter == "b",
     hints={
-        "its second contexts are predicted exactly: look at the misfit of each": (
-            lambda letter: letter in "ac"
-        )
+        "A's second contexts are predicted exactly: look at the misfit of each": (
+            lambda letter: letter == "a"
+        ),
+        "C's second contexts are predicted exactly: look at the misfit of each": (
+            lambda letter: letter == "c"
+        ),
     },
     praise="one context per target fits whatever it is; the second one does not",
 )
