@@ -189,7 +189,7 @@ pictures of one person that differ in one label, head, hair and light move a lit
 *chance* counts the actions that are possible. *Target reached*: the judge reads the new value in
 the intervened picture; *kept*: over the edits of the other factors, how often this one stayed. Both
 beside the true picture, encoded and decoded (*ceiling*); to leave the picture as it is reaches no
-target, but for what the judge misreads. Test people: looked at once.
+target, but for what the judge misreads. The test people, three, were looked at once.
 
 """
 TRIED = """
@@ -228,10 +228,13 @@ def photographs(run: Path, rival: Path) -> dict:
     named, done = told["retrieval"], told["intervention"]
     seconds = sum(infos[0]["seconds"].values()) + told["seconds"]["evaluate"]
     row: dict = {
+        "crop": infos[0]["world"]["options"].get("crop"),
         "changed": {k: [usual[k], v] for k, v in infos[0]["recipe"].items() if usual[k] != v},
         "n": named["n"],
         "chance": round(named["chance"]["action"], 4),
         "psnr": round(told["reconstruction"]["psnr"], 2),
+        "intervened_psnr": round(done["psnr"], 2),
+        "copy_psnr": round(done["psnr_copy"], 2),
         "recovered": None if done["recovered"] is None else round(done["recovered"], 4),
         "minutes": round(seconds / 60, 1),
         "sha256": [info["sha256"] for info in infos],
@@ -266,15 +269,20 @@ def written_photographs(seeds: dict[str, dict]) -> str:
         cells = [mean([row["factors"][factor][key] for row in rows]) for key in (*heads, "judge")]
         text += f"| `{factor}` | " + " | ".join(cells) + " |\n"
     changed = ", ".join(f"{k} {v} (usual {u})" for k, (u, v) in rows[0]["changed"].items())
+    shown = f"the central {crop} x {crop} pixels" if (crop := rows[0]["crop"]) else "whole pictures"
+    many = f"Seeds {', '.join(seeds)}, mean and range" if len(seeds) > 1 else f"Seed {min(seeds)}"
     recovered = [row["recovered"] for row in rows]
     text += (
-        f"\nSeeds {', '.join(seeds)}, mean and range; {rows[0]['n']} test pairs, chance "
+        f"\n{many}; {shown}; {rows[0]['n']} test pairs, chance "
         f"{mean([row['chance'] for row in rows])}, reconstruction "
-        f"{mean([row['psnr'] for row in rows], 1)} dB, recovered "
+        f"{mean([row['psnr'] for row in rows], 1)} dB, after an action "
+        f"{mean([row['intervened_psnr'] for row in rows], 1)} dB, a blur (copy "
+        f"{mean([row['copy_psnr'] for row in rows], 1)} dB), recovered "
         f"{'not defined' if None in recovered else mean(recovered)}, "
         f"{mean([row['minutes'] for row in rows], 0)} minutes a run on a busy core. *Judge*: how "
         "often it reads the factor right on true pictures of the test people. Recipe `lesson` of "
-        f"own pictures{' but ' + changed if changed else ''}.\n"
+        f"own pictures{' but ' + changed if changed else ''} (`cvq train pictures --root FOLDER "
+        "--factors pose,eyes,expression --identity person --option crop=... --set ...`).\n"
     )
     return text + TRIED
 

@@ -422,7 +422,7 @@ print(
 # *categorical* factor: a step "up" from left to right would mean nothing, so there is **one action per value**,
 # `looks=left`, from any other value. A pair shows one person, where the table says who is shown.
 #
-# Here it runs on 432 heads of 24 people that are drawn first. With your own folder it is the same
+# Here it runs on 432 heads of 36 people that are drawn first. With your own folder it is the same
 # cells, from the shell:
 #
 # ```
@@ -432,11 +432,11 @@ print(
 
 # %%
 def draw_heads(place):
-    """24 people, each with 3 looks x 2 eyes x 3 takes, and a table with semicolons."""
+    """36 people, each with 3 looks x 2 eyes x 2 takes, and a table with semicolons."""
     place.mkdir()
     rng, lines = np.random.default_rng(1), ["picture;person;looks;eyes"]
     for number in range(432):
-        person, looks, eyes = number // 18, number % 3, number // 3 % 2
+        person, looks, eyes = number // 12, number % 3, number // 3 % 2
         own = np.random.default_rng(person)  # what stays of a person
         skin, hair, wide = own.integers(170, 230), own.integers(30, 110), own.integers(14, 18)
         x, y = 32 + rng.integers(-2, 3, 2)
@@ -514,7 +514,7 @@ for number, name in enumerate(mine.factors.names):
     print(f"{name:<14.14}{of.sum():>6}" + "".join(f"{value:>8.2f}" for value in numbers))
 
 # %% [markdown]
-# On the drawn heads the rival is right every time, and the codes are not, after so short a training. What the rival
+# On the drawn heads the rival is hardly ever wrong, and the codes often are, after so short a training. What the rival
 # cannot do is draw, and it has no idea whether its answer makes sense.
 #
 # A pair whose y belongs to another x has no right answer, and the posterior sums to one all the same. So there

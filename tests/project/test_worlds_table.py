@@ -138,7 +138,8 @@ def test_photographs_stand_beside_the_classifier_of_their_own_seed(tmp_path):
     metrics = {
         "reconstruction": {"psnr": 20.0},
         "retrieval": {"n": 9, "chance": {"action": 0.125}, "per_factor": {}},
-        "intervention": {"recovered": 0.25, "per_factor": {"shape": edits},
+        "intervention": {"psnr": 16.0, "psnr_copy": 13.0, "recovered": 0.25,
+                         "per_factor": {"shape": edits},
                          "judge_accuracy": {"shape": 0.75}},
         "seconds": {"evaluate": 1.0},
     }  # fmt: skip
@@ -157,8 +158,23 @@ def test_photographs_stand_beside_the_classifier_of_their_own_seed(tmp_path):
     assert seeds["0"]["changed"] == {"autoencoder_steps": [3000, 10]}
     text = build_worlds.written_photographs(seeds)
     row = "| `shape` | 0.65 (0.60 to 0.70) | 0.80 (0.80 to 0.80) | 0.50 (0.50 to 0.50) |"
-    assert row in text and "autoencoder_steps 10 (usual 3000)" in text and "Seeds 0, 1" in text
+    assert (
+        row in text and "autoencoder_steps 10 (usual 3000)" in text and "Seeds 0, 1, mean" in text
+    )
     with pytest.raises(ValueError, match="expected the baseline 'image-pairs', found None"):
         build_worlds.photographs(run, run)
     with pytest.raises(ValueError, match="expected the seed of"):
         build_worlds.photographs(run, tmp_path / "pairs of images1")
+
+
+def test_what_the_readme_says_of_photographs_is_measured():
+    (told,) = re.findall(r"^Of photographs there is .*? The graph is", README, re.M | re.S)
+
+    def mean(factor: str, key: str) -> str:
+        return f"{sum(row['factors'][factor][key] for row in PHOTOS.values()) / len(PHOTOS):.2f}"
+
+    keys = {"pose": 3, "eyes": 3, "expression": 2}
+    wanted = [
+        mean(f, key) for f, n in keys.items() for key in ("named", "rival", "target_reached")[:n]
+    ]
+    assert re.findall(r"\d\.\d+", told) == wanted
