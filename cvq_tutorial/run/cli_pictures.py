@@ -88,8 +88,9 @@ def name(run_dir: Path, before: Path, after: Path, top: int, root: str | None) -
     model, world = _loaded(run_dir, root)
     x, y = _read(before, world), _read(after, world)
     named = model.retrieve(x, y)
-    pixels = int((x != y).any(1).sum())
-    same = f": all {named.n} codes are equal, and {pixels or 'no'} pixels differ"
+    pixels = (x != y).any(1)
+    told = f"{int(pixels.sum())} of {pixels.numel()} pixels differ"
+    same = f": all {named.n} codes are equal; {told}"
     click.echo(f"verdict: {named.verdict[0]}{same if named.same else ''}")
     chances, nats = named.log_posterior[0].exp(), named.log_likelihood[0] / named.n
     wide = max(map(len, (*model.action_names, "action")))

@@ -59,12 +59,12 @@ def test_name_says_posterior_likelihood_and_verdict(files, capsys):
     order = [model.action_names.index(line.split()[0]) for line in told[2:5]]
     assert order == named.log_posterior[0].topk(3).indices.tolist()
     same = out_of(capsys, "name", RUN, "x.png", "x.png")
-    assert same[0] == "verdict: nothing happened: all 256 codes are equal, and no pixels differ"
+    assert same[0] == "verdict: nothing happened: all 256 codes are equal; 0 of 4096 pixels differ"
     image = np.array(Image.open("x.png"))
     image[0, 0, 0] ^= 1
     Image.fromarray(image).save("near.png")
     near = out_of(capsys, "name", RUN, "x.png", "near.png")
-    assert near[0] == "verdict: nothing happened: all 256 codes are equal, and 1 pixels differ"
+    assert near[0] == "verdict: nothing happened: all 256 codes are equal; 1 of 4096 pixels differ"
 
 
 def test_a_picture_of_another_size_is_fitted_and_that_is_said(files, capsys):
