@@ -43,7 +43,7 @@ MOST = 1.0  # the critic's weight is never above
 
 
 class Critic(nn.Module):
-    """Says of each patch of 18 x 18 pixels how much it looks like the world: (B, 1, h, w)."""
+    """Says of patches how much they look like the world."""
 
     def __init__(self, width: int = 24) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Critic(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(2 * width, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Scores (B, 1, h, w) of patches of images (B, 3, H, W): high is true."""
+        """One number per patch of 18 x 18 pixels, (B, 1, H/4, W/4), of images (B, 3, H, W)."""
         return self.layers(2 * images - 1)
 
 

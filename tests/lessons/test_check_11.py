@@ -17,8 +17,8 @@ def right_twin(d, m):
 
 
 def other_twin(d, m):
-    M = 2 * np.eye(d)  # other units, one cause mixed in
-    M[m, d - 1] = -0.5
+    M = np.eye(d)
+    M[m, d - 1] = -0.5  # one cause mixed in
     return M
 
 
@@ -47,7 +47,8 @@ def without_itself(d, m):
         (check.twin_matrix, lambda d, m: right_twin(d, m).T, "other rows than m"),
         (check.twin_matrix, lambda d, m: np.triu(np.ones((d, d))), "other rows than m"),
         (check.twin_matrix, turned, "turn arrows round"),
-        (check.twin_matrix, without_itself, "diagonal must not be 0"),
+        (check.twin_matrix, without_itself, "ones on the diagonal"),
+        (check.twin_matrix, lambda d, m: 2 * right_twin(d, m), "ones on the diagonal"),
         (check.twin_matrix, lambda d, m: None, "not attempted"),
         (check.twin_matrix, lambda d, m: np.eye(3), "shape (4, 4)"),
         (check.orders_that_work, [3, 4, 4, 0], "right: "),

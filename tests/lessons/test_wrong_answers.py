@@ -24,10 +24,10 @@ SOURCES = Path(__file__).resolve().parent.parent.parent / "notebooks" / "src"
 CALL = re.compile(r"check\.(\w+)\((\w+)\)")
 # changed solutions that are right all the same
 AS_GOOD = {
+    "twin_matrix: 1 -> 2",  # fewer causes are mixed in, or more of each: other twins
+    "twin_matrix: 1.0 -> 2.0",
     "undoing_action: action + n_factors -> action - n_factors",  # the same by the remainder
     "whole_identities: 0 -> 1",  # another draw of identities
-    # any scale, and any of the latents before it, will do
-    *(f"twin_matrix: {what}" for what in ("twice", "negative", "half", "1 -> 2", "1.0 -> 2.0")),
     "worth_of_a_sample: 2 -> 3",  # of a sum that is 1
 }
 # what may be done to the result of a right function
@@ -93,8 +93,7 @@ def test_a_changed_solution_is_not_right(exercise):
         assert ask(right).startswith("right: ")
         for what, spoil in SPOILT.items():
             line = ask(lambda first, *more, spoil=spoil: spoil(right(first, *more), first))
-            if not line.startswith("not yet: "):
-                accepted.add(f"{exercise}: {what}")
+            assert line.startswith("not yet: "), (what, line)
         for what, text in changed(source):
             tried += 1
             line = ask(answer(name, text))

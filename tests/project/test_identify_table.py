@@ -106,3 +106,11 @@ def test_what_lesson_11_says_of_stage_two_is_measured():
             r["retrieval"] for r in PARTS["two-stage"] if r["world"] == row["world"]
         )
     assert by["wrong: weight of 1"]["sharpness, of true"] > 5 * by["after"]["sharpness, of true"]
+    sharp = [
+        row["sharpness, of true"]
+        for name in ("after", "before", "without critic")
+        for row in PARTS["two-stage"]
+        if (row["world"], row["model"]) == ("sprites", name)
+    ]
+    told = found(r"([\d.]+) of that of true .* of ([\d.]+) \(without it ([\d.]+)\)", WORDS)
+    assert told == tuple(f"{value:.2f}" for value in sharp)

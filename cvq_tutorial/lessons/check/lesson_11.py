@@ -52,7 +52,7 @@ def _others_moved(given: Callable[..., Any]) -> bool:
 def _is_twin(M: np.ndarray, m: int) -> bool:
     """Whether a world changed by M is one of perfect interventions, and another world."""
     d = len(M)
-    if abs(np.linalg.det(M)) < 1e-9:
+    if (np.diag(M) != 1).any() or abs(np.linalg.det(M)) < 1e-9:
         return False
     world = draw_world(np.random.default_rng(0), d, d + 1, 1.0)
     left = [k for k, target in enumerate(world.targets, 1) if target != m]
@@ -77,8 +77,8 @@ twin_matrix = Exercise(
         "latents below m are its effects; mixing them in would turn arrows round": (
             lambda given: any(M[m, :m].any() for M, m in _matrices(given))
         ),
-        "row m needs itself: its diagonal must not be 0": (
-            lambda given: any(not M[m, m] for M, m in _matrices(given))
+        "keep the units: ones on the diagonal": (
+            lambda given: any((np.diag(M) != 1).any() for M, _ in _matrices(given))
         ),
     },
     praise="no data without that context can tell it from the world you began with",
