@@ -70,11 +70,18 @@ def threshold(costs: Tensor, least: float) -> float:
     return max(least, float((known[at] * known[at + 1]).sqrt()))
 
 
-def cut_idle(transition: CausalTransition, costs: Tensor, least: float) -> float:
+def cut_idle(
+    transition: CausalTransition, costs: Tensor, least: float, *, last: bool = True
+) -> float:
     """Cut, in `transition.allowed`, the edges that cost less than the `threshold`, which it is.
 
-    What nothing is known of, and what is cut already, stays as it is.
+    What nothing is known of, and what is cut already, stays as it is. Unless it is the last look,
+    so does all that leads to an effect none of whose causes is worth anything yet: its mechanism
+    may still be learned (of a parity nothing shows until all is known).
     """
     at = threshold(costs, least)
-    transition.allowed &= ~(costs < at)
+    idle = costs < at
+    if not last:
+        idle &= (costs >= at).any(1, keepdim=True)
+    transition.allowed &= ~idle
     return at

@@ -181,7 +181,7 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
         show=("nll", "action_accuracy"),
     ):
         if settings.edge_worth and step.number == int(edges.FIRST_LOOK * settings.steps):
-            _judge_edges(run, model)
+            _judge_edges(run, model, last=False)
         pick = run.numbers(3, step.number).choice(len(x), settings.batch, p=chances)
         pick = torch.from_numpy(pick)
         before, action, after = (t[pick].to(run.device, torch.int64) for t in (x, actions, y))
@@ -208,7 +208,7 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
                 action_accuracy=_accuracy(model, *valid),
             )
     if settings.edge_worth:
-        _judge_edges(run, model)
+        _judge_edges(run, model, last=True)
     if settings.prune_tolerance:
         began = time.perf_counter()
         with torch.random.fork_rng():  # the published edges are drawn by chance here, too
@@ -251,7 +251,7 @@ def _held_out(run: Run, model: CausalVQ) -> tuple[Tensor, Tensor, Tensor]:
     return before, actions.to(run.device), after
 
 
-def _judge_edges(run: Run, model: CausalVQ) -> None:
+def _judge_edges(run: Run, model: CausalVQ, last: bool) -> None:
     """Cut the edges of every action that are worth nothing, see `edges`."""
     began, settings = time.perf_counter(), run.recipe.transition
     with torch.random.fork_rng():  # the published edges are drawn by chance here, too
@@ -259,7 +259,7 @@ def _judge_edges(run: Run, model: CausalVQ) -> None:
         costs = edges.edge_costs(
             model.transition, *_held_out(run, model), per_action=settings.prune_transitions
         )
-    at = edges.cut_idle(model.transition, costs, settings.edge_worth)
+    at = edges.cut_idle(model.transition, costs, settings.edge_worth, last=last)
     run.seconds["judge edges"] = run.seconds.get("judge edges", 0.0) + time.perf_counter() - began
     left = float(model.transition.allowed.float().mean())
     run.say(f"edges judged: {left:.1%} of the possible ones cost {at:.2g} nats or more")

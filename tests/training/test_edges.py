@@ -80,6 +80,18 @@ def test_what_is_idle_is_cut_and_what_is_not_known_stays():
     assert (~made.allowed).nonzero().tolist() == [[0, 0, 1], [0, 2, 2], [1, 2, 2]]
 
 
+def test_an_effect_that_is_not_understood_yet_is_left_alone_until_the_last_look():
+    costs = torch.zeros(3, 3, 3)
+    costs[0, 1, 2] = 2.0  # of the effects of action 0 only this one has a cause
+    looks = []
+    for last in (False, True):
+        made = transition()
+        edges.cut_idle(made, costs, 0.05, last=last)
+        looks.append(made.allowed)
+    assert (~looks[0]).nonzero().tolist() == [[0, 0, 2], [0, 2, 2]]
+    assert looks[1].nonzero().tolist() == [[0, 1, 2]]
+
+
 def test_edges_are_judged_on_the_way_and_at_the_end_and_a_stop_changes_nothing(
     tmp_path, monkeypatch
 ):
