@@ -23,6 +23,7 @@ from cvq_tutorial.data.transitions import sample_transitions
 from cvq_tutorial.graphs.graph import CausalGraph
 from cvq_tutorial.lessons import shipped
 from cvq_tutorial.measure.faithful import faithfulness
+from cvq_tutorial.measure.triplets import triplets
 from cvq_tutorial.training import checkpoints
 from cvq_tutorial.training.data import encoded_transitions
 from cvq_tutorial.training.recipes import get
@@ -36,6 +37,7 @@ SMALL = {
     "autoencoder_batch": 32, "transitions": 8000, "width": 48, "reads": 2,
     "transition_steps": 1500,
 }  # fmt: skip
+PAIRS = 100
 HEAD = """# How far to trust an answer and a graph
 
 `python tools/build_trust.py RUNS`, test split, seed {seed}.
@@ -57,6 +59,15 @@ sets is compared with the one without that (total variation). *Rank*: Spearman's
 probability of the edge, 0 where none is drawn, with that effect. *Agree*: share of the pairs of
 which both say that there is an effect, or both that there is none. The graph is that of each
 picture, then the *mean graph* of all {n} as figures draw it, then with *shuffled* causes.
+
+"""
+TRIPLETS = """
+## Triplets: one factor from a second picture
+
+`shapes3d`, the model that comes with the package, {n} pairs of test pictures per factor. The codes
+that the actions of the factor set come from picture 2, all others from picture 1; dB against the
+true third picture. *Alone*: the pictures differ in this factor only; *all*: in every factor.
+*Ceiling*: the third picture, encoded and decoded; *copy*: picture 1, encoded and decoded.
 
 """
 
@@ -116,6 +127,11 @@ def written(told: dict) -> str:
         for name, row in actions.items():
             cells = [f"{row[key]:.3f}" for key in (*keys, "agree_shuffled")]
             rows.append([world, name, *cells, str(row["pairs"])])
+    text += _table(rows) + TRIPLETS.format(n=PAIRS)
+    rows = [["factor", "alone", "all", "ceiling", "copy"]]
+    for name, row in told["triplets"].items():
+        numbers = [row["alone"]["psnr"], row["all"]["psnr"], *list(row["all"].values())[1:]]
+        rows.append([name, *(f"{v:.1f}" for v in numbers)])
     return text + _table(rows)
 
 
@@ -130,7 +146,12 @@ def main(arguments: list[str]) -> int:
         return 2
     with tempfile.TemporaryDirectory() as temporary:
         found = twins(Path(arguments[0] if arguments else temporary))
-    told = {"twins": found, "faithful": {world: faithful(world) for world in ("codes", "shapes3d")}}
+    model, world, _ = checkpoints.load_run(shipped.SHIPPED / "shapes3d-lesson-s0")
+    told = {
+        "twins": found,
+        "faithful": {name: faithful(name) for name in ("codes", "shapes3d")},
+        "triplets": triplets(model, world, PAIRS, SEED),
+    }
     write_atomic(OUT / "trust.json", (json.dumps(told, indent=1) + "\n").encode())
     write_atomic(OUT / "trust.md", written(told).encode())
     print(written(told))

@@ -160,7 +160,7 @@ JUDGED: dict[str, object] = {
 
 def _judged(seed: int) -> list[Cell]:
     # What no parent tells alone shows in the gradient of pairs or triples only: larger batches.
-    blind = {"transition_steps": 2000, "transition_batch": 128}
+    blind: dict[str, object] = {"transition_steps": 2000, "transition_batch": 128}
     worlds: dict[str, tuple[dict[str, object], dict[str, object]]] = {
         "48 variables": (
             {"n_variables": 48}, {"transitions": 50_000, "transition_steps": 2000}

@@ -2,7 +2,8 @@
 
 In: a model and a world. Out: plain dicts of numbers. Read `metrics`, `judge` (an independent reader
 of factors), `evaluate` (what goes into metrics.json), then `sequences`, `leakage`, `faithful`
-(does do(node) what the graph says?), `told` (what each cause tells) and `disentanglement/`.
+(does do(node) what the graph says?), `told` (what each cause tells), `triplets` and
+`disentanglement/`.
 """
 
 from cvq_tutorial.common.lazy import lazy
