@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy(
     {
         "recipes": "Recipe RECIPES",
         "build": "start_from",
+        "edges": "edge_costs",
         "checkpoints": "CheckpointError load_run read_info",
         "data": "encoded_transitions training_transitions",
         "run": "Run",
