@@ -33,9 +33,9 @@ from cvq_tutorial.worlds.make import make_world
 OUT = PROJECT_ROOT / "figures"
 TESTS, DOS, SEED = 1000, 200, 0
 SMALL = {
-    "codebooks": 4, "codes": 32, "code_width": 32, "decoder_width": 48, "autoencoder_steps": 1200,
-    "autoencoder_batch": 32, "transitions": 8000, "width": 48, "reads": 2,
-    "transition_steps": 1500,
+    "codebooks": 2, "codes": 64, "code_width": 32, "decoder_width": 48, "autoencoder_steps": 2000,
+    "autoencoder_batch": 32, "transitions": 40_000, "width": 64, "reads": 2,
+    "transition_steps": 4000,
 }  # fmt: skip
 PAIRS = 100
 HEAD = """# How far to trust an answer and a graph
