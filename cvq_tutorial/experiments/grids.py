@@ -162,12 +162,12 @@ def _judged(seed: int) -> list[Cell]:
     # What no parent tells alone shows in the gradient of pairs or triples only: larger batches.
     blind: dict[str, object] = {"transition_steps": 2000, "transition_batch": 128}
     worlds: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+        "parity of 2": ({"mechanism": "parity", "n_codes": 2}, blind),
         "48 variables": ({"n_variables": 48}, {  # to judge 48 x 48 edges takes its time, too
             "transitions": 50_000, "transition_steps": 1600, "prune_transitions": 100,
         }),
         "up to 3 parents": ({"max_parents": 3}, {}),
         "noise 0.2": ({"noise": 0.2}, {}),
-        "parity of 2": ({"mechanism": "parity", "n_codes": 2}, blind),
     }  # fmt: skip
     cells = []
     for label, (options, size) in worlds.items():

@@ -51,7 +51,8 @@ class Told:
 
     def twins(self, least: float) -> list[tuple[int, tuple[int, ...]]]:
         """(effect, causes) of causes that stand in for each other: groups that are joined by
-        interactions of `-least` nats or less."""
+        interactions of `-least` nats or less.
+        """
         if not least > 0:
             raise ValueError(f"least: expected nats above 0, found {least}")
         found: dict[int, list[set[int]]] = {}

@@ -69,7 +69,7 @@ def _pasted(
 
 
 def set_by(model: Any, codes: Tensor, actions: Any) -> Tensor:
-    """bool (B, N, C): the codes that any of some actions (numbers) sets."""
+    """Bool (B, N, C): the codes that any of some actions (numbers) sets."""
     found = torch.zeros(codes.shape, dtype=torch.bool, device=codes.device)
     for action in actions:
         asked = torch.full((len(codes),), int(action), device=codes.device)

@@ -154,8 +154,7 @@ class CausalVQ(nn.Module):
         return search(before[0], belief, measure, advance, self.action_names, **options)
 
     def retrieve(self, x: Tensor, y: Tensor) -> Retrieval:
-        """Name the action between x and y, each images (B, 3, H, W) or codes (B, N, C): a posterior
-        over A actions with a uniform prior, from one pass; and a verdict, see `Retrieval`."""
+        """Name the action between x and y, each images (B, 3, H, W) or codes (B, N, C)."""
         return self.intervene_and_retrieve(x, None, y)[1]
 
     def intervene_and_retrieve(

@@ -30,8 +30,8 @@ def edge_cost(
     negative log-likelihood per transition when that one edge is cut.
     """
     base, n = _nll(transition, x, action, y, None, batch), transition.nodes
-    rows = torch.eye(n, dtype=torch.bool, device=x.device)[..., None].expand(n, n, n)
     # effects do not see each other: all edges of a cause are cut at once
+    rows = torch.eye(n, dtype=torch.bool, device=x.device)[..., None].expand(n, n, n)
     return torch.stack([_nll(transition, x, action, y, cut, batch) - base for cut in rows])
 
 

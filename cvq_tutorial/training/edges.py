@@ -1,11 +1,11 @@
 """Judge every edge by what cutting it alone costs, and cut those that are worth nothing.
 
 Intuition: a price on edges shuts gates before the mechanism has learnt what they tell, and a parent
-that is lost early stays lost. So here edges are free, and while training the causes of an effect
-are taken away at random (`dropped`; *cause dropout*): the network learns what each effect is likely
-to be whatever it knows, so that cutting one edge shows what its cause told, and not the surprise of
-a network that has never missed it. Then each edge of each action is cut alone on held-out
-transitions, those that cost less than a threshold go for good, and what is left is trained on.
+that is lost early stays lost. So here edges are free. Each edge of each action is cut alone on
+held-out transitions, those that cost less than a threshold go for good, and what is left is trained
+on. With *cause dropout* (`dropped`) causes are taken away at random while training: the network
+learns what each effect is likely to be whatever it knows, so that a cut shows what the cause told,
+and not the surprise of a network that has never missed it.
 
 What a result means: a cost is the nats that an effect loses without this cause, given all others.
 When it misleads: of causes that say the same none costs anything alone, and both would go (see
@@ -26,7 +26,7 @@ GAP = 3.0  # a gap between costs is one where the dearer edge costs so many time
 
 
 def dropped(batch: int, nodes: int, share: float, generator: torch.Generator) -> Tensor:
-    """bool (B, N, N): the edges that a batch is to miss, [b, i, j] from cause i to effect j.
+    """Bool (B, N, N): the edges that a batch is to miss, [b, i, j] from cause i to effect j.
 
     share: of the batch that misses any; each effect there misses a random share of its causes.
     """

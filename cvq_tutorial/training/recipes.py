@@ -147,8 +147,9 @@ class TransitionSettings(Settings):
         "none",
     )  # fmt: skip
     cause_dropout: float = setting(
-        0.0, "share of a batch whose effects each miss a random share of their causes", most=1
-    )
+        0.0, "share of a batch whose effects each miss a random share of their causes, once "
+        "the prices are up", most=1,
+    )  # fmt: skip
     layout: str = setting(
         "places", "what a node is: a place, or, as published, a place of one codebook",
         one_of=SWITCHES["layout"],

@@ -187,7 +187,7 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
         before, action, after = (t[pick].to(run.device, torch.int64) for t in (x, actions, y))
         before, after = model.to_nodes(before), model.to_nodes(after)
         cut = None
-        if settings.cause_dropout:
+        if settings.cause_dropout and step.number >= rise:  # a parity shows to who hears all
             random = run.generator(4, step.number)
             cut = edges.dropped(len(before), transition.nodes, settings.cause_dropout, random)
             cut = cut.to(run.device)
