@@ -33,9 +33,8 @@ from cvq_tutorial.worlds.make import make_world
 OUT = PROJECT_ROOT / "figures"
 TESTS, DOS, SEED = 1000, 200, 0
 SMALL = {
-    "codebooks": 2, "codes": 64, "code_width": 32, "decoder_width": 48, "autoencoder_steps": 2000,
-    "autoencoder_batch": 32, "transitions": 40_000, "width": 64, "reads": 2,
-    "transition_steps": 4000,
+    "codebooks": 1, "codes": 128, "autoencoder_steps": 1200, "autoencoder_batch": 32,
+    "transitions": 20_000, "transition_steps": 2000,
 }  # fmt: skip
 PAIRS = 100
 HEAD = """# How far to trust an answer and a graph

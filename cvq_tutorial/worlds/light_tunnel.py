@@ -1,10 +1,11 @@
 """A world that no data can tell apart: two polarisers that enter the picture as one.
 
-A lamp of three colours shines through two polarisers. What passes follows Malus' law, cos^2 of the
-*difference* of their angles, so that turning the first up and turning the second down give the same
-picture, always: these actions are *twins*. Pictures, however many, cannot say which of the two it
-was, and neither angle can be read from them: a retrieval that is honest says one half each. The
-colours of the lamp are told apart without doubt, for a little light passes in every position.
+Three beams of light, red, green and blue, shine through two polarisers. What passes follows Malus'
+law, cos^2 of the *difference* of their angles, so that turning the first up and turning the second
+down give the same picture, always: these actions are *twins*. Pictures, however many, cannot say
+which of the two it was, and neither angle can be read from them: a retrieval that is honest says
+one half each. How bright each beam is is told without doubt, for a little light passes in every
+position.
 
 The set-up is that of the light tunnel of the Causal Chambers (Gamella, Peters and Buehlmann, 2025),
 a real machine; the pictures are drawn here.
@@ -21,12 +22,13 @@ import numpy as np
 
 from cvq_tutorial.worlds.factors import Factor, FactorSpace
 
-SIZE = 32  # pixels
-COLOURS = 0.4 + 0.15 * np.arange(5)  # how bright the lamp is in each colour
+SIZE = 24  # pixels: each beam has a column of 8
+BRIGHT = 0.4 + 0.15 * np.arange(5)  # how bright a beam is before the polarisers
 FIRST = 45.0 + 22.5 * np.arange(3)  # degrees of the first polariser
 SECOND = 22.5 * np.arange(3)  # and of the second
 LEAK = 0.3  # of the light passes whatever the angles are: the polarisers are not perfect
-_LAMP, _TUNNEL, _SOFT = 0.8, 0.08, 0.05  # half the lamp's width, its dark, its blurred edge
+DARK = 0.08  # of the tunnel around the beams
+_BEAM = np.array([0.0, 0.3, 1.0, 1.0, 1.0, 1.0, 0.3, 0.0])  # of a beam, across its column
 TWINS = (("polariser_1+", "polariser_2-"), ("polariser_1-", "polariser_2+"))
 
 
@@ -45,10 +47,7 @@ class TunnelFactors(FactorSpace):
 
 FACTORS = TunnelFactors(
     (
-        *(
-            Factor(c, 5, values=tuple(f"{v:.2f}" for v in COLOURS))
-            for c in ("red", "green", "blue")
-        ),
+        *(Factor(c, 5, values=tuple(f"{v:.2f}" for v in BRIGHT)) for c in ("red", "green", "blue")),
         Factor("polariser_1", 3, values=tuple(f"{a:g}" for a in FIRST)),
         Factor("polariser_2", 3, values=tuple(f"{a:g}" for a in SECOND)),
     )
@@ -60,11 +59,11 @@ class LightTunnel:
     """The world `light_tunnel`: `render` makes the pictures of any factor values.
 
     Attributes:
-        factors: red, green, blue 5, how bright the lamp is; polariser_1 and polariser_2 3, their
+        factors: red, green, blue 5, how bright the beams are; polariser_1 and polariser_2 3, their
             angles in degrees.
         twins: pairs of names of actions that lead to the same picture from every picture: the
             truth about what cannot be retrieved.
-        image_shape: (32, 32, 3).
+        image_shape: (24, 24, 3).
     """
 
     name: str = field(default="light_tunnel", init=False)
@@ -85,7 +84,7 @@ class LightTunnel:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the pictures of a lamp in every position of the polarisers."""
+        """Hash of the pictures of three beams in every position of the polarisers."""
         every = np.array([(4, 2, 0, i, j) for i in range(3) for j in range(3)])
         return hashlib.sha256(self.render(every).tobytes()).hexdigest()[:16]
 
@@ -97,7 +96,7 @@ class LightTunnel:
                 allowed.
 
         Returns:
-            uint8 (B, 32, 32, 3). A picture depends on its own row of `values` only.
+            uint8 (B, 24, 24, 3). A picture depends on its own row of `values` only.
 
         Raises:
             TypeError, ValueError: values of the wrong kind, shape or range.
@@ -105,14 +104,7 @@ class LightTunnel:
         values = self.factors.check(values)
         turned = np.deg2rad(FIRST[values[:, 3]] - SECOND[values[:, 4]])
         passes = LEAK + (1 - LEAK) * np.cos(turned) ** 2  # (B,)
-        light = passes[:, None] * COLOURS[values[:, :3]]  # (B, 3)
-        seen = _TUNNEL + (1 - _TUNNEL) * _lamp()[None, :, :, None] * light[:, None, None]
-        return np.rint(255 * seen).astype(np.uint8)
-
-
-def _lamp() -> np.ndarray:
-    """How much of the lamp, a hexagon, each pixel sees: (32, 32) in [0, 1]."""
-    line = (np.arange(SIZE) + 0.5) / (SIZE / 2) - 1
-    across, down = np.abs(line)[None, :], np.abs(line)[:, None]
-    inside = _LAMP - np.maximum(across * np.sqrt(0.75) + down / 2, down)
-    return np.clip(inside / _SOFT + 0.5, 0, 1)
+        light = passes[:, None] * BRIGHT[values[:, :3]]  # (B, 3)
+        beams = light[:, :, None, None] * _BEAM[:, None] * np.eye(3)[:, None]  # (B, 3, 8, 3)
+        row = DARK + (1 - DARK) * beams.reshape(len(values), 1, SIZE, 3)
+        return np.rint(255 * row).astype(np.uint8).repeat(SIZE, axis=1)
