@@ -34,7 +34,7 @@ OUT = PROJECT_ROOT / "figures"
 TESTS, DOS, SEED = 1000, 200, 0
 SMALL = {
     "codebooks": 1, "codes": 128, "autoencoder_steps": 1200, "autoencoder_batch": 32,
-    "transitions": 20_000, "transition_steps": 2000,
+    "transitions": 40_000, "transition_steps": 6000,
 }  # fmt: skip
 PAIRS = 100
 HEAD = """# How far to trust an answer and a graph
