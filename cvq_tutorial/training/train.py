@@ -262,7 +262,7 @@ def _judge_edges(run: Run, model: CausalVQ, last: bool) -> None:
     at = edges.cut_idle(model.transition, costs, settings.edge_worth, last=last)
     run.seconds["judge edges"] = run.seconds.get("judge edges", 0.0) + time.perf_counter() - began
     left = float(model.transition.allowed.float().mean())
-    run.say(f"edges judged: {left:.1%} of the possible ones cost {at:.2g} nats or more")
+    run.say(f"edges judged at {at:.2g} nats: {left:.1%} of the possible ones are left")
 
 
 def _accuracy(model: CausalVQ, x: Tensor, actions: Tensor, y: Tensor) -> float:
