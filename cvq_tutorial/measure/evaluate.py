@@ -43,7 +43,6 @@ from cvq_tutorial.worlds.world import CodeWorld, ImageWorld, World
 FORMAT = 1
 BATCH = 256
 DOS = 200  # pictures in each of which a node is set, for `faithful`
-MISSED = 0.01  # share of true pairs that `calibrate` lets go unexplained
 
 Look = Callable[[Tensor, Tensor, Tensor], dict[str, Tensor]]
 
