@@ -25,6 +25,8 @@ ABOUT = {
     "others: an upper reference, not a rival.",
     "ablations": "One published choice at a time, trained and evaluated with it, and all of them.",
     "recovery": "The graph of the world `codes` against the truth, beside a test of independence.",
+    "judged": "Recovery again where it was worst, and where no parent matters alone (parity): no "
+    "price on edges, each judged by what cutting it alone costs on held-out transitions.",
     "imbalance": "Trained on skewed data, tested on balanced data; the smaller model. *Skewed*: on "
     "test data drawn as the training data. *Unseen*: with an end that training never showed.",
     "codebooks": "Codebooks x codes in each; the smaller model, otherwise unchanged.",

@@ -192,7 +192,10 @@ def _plain(request: Request) -> Ready:
             f"plain-vqvae needs a recipe with layout 'places', found {recipe.layout!r}"
         )
     # no mask and no edges: they have no price
-    free = replace(recipe.transition, mask_price=0.0, edge_price=0.0, prune_tolerance=0.0)
+    free = replace(
+        recipe.transition, mask_price=0.0, edge_price=0.0, prune_tolerance=0.0, edge_worth=0.0,
+        cause_dropout=0.0,
+    )  # fmt: skip
     recipe = replace(recipe, transition=free)
     run = replace(request, recipe=recipe).run(request.folder, kind="plain transition")
 

@@ -7,6 +7,8 @@
   runs share one autoencoder wherever the choice does not touch it.
 * `recovery`: graph recovery on `codes` against the number of variables, parents, noise, and
   transitions, beside a test of independence.
+* `judged`: recovery again, where it was worst and where a test of independence finds nothing, with
+  edges that cost nothing while training and are judged one by one (see `training.edges`).
 * `imbalance`: trained on balanced, skewed and correlated pictures, and without some combinations of
   values; always tested on balanced ones. The smaller model of `shapes3d`.
 * `codebooks`: how many codebooks, of how many codes; the same smaller model.
@@ -17,7 +19,7 @@ Each has three seeds; `cvq reproduce --grid NAME --seeds 0` runs one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 SEEDS = (0, 1, 2)
 
@@ -145,6 +147,36 @@ def _recovery(seed: int) -> list[Cell]:
     return cells
 
 
+# No price on edges, larger batches, and each edge judged by what cutting it alone costs.
+JUDGED: dict[str, object] = {
+    "edge_price": 0.0,
+    "prune_tolerance": 0.0,
+    "edge_worth": 0.1,
+    "prune_transitions": 400,
+    "transition_steps": 3000,
+    "transition_batch": 64,
+}
+
+
+def _judged(seed: int) -> list[Cell]:
+    # What no parent tells alone shows in the gradient of pairs only: larger batches. With six codes
+    # and batches of 32 nothing was learned in 2500 steps, and neither with three parents of twelve.
+    blind: dict[str, object] = {"transition_steps": 2000, "transition_batch": 128}
+    worlds: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+        "parity of 2": ({"mechanism": "parity", "n_codes": 2}, blind),
+        "48 variables": ({"n_variables": 48}, {  # to judge 48 x 48 edges takes its time, too
+            "transitions": 50_000, "transition_steps": 1600, "prune_transitions": 100,
+        }),
+        "up to 3 parents": ({"max_parents": 3}, {}),
+        "noise 0.2": ({"noise": 0.2}, {}),
+    }  # fmt: skip
+    cells = []
+    for label, (options, size) in worlds.items():
+        cell = Cell(label, "codes", "lesson", seed, JUDGED | size, options | {"seed": seed})
+        cells += [cell, replace(cell, label=f"{label}: independence", baseline="independence")]
+    return cells
+
+
 def _imbalance(seed: int) -> list[Cell]:
     skews: dict[str, dict[str, object]] = {
         "balanced": {},
@@ -171,6 +203,7 @@ GRIDS: dict[str, list[Cell]] = {
         "main": _main,
         "ablations": _ablations,
         "recovery": _recovery,
+        "judged": _judged,
         "imbalance": _imbalance,
         "codebooks": _codebooks,
     }.items()

@@ -1,7 +1,8 @@
 """A trained model becomes numbers, each beside chance, majority, copy and ceiling.
 
 In: a model and a world. Out: plain dicts of numbers. Read `metrics`, `judge` (an independent reader
-of factors), `evaluate` (what goes into metrics.json), then `sequences`, `leakage`, `fidelity` and
+of factors), `evaluate` (what goes into metrics.json), then `sequences`, `leakage`, `fidelity`,
+`faithful` (does do(node) what the graph says?), `told` (what each cause tells), `triplets` and
 `disentanglement/`.
 """
 
@@ -15,5 +16,7 @@ __getattr__, __dir__, __all__ = lazy(
         "sequences": "composition plan_success random_actions",
         "leakage": "edits_per_factor",
         "fidelity": "frechet sharpness",
+        "faithful": "effects_of_do faithfulness",
+        "told": "Told told_by",
     },
 )

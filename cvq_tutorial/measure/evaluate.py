@@ -13,7 +13,8 @@ per batch of pictures.
 
 When it misleads: `recovered` compares with what these very codes can draw, so that worse codes make
 it look better (beside it: `edit_kept`, and the judge's readings); accuracy counts edits that change
-no pixel (`visible` does not); and a graph is scored only where the world knows the true one.
+no pixel (`visible` does not); and a graph is scored only where the world knows the true one, while
+`graph.faithful`, which every graph has, asks what the network reads (see `faithful`).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from cvq_tutorial.data.sampling import Sampling, allowed
 from cvq_tutorial.data.transitions import Transitions, changed_pixels, sample_transitions
 from cvq_tutorial.graphs import scores as graph_metrics
 from cvq_tutorial.measure import metrics
+from cvq_tutorial.measure.faithful import faithfulness
 from cvq_tutorial.measure.judge import Judge, load_or_train_judge
 from cvq_tutorial.measure.judge import accuracy as judge_accuracy
 from cvq_tutorial.method.model import CausalVQ
@@ -40,6 +42,7 @@ from cvq_tutorial.worlds.world import CodeWorld, ImageWorld, World
 
 FORMAT = 1
 BATCH = 256
+DOS = 200  # pictures in each of which a node is set, for `faithful`
 
 Look = Callable[[Tensor, Tensor, Tensor], dict[str, Tensor]]
 
@@ -110,6 +113,8 @@ def _images(model: CausalVQ, world: ImageWorld, recipe: Recipe, seed: int, progr
     )
     told, found = compare(look, world, recipe, seed, model.device, judge)
     per_node = found["edges_per_set"]
+    few = sample_transitions(world.factors, min(DOS, recipe.test_transitions), "test", seed)
+    x = model.encode(to_float(world.render(few.x)).to(model.device))
     return {
         "reconstruction": {"psnr": metrics.psnr(float(found["mse_ceiling"].mean()))},
         "codes": metrics.codebook_use(found["codes"], model.n_codes),
@@ -118,6 +123,7 @@ def _images(model: CausalVQ, world: ImageWorld, recipe: Recipe, seed: int, progr
         "graph": {
             "edges_per_set_node": float(per_node[:, 0].sum() / max(1, per_node[:, 1].sum())),
             "density": float(per_node[:, 0].sum() / max(1, per_node[:, 1].sum()) / model.n_nodes),
+            "faithful": faithfulness(model, x, torch.from_numpy(few.actions), seed=seed),
         },
     }
 
@@ -280,5 +286,7 @@ def _codes(model: CausalVQ, world: CodeWorld, recipe: Recipe, seed: int) -> dict
             "codes_right_copy": float((x == y).float().mean()),
         },
         "mask": graph_metrics.mask(done.mask.cpu().numpy(), set_node[..., None].numpy()),
-        "graph": told | graph_metrics.graph_recovery(graph, world.graph, world.targets),
+        "graph": told
+        | {"faithful": faithfulness(model, x[:DOS], actions[:DOS], seed=seed)}
+        | graph_metrics.graph_recovery(graph, world.graph, world.targets),
     }

@@ -3,8 +3,7 @@
 The encoder is *local* on purpose: what it writes at one place depends on little more than the 8 x 8
 pixels of that place. An action that recolours an object then changes the codes of the object's
 places and no others, so that the effects mask can be small. The decoder sees neighbours, so that it
-can draw edges that codes of one place alone cannot. Both work at a quarter of the image's
-resolution or less: training is a matter of minutes on two cores.
+can draw edges that codes of one place alone cannot. Both work at a quarter of the resolution.
 """
 
 from __future__ import annotations

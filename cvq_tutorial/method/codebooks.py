@@ -168,9 +168,8 @@ class Quantizer(nn.Module):
                 more = centres[torch.arange(self.codes - len(centres)) % len(centres)]
                 centres = torch.cat([centres, more + 1e-3 * more.abs().mean().clamp_min(1e-6)])
             for _ in range(KMEANS):
-                hit = F.one_hot(
-                    nearest(points[:, None], centres[None])[:, 0], self.codes
-                ).float()  # (M, K)
+                codes = nearest(points[:, None], centres[None])[:, 0]
+                hit = F.one_hot(codes, self.codes).float()  # (M, K)
                 size = hit.sum(0)
                 mean = (hit.T @ points) / size.clamp_min(1)[:, None]
                 centres = torch.where(size[:, None] > 0, mean, centres)

@@ -7,8 +7,7 @@ t[j, i] = e[j, i] (G_j . v_i - r_j), and then
     d/dg[j, i] = t[j, i],    d/ds[j, i] = g[j, i] t[j, i],    d/dv_i = sum_j p[j, i] G_j.
 
 The first does not vanish where the gate is shut: an edge that is off learns what it would be worth.
-All works in place on a few maps of (M, N) numbers: a training step is about a tenth shorter than
-with autograd. Whoever reads the method may skip this file.
+All works in place on a few maps of (M, N) numbers. Whoever reads the method may skip this file.
 """
 
 from __future__ import annotations

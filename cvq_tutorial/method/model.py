@@ -1,10 +1,8 @@
 """CausalVQ: reconstruct an image, intervene on it, name the action between two, show the graph.
 
-And do several actions in a row, or find those that lead from one image to another. This is the
-object that the lessons hold in their hands. It owns no training; it puts the autoencoder and the
-causal transition together, checks what it is given, and is deterministic: it always evaluates
-(whatever `training` says), and never changes a codebook. What it answers, and when to believe it,
-is in `answers`.
+And do several actions in a row, or find those that lead from one image to another. It puts the
+autoencoder and the causal transition together, checks what it is given, and is deterministic: it
+always evaluates, and never changes a codebook. When to believe what it answers is in `answers`.
 """
 
 from __future__ import annotations
@@ -17,7 +15,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from cvq_tutorial.common.checks import close_match
+from cvq_tutorial.common.arrays import counts
+from cvq_tutorial.common.checks import close_match, whole_number
 from cvq_tutorial.common.images import check_images
 from cvq_tutorial.common.tensors import check_actions, check_codes
 from cvq_tutorial.method.answers import Intervention, Retrieval, joined
@@ -26,6 +25,7 @@ from cvq_tutorial.method.causal_transition import CausalTransition, TransitionOu
 from cvq_tutorial.method.plan import Measure, Plan, search
 
 Actions: TypeAlias = Any  # one number or name for all images, or one for each (B,)
+Edges: TypeAlias = list[tuple[int, int]] | None
 CARRIES = ("belief", "codes", "images")
 
 
@@ -92,22 +92,22 @@ class CausalVQ(nn.Module):
         """Images through the codes and back, (B, 3, H, W) in [0, 1]."""
         return self.decode(self.encode(images))
 
-    def intervene(self, x: Tensor, actions: Actions) -> Intervention:
+    def intervene(self, x: Tensor, actions: Actions, *, only: Edges = None) -> Intervention:
         """do(action): likeliest codes after the action, and their picture.
 
         x: images (B, 3, H, W) or codes (B, N, C).  actions: one for all (number or name), or (B,).
+        only: edges (cause, effect), by number: all others are cut (*path patching*).
         The picture is decoded from the *expected* vector of each place: where two codes are nearly
         as likely, their mean errs less than the wrong one of them.
         """
-        return self.compose(x, [actions])[0]
+        return self.compose(x, [actions], only=only)[0]
 
     def compose(
-        self, x: Tensor, actions: Iterable[Any], *, carry: str = "belief"
+        self, x: Tensor, actions: Iterable[Any], *, carry: str = "belief", only: Edges = None
     ) -> list[Intervention]:
         """Several actions in a row: one Intervention per step.
 
-        x: images (B, 3, H, W) or codes (B, N, C).  actions: a sequence of steps, each as in
-            `intervene`.
+        x, only: as in `intervene`.  actions: a sequence of steps, each as there.
         carry: what the next step starts from. "belief": each code keeps its distribution until an
             action sets it. "codes": the likeliest codes, taken for certain, as if `intervene` were
             called again and again. "images": the decoded picture, encoded anew.
@@ -116,7 +116,7 @@ class CausalVQ(nn.Module):
             raise ValueError(close_match("carry", carry, CARRIES))
         if isinstance(actions, str):
             raise TypeError(f"expected a sequence of actions, found the single {actions!r}")
-        codes = self._codes(x)
+        codes, cut = self._codes(x), None if only is None else self._all_but(only)
         if carry == "images":
             self._images()
         each = [self.check_actions(a, len(codes)).split(self.BATCH) for a in actions]
@@ -124,13 +124,17 @@ class CausalVQ(nn.Module):
         for part, now in enumerate(codes.split(self.BATCH)):
             belief = None
             for step, action in enumerate(each):
-                out, after = self._advance(now, belief, action[part])
+                out, after = self._advance(now, belief, action[part], cut)
                 done = self._painted(self._outcome(now, out, after))
                 steps[step].append(done)
                 belief = after if carry == "belief" else None
                 again = carry == "images" and done.images is not None
                 now = self.encode(done.images) if again else done.codes
-        return [joined(parts) for parts in steps]
+        told = [joined(parts) for parts in steps]
+        for i, j in only or ():
+            if not any(counts(step.edges[:, i, j]).any() for step in told):
+                raise ValueError(f"only: no edge {i} -> {j} under these actions in these pictures")
+        return told
 
     def plan(self, x: Tensor, y: Tensor, **options: Any) -> Plan:
         """The shortest sequence of actions found that leads from x to y.
@@ -150,11 +154,7 @@ class CausalVQ(nn.Module):
         return search(before[0], belief, measure, advance, self.action_names, **options)
 
     def retrieve(self, x: Tensor, y: Tensor) -> Retrieval:
-        """Name the action between x and y, each images (B, 3, H, W) or codes (B, N, C).
-
-        One pass scores every action: posterior over A actions with a uniform prior, from
-        log-likelihoods summed over all codes; and a verdict, see `Retrieval`.
-        """
+        """Name the action between x and y, each images (B, 3, H, W) or codes (B, N, C)."""
         return self.intervene_and_retrieve(x, None, y)[1]
 
     def intervene_and_retrieve(
@@ -232,6 +232,13 @@ class CausalVQ(nn.Module):
         """Actions (B,) int64 on the model's device, of one for all images or one for each."""
         return check_actions(actions, self.action_names, batch).to(self.device, torch.int64)
 
+    def _all_but(self, edges: list[tuple[int, int]]) -> Tensor:
+        """(N, N) the edges to cut so that these are left."""
+        cut = torch.ones(self.n_nodes, self.n_nodes, dtype=torch.bool, device=self.device)
+        for edge in edges:
+            cut[tuple(whole_number("only: a node", n, 0, self.n_nodes - 1) for n in edge)] = False
+        return cut
+
     def _images(self) -> QuantizedAutoencoder:
         if self.autoencoder is None:
             raise ValueError("this model works on codes alone: it has no autoencoder")
@@ -247,10 +254,10 @@ class CausalVQ(nn.Module):
 
     @torch.no_grad()
     def _advance(
-        self, codes: Tensor, belief: Tensor | None, actions: Tensor
+        self, codes: Tensor, belief: Tensor | None, actions: Tensor, cut: Tensor | None = None
     ) -> tuple[TransitionOutput, Tensor]:
         """What the transition says about the codes, and the belief after it; None: no doubt yet."""
-        out = self.distribution(codes, actions)
+        out = self.distribution(codes, actions, cut=cut)
         many = actions.ndim == 2  # Q actions of each: the axis after B
         if belief is not None:
             kept = self.to_nodes(belief)

@@ -29,13 +29,10 @@ def edge_cost(
     x, y: (B, N, C) codes before and after the action. The worth is the rise of the effect's
     negative log-likelihood per transition when that one edge is cut.
     """
-    base = _nll(transition, x, action, y, None, batch)  # (N,)
-    costs = []
-    for cause in range(transition.nodes):  # effects do not see each other: a whole row at once
-        cut = torch.zeros(transition.nodes, transition.nodes, dtype=torch.bool, device=x.device)
-        cut[cause] = True
-        costs.append(_nll(transition, x, action, y, cut, batch) - base)
-    return torch.stack(costs)
+    base, n = _nll(transition, x, action, y, None, batch), transition.nodes
+    # effects do not see each other: all edges of a cause are cut at once
+    rows = torch.eye(n, dtype=torch.bool, device=x.device)[..., None].expand(n, n, n)
+    return torch.stack([_nll(transition, x, action, y, cut, batch) - base for cut in rows])
 
 
 @torch.no_grad()
@@ -57,9 +54,7 @@ def prune(
         if not len(rows):
             continue
         before, after = x[rows], y[rows]
-        order = edge_cost(transition, before, action, after).argsort(0)  # cheapest cause first
-        places = torch.arange(transition.nodes, device=x.device)[:, None].expand_as(order)
-        rank = torch.empty_like(order).scatter_(0, order, places)
+        rank = edge_cost(transition, before, action, after).argsort(0).argsort(0)  # 0: the cheapest
         base = _nll(transition, before, action, after, None)
         low = torch.zeros(transition.nodes, dtype=torch.int64, device=x.device)  # can be cut
         high = torch.full_like(low, transition.nodes + 1)  # can not, or not known

@@ -338,8 +338,8 @@ def baseline(
 @world_options()
 @click.option(
     "--grid",
-    help="Run a whole table instead: main, ablations, recovery, imbalance or"
-    " codebooks. Finished runs are skipped, so the same command goes on where it was stopped.",
+    help="Run a whole table instead: main, ablations, recovery, judged, imbalance"
+    " or codebooks. Finished runs are skipped, so the same command goes on where it was stopped.",
 )
 @click.option("--seeds", default="", help="With --grid: only these seeds, such as 0,1.")
 @click.option("--only", default="", help="With --grid: only runs whose label contains this.")

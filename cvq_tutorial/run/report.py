@@ -54,8 +54,18 @@ METRICS: Schema = record(
     graph=record(
         {name: NUMBER for name in ("edges_per_set_node", "density")},
         **{name: NUMBER for name in ("edge_f1", "edge_auroc", "shd")},
+        faithful=dict_of(NUMBER),
     ),
 )  # fmt: skip
+
+
+def faithful_text(do: Mapping[str, Any]) -> str:
+    """How far a graph says what do(node) does, of what `measure.faithfulness` told, in a line."""
+    return (
+        f"moves what the graph says: rank correlation {do['rank']:.2f} (shuffled graph "
+        f"{do['rank_shuffled']:.2f}), edge and effect agree in {do['agree']:.3f} "
+        f"({do['agree_shuffled']:.3f}) of {do['pairs']:.0f} pairs of nodes"
+    )
 
 
 def _recovered(did: Mapping[str, Any]) -> str:
@@ -185,6 +195,8 @@ def _table(metrics: Mapping[str, Any]) -> str:
                 f" {graph['shd']:.0f} edges wrong"
             )
         row("graph", text)
+        if (do := graph.get("faithful")) and do["pairs"]:
+            row("  do(node)", faithful_text(do))
     return "\n".join(lines)
 
 

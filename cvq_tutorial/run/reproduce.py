@@ -41,6 +41,7 @@ from cvq_tutorial.common.progress import lines_for_bars, say
 from cvq_tutorial.graphs import files as graph_files
 from cvq_tutorial.graphs.graph import CausalGraph
 from cvq_tutorial.measure.evaluate import evaluate
+from cvq_tutorial.measure.faithful import faithfulness
 from cvq_tutorial.run import report
 from cvq_tutorial.run.notebooks import run_notebook
 from cvq_tutorial.training import checkpoints, recipes
@@ -281,12 +282,14 @@ def export_graph(
     if not picture:
         return graph_files.dumps(graph, form)
     title = f"Graph of {graph.action}, mean of {n}"
+    found = faithfulness(model, inputs.long(), number, graph=graph)
     if view == "layers":
         figure = draw.graph_layers(graph, threshold=threshold, title=title)
     elif view == "matrix":
         figure = draw.graph_matrix(graph, threshold, title)
     else:
         raise ValueError(close_match("view", view, ["matrix", "layers"]))
+    figure.summary += f" do(node) {report.faithful_text(found)}."
     return draw.svg(figure) if form == "svg" else draw.png(figure)
 
 

@@ -2,8 +2,9 @@
 
 In: a world, a `Recipe`, a seed, a folder. Out: weights (safetensors) and `model.json`. Read
 `recipes` (every number of a run), `data` (what it learns from), `build`, `train` (the two loops),
-`loop` (what is around a step), then `run` (a folder: log, state, going on) with `held` (one process
-at a time, and how it is stopped), `identity` (what a run is) and `checkpoints`.
+`edges` (which of them stay), `loop` (what is around a step), then `run` (a folder: log, state,
+going on) with `held` (one process at a time, and how it is stopped), `identity` (what a run is) and
+`checkpoints`.
 """
 
 from cvq_tutorial.common.lazy import lazy
@@ -13,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy(
     {
         "recipes": "Recipe RECIPES",
         "build": "start_from",
+        "edges": "edge_costs",
         "checkpoints": "CheckpointError load_run read_info",
         "data": "encoded_transitions training_transitions",
         "run": "Run",

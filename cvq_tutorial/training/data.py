@@ -50,7 +50,7 @@ def check_data(world: Any, recipe: Recipe) -> None:
         recipe.sampling.check(world.factors)
         known = every_action(recipe.sampling, world.factors)
         sample_transitions(world.factors, world.factors.n_actions, "train", 0, sampling=known)
-        if recipe.prune_tolerance:
+        if recipe.prune_tolerance or recipe.edge_worth:
             n = 2 * recipe.prune_transitions * world.factors.n_actions
             sample_transitions(world.factors, n, "valid", 0, sampling=known)
 

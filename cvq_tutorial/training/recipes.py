@@ -31,7 +31,16 @@ from cvq_tutorial.method.published import SWITCHES, Variant
 MOST_CODES = 2**15  # codes of a data set are kept as int16
 RETIRED = {"retrieval_weight": 0.0}  # settings that are no more, at the value that did nothing
 # Settings that the first run folders did not have yet.
-YOUNGER = ("value_weights", "factor_weights", "correlations", "held_out", "resample", "augment")
+YOUNGER = (
+    "value_weights",
+    "factor_weights",
+    "correlations",
+    "held_out",
+    "resample",
+    "augment",
+    "edge_worth",
+    "cause_dropout",
+)
 
 
 def setting(default: object, meaning: str, **limits: object) -> Any:
@@ -133,6 +142,14 @@ class TransitionSettings(Settings):
         0.0, "nats that cutting edges after training may cost an effect; 0 cuts none"
     )
     prune_transitions: int = setting(64, "per action, to judge by what may be cut")
+    edge_worth: float = setting(
+        0.0, "nats that an edge must cost when it alone is cut, or it goes, see `edges`; 0 asks "
+        "none",
+    )  # fmt: skip
+    cause_dropout: float = setting(
+        0.0, "share of a batch whose effects each miss a random share of their causes, once "
+        "the prices are up", most=1,
+    )  # fmt: skip
     layout: str = setting(
         "places", "what a node is: a place, or, as published, a place of one codebook",
         one_of=SWITCHES["layout"],

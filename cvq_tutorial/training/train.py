@@ -20,7 +20,7 @@ from cvq_tutorial.common.images import psnr
 from cvq_tutorial.method.causal_transition import transition_loss
 from cvq_tutorial.method.model import CausalVQ
 from cvq_tutorial.method.prune import prune
-from cvq_tutorial.training import checkpoints
+from cvq_tutorial.training import checkpoints, edges
 from cvq_tutorial.training.build import start_from
 from cvq_tutorial.training.data import (
     check_data,
@@ -180,12 +180,19 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
         settings.lr,
         show=("nll", "action_accuracy"),
     ):
+        if settings.edge_worth and step.number == int(edges.FIRST_LOOK * settings.steps):
+            _judge_edges(run, model, last=False)
         pick = run.numbers(3, step.number).choice(len(x), settings.batch, p=chances)
         pick = torch.from_numpy(pick)
         before, action, after = (t[pick].to(run.device, torch.int64) for t in (x, actions, y))
         before, after = model.to_nodes(before), model.to_nodes(after)
+        cut = None
+        if settings.cause_dropout and step.number >= rise:  # a parity shows to who hears all
+            random = run.generator(4, step.number)
+            cut = edges.dropped(len(before), transition.nodes, settings.cause_dropout, random)
+            cut = cut.to(run.device)
         with run.autocast():
-            out = transition(before, action, generator=run.generator(3, step.number))
+            out = transition(before, action, generator=run.generator(3, step.number), cut=cut)
         price = min(1.0, step.number / rise)  # free at first: what is of use must show itself
         mask_price, edge_price = price * settings.mask_price, price * settings.edge_price
         parts = transition_loss(out, after, mask_price=mask_price, edge_price=edge_price)
@@ -200,19 +207,15 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
                 edges_per_set_node=(parts.edges / parts.set_nodes.clamp_min(1e-6)).item(),
                 action_accuracy=_accuracy(model, *valid),
             )
+    if settings.edge_worth:
+        _judge_edges(run, model, last=True)
     if settings.prune_tolerance:
         began = time.perf_counter()
-        held_out = 2 * settings.prune_transitions * transition.actions
-        known = run.recipe.sampling and every_action(run.recipe.sampling, run.world.factors)
-        x, actions, y = encoded_transitions(
-            run.world, model, held_out, "valid", run.seed + 1, known
-        )
         with torch.random.fork_rng():  # the published edges are drawn by chance here, too
             torch.manual_seed(run.seed)
             left = prune(
                 transition,
-                *(model.to_nodes(x.to(run.device, torch.int64)), actions.to(run.device)),
-                model.to_nodes(y.to(run.device, torch.int64)),
+                *_held_out(run, model),
                 tolerance=settings.prune_tolerance,
                 per_action=settings.prune_transitions,
             )
@@ -237,6 +240,29 @@ def calibrate(
     true = model.check_actions(actions, len(named.same))
     reached = named.log_likelihood.gather(1, true[:, None])[~named.same, 0] / named.n
     return float(torch.quantile(reached.double(), missed)) if len(reached) else None
+
+
+def _held_out(run: Run, model: CausalVQ) -> tuple[Tensor, Tensor, Tensor]:
+    """Transitions, as nodes, by which edges are judged: of every action that the training has."""
+    n = 2 * run.recipe.prune_transitions * model.n_actions
+    known = run.recipe.sampling and every_action(run.recipe.sampling, run.world.factors)
+    x, actions, y = encoded_transitions(run.world, model, n, "valid", run.seed + 1, known)
+    before, after = (model.to_nodes(t.to(run.device, torch.int64)) for t in (x, y))
+    return before, actions.to(run.device), after
+
+
+def _judge_edges(run: Run, model: CausalVQ, last: bool) -> None:
+    """Cut the edges of every action that are worth nothing, see `edges`."""
+    began, settings = time.perf_counter(), run.recipe.transition
+    with torch.random.fork_rng():  # the published edges are drawn by chance here, too
+        torch.manual_seed(run.seed)
+        costs = edges.edge_costs(
+            model.transition, *_held_out(run, model), per_action=settings.prune_transitions
+        )
+    at = edges.cut_idle(model.transition, costs, settings.edge_worth, last=last)
+    run.seconds["judge edges"] = run.seconds.get("judge edges", 0.0) + time.perf_counter() - began
+    left = float(model.transition.allowed.float().mean())
+    run.say(f"edges judged at {at:.2g} nats: {left:.1%} of the possible ones are left")
 
 
 def _accuracy(model: CausalVQ, x: Tensor, actions: Tensor, y: Tensor) -> float:

@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy(
         "sprites": "Sprites stand_in_sheets",
         "dsprites": "DSprites",
         "causal_shapes3d": "CausalShapes3D",
+        "light_tunnel": "LightTunnel",
         "inspect": "check_folder",
         "tables": "PictureWorld pair_report",
     },

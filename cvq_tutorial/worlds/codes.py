@@ -4,6 +4,9 @@ Every action has its own targets, every target its own parents, and a table says
 target takes for each setting of its parents. All other variables keep their codes. So the right
 answer to "which codes change", "which variables cause them" and "which action was it" is known, and
 a learned graph can be scored against it.
+
+In a random table every parent matters alone, and a test of independence, pair by pair, finds it. In
+a `parity` and in a `gate` none does: whoever does not know all parents knows nothing of the target.
 """
 
 from __future__ import annotations
@@ -15,10 +18,11 @@ from typing import Literal
 
 import numpy as np
 
-from cvq_tutorial.common.checks import whole_number
+from cvq_tutorial.common.checks import close_match, whole_number
 from cvq_tutorial.worlds.factors import NO_ACTION, split_id, split_of_keys
 
 _LARGEST_TABLE = 100_000  # settings of the parents of one target
+MECHANISMS = {"table": 1, "parity": 2, "gate": 3, "copy": 1}  # and the fewest parents of each
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,16 @@ class CodesWorld:
         n_codes: K, codes of each variable, at least 2.
         n_actions: A, at least 1.
         n_targets: how many variables each action sets, in 1 .. N.
-        max_parents: each target has 1 to max_parents parents, any variables, itself included.
-        noise: probability that a set variable takes a code at random instead of its table's.
+        max_parents: each target has min_parents to max_parents parents, any variables, itself
+            included.
+        noise: probability that a set variable takes a code at random instead of its mechanism's.
         seed: draws targets, parents and tables.
+        mechanism: what a target becomes. "table": a random code per setting of the parents;
+            "parity": the sum of their codes, modulo K (two parents at least); "gate": the sum of
+            the code of one and of those of the others, with the sign that the gate, one more,
+            gives them (three at least, of three codes or more); "copy": the code of its only
+            parent, another variable.
+        min_parents: fewest parents; more where the mechanism needs more.
 
     Attributes:
         targets: bool (A, N), the variables that an action sets.
@@ -67,6 +78,8 @@ class CodesWorld:
     max_parents: int = 2
     noise: float = 0.0
     seed: int = 0
+    mechanism: str = "table"
+    min_parents: int = 1
     name: str = field(default="codes", init=False)
     has_images: Literal[False] = field(default=False, init=False)
     credit: str = field(default="Drawn from a seed by cvq_tutorial.", init=False)
@@ -81,7 +94,20 @@ class CodesWorld:
         whole_number("n_actions", self.n_actions, 1, 4096)
         whole_number("n_targets", self.n_targets, 1, self.n_variables)
         whole_number("max_parents", self.max_parents, 1, self.n_variables)
+        whole_number("min_parents", self.min_parents, 1, self.max_parents)
         whole_number("seed", self.seed, 0, 2**63 - 1)
+        if self.mechanism not in MECHANISMS:
+            raise ValueError(close_match("mechanism", self.mechanism, MECHANISMS))
+        fewest = max(self.min_parents, MECHANISMS[self.mechanism])
+        if self.max_parents < fewest:
+            raise ValueError(
+                f"max_parents: expected at least {fewest} for the mechanism {self.mechanism!r}, "
+                f"found {self.max_parents}"
+            )
+        if self.mechanism == "gate":
+            whole_number("n_codes of the mechanism 'gate'", self.n_codes, 3, 4096)
+        if self.mechanism == "copy":
+            whole_number("n_variables of the mechanism 'copy'", self.n_variables, 2, 4096)
         if not isinstance(self.noise, (int, float)) or not 0 <= self.noise <= 1:
             raise ValueError(f"noise: expected a probability in [0, 1], found {self.noise!r}")
         if self.n_codes**self.max_parents > _LARGEST_TABLE:
@@ -96,8 +122,14 @@ class CodesWorld:
         tables = np.zeros((a, n, k**p), dtype=np.int64)
         for action in range(a):
             for target in np.sort(rng.permutation(n)[: self.n_targets]):
-                causes = np.sort(rng.permutation(n)[: rng.integers(1, p + 1)])
-                table = _draw_table(rng, k, len(causes), np.flatnonzero(causes == target))
+                if self.mechanism == "copy":
+                    causes = rng.choice(np.delete(np.arange(n), target), 1)
+                else:
+                    causes = np.sort(rng.permutation(n)[: rng.integers(fewest, p + 1)])
+                if self.mechanism == "table":
+                    table = _draw_table(rng, k, len(causes), np.flatnonzero(causes == target))
+                else:
+                    table = _known_table(self.mechanism, k, len(causes))
                 targets[action, target] = True
                 graph[action, causes, target] = True
                 parents[action, target, : len(causes)] = causes
@@ -124,7 +156,7 @@ class CodesWorld:
     @property
     def options(self) -> dict:
         """What `make_world("codes", **options)` needs to make this world again."""
-        return {
+        told = {
             "n_variables": int(self.n_variables),
             "n_codes": int(self.n_codes),
             "n_actions": int(self.n_actions),
@@ -133,6 +165,8 @@ class CodesWorld:
             "noise": float(self.noise),
             "seed": int(self.seed),
         }
+        younger = {"mechanism": str(self.mechanism), "min_parents": int(self.min_parents)}
+        return told | {k: v for k, v in younger.items() if v != getattr(CodesWorld, k)}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -239,6 +273,15 @@ def _draw_table(rng: np.random.Generator, k: int, p: int, own: np.ndarray) -> np
         matters = all((np.ptp(table, axis=axis) > 0).mean() >= 0.25 for axis in range(p))
         if matters and (old is None or (table == old).mean() <= 0.5):
             return table
+
+
+def _known_table(mechanism: str, k: int, p: int) -> np.ndarray:
+    """The table (K,) * p, last parent first, of a mechanism that is not drawn."""
+    codes = np.indices((k,) * p)
+    if mechanism == "gate":  # the last parent; of the others all but the first turn with it
+        codes[1:-1] *= np.where(codes[0] >= k // 2, -1, 1)
+        codes = codes[1:]
+    return codes.sum(0) % k
 
 
 def _keys(x: np.ndarray, actions: np.ndarray) -> np.ndarray:

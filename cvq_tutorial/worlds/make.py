@@ -1,7 +1,7 @@
 """Worlds: images with known factors, drawn here or read from files, and codes with a known graph.
 
 What they must have is said in `world`. In `causal_shapes3d` the factors cause each other, through a
-known graph too.
+known graph too; in `light_tunnel` two actions are twins that no picture tells apart.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from cvq_tutorial.worlds.codes import CodesWorld
 from cvq_tutorial.worlds.dsprites import DSprites
 from cvq_tutorial.worlds.factors import FactorSpace
 from cvq_tutorial.worlds.files import cars3d, dsprites_file, mpi3d, shapes3d_file, smallnorb
+from cvq_tutorial.worlds.light_tunnel import LightTunnel
 from cvq_tutorial.worlds.shapes3d import Shapes3D
 from cvq_tutorial.worlds.sprites import Sprites
 from cvq_tutorial.worlds.tables import world as attributes
@@ -33,6 +34,7 @@ _WORLDS: dict[str, Callable[..., Any]] = {
     "faces": attributes.faces_world,
     "pictures": attributes.pictures_world,
     "causal_shapes3d": CausalShapes3D,
+    "light_tunnel": LightTunnel,
     "shapes3d_file": shapes3d_file.shapes3d_file_world,
     "dsprites_file": dsprites_file.dsprites_file_world,
     "cars3d": cars3d.cars3d_world,

@@ -45,6 +45,8 @@ ALWAYS = [
     "mask.f1",
     "graph.edges_per_set_node",
     "graph.density",
+    "graph.faithful.rank",
+    "graph.faithful.rank_shuffled",
 ]
 WITH_IMAGES = [
     "reconstruction.psnr",
@@ -201,6 +203,15 @@ class Both:
 
     asked = 0
 
+    BATCH = 256
+    check_codes = to_nodes = from_nodes = staticmethod(lambda codes: codes)
+    check_actions = staticmethod(lambda actions, n: actions)
+
+    def distribution(self, codes: Tensor, actions: Tensor) -> SimpleNamespace:
+        done = self.intervene(codes, actions)
+        sure = torch.nn.functional.one_hot(done.codes, 16).float().log()
+        return SimpleNamespace(edges=done.edges, mask=done.mask, log_probs=lambda: sure)
+
     def intervene_and_retrieve(self, x, actions, y) -> tuple[Intervention, Retrieval]:
         self.asked += 1
         return self.intervene(x, actions), self.retrieve(x, y)
@@ -239,12 +250,15 @@ def test_a_model_that_knows_the_codes_world_is_perfect():
     graph = found["graph"]
     assert (graph["edge_f1"], graph["edge_auroc"], graph["shd"]) == (1.0, 1.0, 0)
     assert 1 <= graph["edges_per_set_node"] <= 2
+    assert graph["faithful"]["rank"] > 0.8 > 0.3 > abs(graph["faithful"]["rank_shuffled"])
 
 
 def test_a_graph_the_wrong_way_round_is_not_right():
     turned = KnowsCodes(CODES, CODES.graph.transpose(0, 2, 1))
     graph = evaluate(turned, CODES, get("nano", test_transitions=100))["graph"]
     assert graph["edge_f1"] < 0.8 and graph["shd"] > 4
+    right = evaluate(KnowsCodes(CODES, CODES.graph), CODES, get("nano", test_transitions=100))
+    assert graph["faithful"]["rank"] < right["graph"]["faithful"]["rank"] - 0.2
 
 
 # --- models of known quality on images ------------------------------------------------------------
@@ -277,9 +291,6 @@ class KnowsLamps(Both):
         every = [self.after(x, torch.full((len(x),), a)) for a in range(6)]
         agree = torch.stack([(e == y).all(2).all(1) for e in every], 1).float()
         return named(agree)
-
-    def to_nodes(self, codes: Tensor) -> Tensor:
-        return codes
 
 
 class Copies(KnowsLamps):
@@ -318,6 +329,7 @@ def test_a_model_that_knows_the_image_world_is_perfect(lamps):
     for key in ("target_reached", "others_kept"):
         assert done[key] == done[f"{key}_ceiling"] == 1.0
     assert found["mask"]["f1"] == 1.0 and found["mask"]["density"] == pytest.approx(1 / 3)
+    assert found["graph"].pop("faithful")["pairs"] == 0  # there is one node
     assert found["graph"] == {"edges_per_set_node": 1.0, "density": 1.0}
 
 

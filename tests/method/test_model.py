@@ -11,6 +11,7 @@ import torch
 from small_models import GRID, NAMES, C, K, N, codes, made, pictures
 from torch import Tensor, nn
 
+from cvq_tutorial.common.arrays import counts
 from cvq_tutorial.method.answers import NOTHING, UNCHANGED, UNEXPLAINED
 from cvq_tutorial.method.model import CausalVQ
 from cvq_tutorial.method.published import CodebookPlaces, make_model
@@ -390,3 +391,53 @@ def test_parts_that_do_not_fit_together_are_refused():
         make_model(model.autoencoder, model.transition, NAMES, layout="rows")
     with pytest.raises(ValueError, match=r"= \(12, 1, 8\), found \(6, 2, 8\)"):
         CodebookPlaces(model.autoencoder, model.transition, NAMES)
+
+
+# --- one edge only --------------------------------------------------------------------------------
+
+
+def first_edge(model: CausalVQ, x: Tensor) -> tuple[int, int]:
+    """An edge between two nodes that is there in the first picture."""
+    off_diagonal = ~torch.eye(model.n_nodes, dtype=torch.bool)
+    return tuple((counts(model.graph(x, 0)[0]) & off_diagonal).nonzero()[0].tolist())
+
+
+@LAYOUTS
+def test_only_some_edges_is_the_transition_with_all_others_cut(layout):
+    model, x = made(layout), codes()
+    edge = first_edge(model, x)
+    cut = torch.ones(model.n_nodes, model.n_nodes, dtype=torch.bool)
+    cut[edge] = False
+    done = model.intervene(x, 0, only=[edge])
+    wanted = model.distribution(x, torch.zeros(len(x), dtype=torch.int64), cut=cut)
+    assert torch.equal(done.log_probs, model.from_nodes(wanted.log_probs()))
+    assert done.images is not None
+    assert not torch.equal(done.log_probs, model.intervene(x, 0).log_probs)
+    every = [(i, j) for i in range(model.n_nodes) for j in range(model.n_nodes)]
+    on = [(i, j) for i, j in every if counts(model.graph(x, 0)[:, i, j]).any()]
+    assert torch.equal(model.intervene(x, 0, only=on).codes, model.intervene(x, 0).codes)
+
+
+def test_along_one_edge_only_its_effect_hears_its_cause():
+    model, x = made(images=False), codes(1)
+    i, j = first_edge(model, x)
+    other = x.clone()
+    other[0, i] = (x[0, i] + 1) % K
+    a, b = (model.to_nodes(model.intervene(c, 0, only=[(i, j)]).log_probs) for c in (x, other))
+    moved = {n for n in range(model.n_nodes) if not torch.equal(a[0, n], b[0, n])}
+    assert moved <= {i, j} and j in moved  # the node that was set is copied
+
+
+@pytest.mark.parametrize(
+    ("only", "message"),
+    [
+        ([(0, 6)], r"only: a node must lie in 0\.\.5, found 6"),
+        ([(-1, 2)], r"only: a node must lie in 0\.\.5, found -1"),
+        ([(1, 2)], "only: no edge 1 -> 2 under these actions in these pictures"),
+    ],
+)
+def test_a_path_without_an_edge_is_refused_in_one_line(only, message):
+    model = made(images=False)
+    model.transition.allowed[:, 1, 2] = False
+    with pytest.raises(ValueError, match=message):
+        model.intervene(codes(), 0, only=only)

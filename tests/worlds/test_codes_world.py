@@ -27,7 +27,16 @@ def is_function_of(x: np.ndarray, y: np.ndarray, nodes: list[int]) -> bool:
 
 
 @pytest.mark.parametrize(
-    "world", [SMALL, CodesWorld(3, 2, 5, 3, 3, seed=4), CodesWorld(2, 2, 1, 1, 1)]
+    "world",
+    [
+        SMALL,
+        CodesWorld(3, 2, 5, 3, 3, seed=4),
+        CodesWorld(2, 2, 1, 1, 1),
+        CodesWorld(4, 3, 6, 2, 3, mechanism="parity"),
+        CodesWorld(4, 3, 6, 2, 4, mechanism="gate", seed=2),
+        CodesWorld(4, 3, 6, 2, 2, mechanism="copy"),
+        CodesWorld(4, 3, 6, 2, 3, min_parents=3),
+    ],
 )
 def test_the_graph_is_the_truth_about_the_data(world):
     x = every_setting(world)
@@ -45,6 +54,45 @@ def test_the_graph_is_the_truth_about_the_data(world):
                 others = [p for p in parents if p != parent]
                 assert not is_function_of(x, y[:, node, 0], others)
             assert (y[:, node] != x[:, node]).mean() >= 0.25  # set, not copied
+
+
+@pytest.mark.parametrize("mechanism", ["parity", "gate"])
+@pytest.mark.parametrize("n_codes", [3, 4])
+def test_of_parity_and_gate_no_set_of_parents_but_all_tells_anything(mechanism, n_codes):
+    world = CodesWorld(5, n_codes, 4, 2, 4, mechanism=mechanism, min_parents=2, seed=3)
+    x = every_setting(world)
+    for action, node in np.argwhere(world.targets):
+        after = world.apply(x, np.full(len(x), action))[:, node, 0]
+        parents = np.flatnonzero(world.graph[action, :, node])
+        assert len(parents) >= (3 if mechanism == "gate" else 2)
+        fewer = itertools.combinations(parents, 1 if mechanism == "gate" else len(parents) - 1)
+        for known in fewer:
+            groups = x[:, list(known), 0] @ n_codes ** np.arange(len(known))
+            joint = np.zeros((groups.max() + 1, n_codes))
+            np.add.at(joint, (groups, after), 1)
+            assert (joint == joint[0, 0]).all()  # every code is as frequent, whatever they are
+
+
+def test_mechanisms_by_hand():
+    """One action, one target: its table for settings of the parents, first parent fastest."""
+
+    def told(mechanism, n_codes, parents, setting):
+        world = CodesWorld(5, n_codes, 1, 1, parents, mechanism=mechanism, min_parents=parents)
+        causes = np.flatnonzero(world.graph[0].any(1))
+        x = np.zeros((1, 5, 1), dtype=int)
+        x[0, causes, 0] = setting
+        return int(world.apply(x, np.array([0]))[0, world.targets[0], 0].item())
+
+    assert told("parity", 4, 3, [3, 2, 2]) == 3
+    assert told("gate", 4, 3, [1, 3, 0]) == told("gate", 4, 3, [1, 3, 1]) == 0  # 1 + 3
+    assert told("gate", 4, 3, [1, 3, 2]) == told("gate", 4, 3, [1, 3, 3]) == 2  # 1 - 3
+    assert told("gate", 5, 4, [1, 2, 4, 2]) == 0  # 1 - 2 - 4
+    assert told("copy", 4, 1, [2]) == 2
+
+
+def test_redrawing_nothing_the_usual_world_is_the_one_of_before():
+    assert CodesWorld().fingerprint == "7b1674bb93d33331"
+    assert "mechanism" not in CodesWorld().options and "min_parents" not in CodesWorld().options
 
 
 def test_shapes_sizes_and_names():
@@ -108,7 +156,7 @@ def test_a_seed_decides_the_world_and_another_seed_the_sample():
 
 
 def test_options_make_the_world_again():
-    world = CodesWorld(5, 4, 3, 2, 1, noise=0.1, seed=9)
+    world = CodesWorld(5, 4, 3, 2, 3, noise=0.1, seed=9, mechanism="gate", min_parents=2)
     again = make_world("codes", **json.loads(json.dumps(world.options)))
     assert again == world and again.fingerprint == world.fingerprint
 
@@ -126,6 +174,23 @@ def test_truth_cannot_be_overwritten():
         (lambda: CodesWorld(n_targets=13), ValueError, "n_targets must lie in 1..12, found 13"),
         (lambda: CodesWorld(max_parents=0), ValueError, "max_parents must lie in 1..12, found 0"),
         (lambda: CodesWorld(max_parents=12), ValueError, "at most 100000, found 6 \\*\\* 12"),
+        (lambda: CodesWorld(min_parents=3), ValueError, "min_parents must lie in 1..2, found 3"),
+        (lambda: CodesWorld(mechanism="xor"), ValueError, "unknown mechanism 'xor'; known: table"),
+        (
+            lambda: CodesWorld(mechanism="gate"),
+            ValueError,
+            "max_parents: expected at least 3 for the mechanism 'gate', found 2",
+        ),
+        (
+            lambda: CodesWorld(mechanism="gate", max_parents=3, n_codes=2),
+            ValueError,
+            "n_codes of the mechanism 'gate' must lie in 3..4096, found 2",
+        ),
+        (
+            lambda: CodesWorld(1, n_targets=1, max_parents=1, mechanism="copy"),
+            ValueError,
+            "n_variables of the mechanism 'copy' must lie in 2",
+        ),
         (lambda: CodesWorld(noise=1.5), ValueError, r"noise: .* in \[0, 1\], found 1.5"),
         (lambda: CodesWorld(seed=-1), ValueError, "seed must lie in 0"),
         (lambda: CodesWorld(n_actions=2.0), TypeError, "n_actions must be an integer, found 2.0"),

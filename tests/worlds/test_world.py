@@ -19,7 +19,9 @@ def names_of(protocol: type) -> set[str]:
     return {n for c in protocol.__mro__ for n in vars(c) if not n.startswith("_")}
 
 
-@pytest.mark.parametrize("name", ["shapes3d", "causal_shapes3d", "dsprites", "codes"])
+@pytest.mark.parametrize(
+    "name", ["shapes3d", "causal_shapes3d", "dsprites", "codes", "light_tunnel"]
+)
 def test_a_world_has_all_that_its_protocol_names(name):
     world = make_world(name)
     names = names_of(ImageWorld if world.has_images else CodeWorld)
