@@ -257,9 +257,8 @@ def written_photographs(seeds: dict[str, dict]) -> str:
     rows = list(seeds.values())
 
     def mean(of: list[float], digits: int = 2) -> str:
-        middle = f"{sum(of) / len(of):.{digits}f}"
-        span = f"{min(of):.{digits}f} to {max(of):.{digits}f}"
-        return middle if len(of) == 1 else f"{middle} ({span})"
+        middle, low, high = (f"{x:.{digits}f}" for x in (sum(of) / len(of), min(of), max(of)))
+        return middle if low == high else f"{middle} ({low} to {high})"
 
     heads = ("named", "rival", "target_reached", "target_reached_ceiling", "kept", "kept_ceiling")
     titles = ("named", "classifier", "target reached", "ceiling", "kept", "ceiling", "judge")
