@@ -27,6 +27,7 @@ from cvq_tutorial.explore.base import (
     has_images,
     middle_values,
     psnr_text,
+    same_actions,
     start_image,
     whole,
 )
@@ -112,11 +113,7 @@ class ActionPad(Explorer):
         self.model, self.world, truth = model, None, None
         if is_world(start):
             self.world = has_images(start)
-            names = list(start.factors.action_names)
-            if names != model.action_names:
-                raise ValueError(
-                    f"the model has other actions than world {start.name!r}: {model.action_names}"
-                )
+            same_actions(model, start)
             values = middle_values(start) if values is None else tuple(values)
             start = truth = start_image(start, values)
         elif values is not None:
@@ -228,10 +225,7 @@ class RetrievalGame(Explorer):
     def __init__(self, model: Any, world: ImageWorld, seed: int = 0) -> None:
         super().__init__()
         self.model, self.world, self.seed = model, has_images(world), whole("seed", seed, 2**31)
-        if list(world.factors.action_names) != model.action_names:
-            raise ValueError(
-                f"the model has other actions than world {world.name!r}: {model.action_names}"
-            )
+        same_actions(model, world)
         self._pairs: list[tuple[np.ndarray, np.ndarray, int]] = []
         self.buttons, grid = action_buttons(self, model.action_names, self.choose)
         self.next_button = ipywidgets.Button(description="next pair", icon="step-forward")

@@ -245,6 +245,16 @@ def has_images(world: Any) -> ImageWorld:
     return world
 
 
+def same_actions(model: Any, world: ImageWorld) -> None:
+    """Raise ValueError unless the actions of the model are those of the world."""
+    if list(world.factors.action_names) != model.action_names:
+        raise ValueError(
+            f"the model has other actions than world {world.name!r}: {model.action_names}; where "
+            "nobody named them, `measure.with_names(model, world)` does, and an explorer that "
+            "takes an image shows them as they are"
+        )
+
+
 def codes_of(model: Any, image: Any) -> Tensor:
     """Codes (1, N, C) of one image, or of its codes (1, N, C), which stay as they are.
 

@@ -17,6 +17,7 @@ from cvq_tutorial.explore.base import (
     has_images,
     middle_values,
     psnr_text,
+    same_actions,
     start_image,
     whole,
 )
@@ -58,11 +59,7 @@ class PlanExplorer(Explorer):
             raise ValueError(
                 f"expected a world with a picture of every setting, found {world.name!r}"
             )
-        names = list(world.factors.action_names)
-        if names != model.action_names:
-            raise ValueError(
-                f"the model has other actions than world {world.name!r}: {model.action_names}"
-            )
+        same_actions(model, world)
         self._rounds = 0
         self.side_menu = ipywidgets.Dropdown(options=["x", "y"], description="sliders move")
         self.sliders = [

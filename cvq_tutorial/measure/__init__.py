@@ -2,8 +2,8 @@
 
 In: a model and a world. Out: plain dicts of numbers. Read `metrics`, `judge` (an independent reader
 of factors), `evaluate` (what goes into metrics.json), then `sequences`, `leakage`, `fidelity`,
-`faithful` (does do(node) what the graph says?), `told` (what each cause tells), `triplets` and
-`disentanglement/`.
+`faithful` (does do(node) what the graph says?), `told` (what each cause tells), `triplets`,
+`unnamed` (actions that nobody named) and `disentanglement/`.
 """
 
 from cvq_tutorial.common.lazy import lazy
@@ -18,5 +18,6 @@ __getattr__, __dir__, __all__ = lazy(
         "fidelity": "frechet sharpness",
         "faithful": "effects_of_do faithfulness",
         "told": "Told told_by",
+        "unnamed": "commute ways_back with_names",
     },
 )

@@ -32,7 +32,7 @@ from cvq_tutorial.common.images import to_float
 from cvq_tutorial.data.sampling import Sampling, allowed
 from cvq_tutorial.data.transitions import Transitions, changed_pixels, sample_transitions
 from cvq_tutorial.graphs import scores as graph_metrics
-from cvq_tutorial.measure import metrics
+from cvq_tutorial.measure import metrics, unnamed
 from cvq_tutorial.measure.faithful import faithfulness
 from cvq_tutorial.measure.judge import Judge, load_or_train_judge
 from cvq_tutorial.measure.judge import accuracy as judge_accuracy
@@ -69,8 +69,13 @@ def evaluate(
     and intervention, the same numbers as `skewed` (test data drawn as the training data were) and,
     where combinations were held out, `seen` and `unseen` (transitions without and with an end that
     was held out; n is 0 where the test split has none of some action), and `retrieval.per_value`.
+    Where nobody named the actions, `unnamed` says how well they were found, and the rest is of the
+    model with the names that fit best, see `unnamed`.
     """
     began = time.perf_counter()
+    found = {}
+    if recipe.actions == "none":
+        model, found["unnamed"] = unnamed.with_names(model, world, recipe.test_transitions, seed)
     with torch.random.fork_rng():  # the published edges are drawn by chance here, too
         torch.manual_seed(seed)
         if world.has_images:
@@ -78,7 +83,7 @@ def evaluate(
         else:
             told = _codes(model, world, recipe, seed)
     spent = {**(seconds or {}), "evaluate": time.perf_counter() - began}
-    return about(world, recipe, seed, model.device, spent, bf16) | told
+    return about(world, recipe, seed, model.device, spent, bf16) | found | told
 
 
 def about(

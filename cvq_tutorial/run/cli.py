@@ -324,7 +324,7 @@ def baseline(
     name = baselines.full_name(name)
     options = options_of(world, given)
     folder = runs / f"{steps.run_name(world, recipe, name, options=options)}-s{seed}"
-    plan = steps.plan(world, recipe, seed, overrides_of(pairs), runs, folder, options)
+    plan = steps.named(steps.plan(world, recipe, seed, overrides_of(pairs), runs, folder, options))
     metrics = baselines.evaluate_baseline(
         name, plan.make_world(), plan.recipe, seed, folder, device=device, autoencoder=autoencoder
     )

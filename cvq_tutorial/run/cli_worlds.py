@@ -24,7 +24,12 @@ _OPTIONS = (
     ("file", "COLUMN", "Names the pictures."),
     ("spelling", "HOW", "exact, or loose: words that differ in case or blanks are one."),
     ("drop", "A=VALUE", "Rows to leave out."),
-    ("actions", "HOW", "steps: two per factor; set: one per value of a categorical one."),
+    (
+        "actions",
+        "HOW",
+        "steps: two per factor; set: one per value of a categorical one; none: learn them, unnamed"
+        " (train only; --set action_codes=24 says how many).",
+    ),
 )
 NAMES = tuple(name for name, _, _ in _OPTIONS)
 TABLE = tuple(name for name in NAMES if name not in ("root", "actions"))

@@ -51,6 +51,10 @@ METRICS: Schema = record(
         recovered=or_null(NUMBER),
     ),
     mask=record({name: NUMBER for name in ("f1", "precision", "recall", "density")}),
+    unnamed=record(
+        {name: WHOLE for name in ("codes", "codes_used")},
+        **{name: NUMBER for name in ("one_to_one", "many_to_one", "nmi", "chance", "one_code")},
+    ),
     graph=record(
         {name: NUMBER for name in ("edges_per_set_node", "density")},
         **{name: NUMBER for name in ("edge_f1", "edge_auroc", "shd")},
@@ -149,6 +153,14 @@ def _table(metrics: Mapping[str, Any]) -> str:
             raise FileError("metrics.json is damaged: codes: expected as many used as size")
         used = ", ".join(f"{u} of {s}" for u, s in zip(codes["used"], codes["size"], strict=True))
         row("codes used", f"{used}; perplexity {_list(codes['perplexity'], '.0f')}")
+    if found := metrics.get("unnamed"):
+        row(
+            "unnamed actions",
+            f"one to one {found['one_to_one']:.3f} (chance {found['chance']:.3f}, one code "
+            f"{found['one_code']:.3f}), many to one {found['many_to_one']:.3f}, NMI "
+            f"{found['nmi']:.3f}; {found['codes_used']} of {found['codes']} codes used; names below"
+            " are those that fit",
+        )
     for name, part in (
         ("retrieval", metrics.get("retrieval")),
         ("  visible edits", metrics.get("retrieval", {}).get("visible")),

@@ -110,10 +110,22 @@ def plan(
         if name in overrides:
             raise ValueError(close_match("recipe setting", name, recipes.SETTINGS))
     options = dict(options or {})
+    if options.get("actions") == "none":  # it is not what the world does, but what is told of it
+        overrides["actions"] = options.pop("actions")
     changed = recipes.get(recipe, recipe_world(world, options), **overrides)
     name = run_name(world, recipe, options=options)
     folder = Path(run_dir) if run_dir else Path(runs) / f"{name}-s{seed}"
     return Plan(world, recipe, changed, seed, overrides, folder, options)
+
+
+def named(run: Plan) -> Plan:
+    """The plan; ValueError where its actions have no names, which only some commands can do."""
+    if run.recipe.actions == "none":
+        raise ValueError(
+            "actions='none': expected `cvq train` and `cvq evaluate`, found a command that needs "
+            "the names of actions"
+        )
+    return run
 
 
 def run_name(world: str, *parts: str, options: Mapping[str, object] | None = None) -> str:
@@ -158,7 +170,7 @@ def reproduce(
     """
     from papermill import PapermillExecutionError
 
-    run = plan(world, recipe, seed, overrides, runs, options=options)
+    run = named(plan(world, recipe, seed, overrides, runs, options=options))
     if not NOTEBOOK.is_file():
         raise FileNotFoundError(
             f"no notebook at {NOTEBOOK}: run this from a checkout of the project (pip install -e .)"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from cvq_tutorial.method.autoencoder import QuantizedAutoencoder
+from cvq_tutorial.method.causal_transition import CausalTransition
 from cvq_tutorial.method.model import CausalVQ
 from cvq_tutorial.method.published import make_model, make_quantizer, make_transition
-from cvq_tutorial.training.recipes import Recipe
+from cvq_tutorial.training.recipes import Recipe, TransitionSettings
 
 
 def build(world: Any, recipe: Recipe) -> CausalVQ:
@@ -19,12 +21,13 @@ def build(world: Any, recipe: Recipe) -> CausalVQ:
     Weights are drawn from torch's global generator; `train.train` seeds it.
     """
     second = recipe.transition
+    names = action_names(second, (world.factors if world.has_images else world).action_names)
     if not world.has_images:
         transition = make_transition(
-            world.n_nodes, 1, world.n_codes, world.n_actions,
+            world.n_nodes, 1, world.n_codes, len(names),
             width=second.width, reads=second.reads, variant=second.variant,
         )  # fmt: skip
-        return CausalVQ(None, transition, list(world.action_names))
+        return CausalVQ(None, _with_labels(transition, recipe), names)
     first = recipe.autoencoder
     quantizer = make_quantizer(
         first.code_width, first.codebooks, first.codes, rule=first.rule, slices=first.slices
@@ -37,10 +40,25 @@ def build(world: Any, recipe: Recipe) -> CausalVQ:
     transition = make_transition(
         places if joint else places * first.codebooks,
         first.codebooks if joint else 1,
-        first.codes, world.factors.n_actions,
+        first.codes, len(names),
         width=second.width, reads=second.reads, variant=second.variant,
     )  # fmt: skip
-    return make_model(auto, transition, list(world.factors.action_names), layout=second.layout)
+    return make_model(auto, _with_labels(transition, recipe), names, layout=second.layout)
+
+
+def action_names(settings: TransitionSettings, named: Sequence[str]) -> list[str]:
+    """Names of a model's actions: those given, or "action 1" to "action M" where nobody knows."""
+    if settings.actions == "named":
+        return list(named)
+    return [f"action {i + 1}" for i in range(settings.action_codes)]
+
+
+def _with_labels(transition: CausalTransition, recipe: Recipe) -> CausalTransition:
+    """With a label for each training pair, where nobody names its action: see `unnamed.Labels`."""
+    if recipe.transition.actions == "none":
+        unknown = torch.full((recipe.data.transitions,), -1, dtype=torch.int16)
+        transition.register_buffer("labels", unknown)
+    return transition
 
 
 @torch.no_grad()

@@ -67,10 +67,11 @@ def save(
     bf16: whether it was trained in half precision.
     """
     run = what_this_run_is(world, recipe, seed, kind)
+    known = world.factors if world.has_images else world
     info = {
         "format": FORMAT,
         **{key: value for key, value in run.items() if value is not None},
-        "action_names": list((world.factors if world.has_images else world).action_names),
+        "action_names": list(getattr(network, "action_names", known.action_names)),
         "seconds": {k: round(v, 2) for k, v in (seconds or {}).items()},
         "bf16": bf16,
     }

@@ -23,12 +23,25 @@ from cvq_tutorial.method.model import CausalVQ
 from cvq_tutorial.training.recipes import Recipe
 from cvq_tutorial.training.run import Run
 
+MOST_ACTIONS = 1024  # codes of unnamed actions: each pair is scored under all of them
+
 
 def check_data(world: Any, recipe: Recipe) -> None:
     """Raise ValueError unless the world has what a run asks of it, before any work.
 
     That is a transition of every factor in each split, and what the recipe's imbalance is about.
     """
+    if recipe.actions == "none":
+        if recipe.action_codes > min(recipe.transitions, MOST_ACTIONS):
+            raise ValueError(
+                f"action_codes: expected at most one per pair, {recipe.transitions}, and at most "
+                f"{MOST_ACTIONS}, found {recipe.action_codes}"
+            )
+        if recipe.resample:
+            raise ValueError(
+                "resample: needs the factors of each pair, which nobody knows with actions='none': "
+                f"expected 0, found {recipe.resample}"
+            )
     if world.has_images:
         check_augment(recipe.augment, world.factors.factors)
         recipe_of_faces = recipe.augment == "mirror_shift" and world.name == "faces"

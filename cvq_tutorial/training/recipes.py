@@ -40,6 +40,8 @@ YOUNGER = (
     "augment",
     "edge_worth",
     "cause_dropout",
+    "actions",
+    "action_codes",
 )
 
 
@@ -154,8 +156,21 @@ class TransitionSettings(Settings):
         "places", "what a node is: a place, or, as published, a place of one codebook",
         one_of=SWITCHES["layout"],
     )  # fmt: skip
+    actions: str = setting(
+        "named", "who says what an action is: the world, or none: they are learnt from the pairs, "
+        "see `unnamed`", one_of=("named", "none"),
+    )  # fmt: skip
+    action_codes: int = setting(16, "M, of unnamed actions: how many codes there are for them")
     variant: Variant = field(default=Variant())
     """The published switches of the transition."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.actions == "none" and self.variant != Variant():
+            raise ValueError(
+                "recipe actions: 'none' learns actions with our transition, expected no published "
+                f"switch, found {self.variant}"
+            )
 
 
 @dataclass(frozen=True)

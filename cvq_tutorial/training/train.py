@@ -36,6 +36,7 @@ from cvq_tutorial.training.identity import (
 )
 from cvq_tutorial.training.recipes import Recipe
 from cvq_tutorial.training.run import Run
+from cvq_tutorial.training.unnamed import Labels
 
 PICTURE = 10.0  # weight of the squared error of the pictures; the pull to the codes has its own
 SMALL = 1e-3  # weight of the map's mean square, which keeps it near 1 before codebooks hold it
@@ -166,11 +167,16 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
     began = time.perf_counter()
     with run.autocast():  # as the autoencoder was trained
         x, actions, y, chances = training_codes(run.world, model, run.recipe, run.seed)
-    looks = min(VALID, LOOKS // model.n_actions)
+    looks = VALID if settings.actions == "none" else min(VALID, LOOKS // model.n_actions)
     valid = encoded_transitions(run.world, model, looks, "valid", run.seed)
     run.seconds["encode"] = time.perf_counter() - began
     if model.autoencoder is not None and run.phase != "transition" and model.layout == "places":
         start_from(transition, model.autoencoder.quantizer.vectors, run.generator(2, 0))
+    unnamed = None
+    if settings.actions == "none":  # what the pairs' actions are called is not looked at
+        unnamed = Labels(run, transition, model.to_nodes(x), model.to_nodes(y))
+        if run.phase != "transition":
+            unnamed.start((model.to_nodes(valid[0]), model.to_nodes(valid[2])))
     rise = max(1, int(settings.price_warmup * settings.steps))
     for step in run.steps(
         "transition",
@@ -182,10 +188,16 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
     ):
         if settings.edge_worth and step.number == int(edges.FIRST_LOOK * settings.steps):
             _judge_edges(run, model, last=False)
-        pick = run.numbers(3, step.number).choice(len(x), settings.batch, p=chances)
+        if unnamed is not None:
+            unnamed.look(step.number)
+            actions = unnamed.labels.cpu()
+        among = len(x) if unnamed is None else unnamed.known
+        pick = run.numbers(3, step.number).choice(among, settings.batch, p=chances)
         pick = torch.from_numpy(pick)
         before, action, after = (t[pick].to(run.device, torch.int64) for t in (x, actions, y))
         before, after = model.to_nodes(before), model.to_nodes(after)
+        if unnamed is not None:
+            action, after = unnamed.with_idle(step.number, before, action, after)
         cut = None
         if settings.cause_dropout and step.number >= rise:  # a parity shows to who hears all
             random = run.generator(4, step.number)
@@ -205,8 +217,9 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
                 edge_price=edge_price,
                 set_codes=parts.set_codes.item(),
                 edges_per_set_node=(parts.edges / parts.set_nodes.clamp_min(1e-6)).item(),
-                action_accuracy=_accuracy(model, *valid),
             )
+            if unnamed is None:
+                step.log(action_accuracy=_accuracy(model, *valid))
     if settings.edge_worth:
         _judge_edges(run, model, last=True)
     if settings.prune_tolerance:
@@ -223,7 +236,10 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
         run.say(f"pruned: {left:.1%} of the possible edges are left")
     with torch.random.fork_rng():
         torch.manual_seed(run.seed)
-        model.explains_at = calibrate(model, valid[0].long(), valid[2].long(), valid[1])
+        before, actions, after = valid[0].long(), valid[1], valid[2].long()
+        if unnamed is not None:
+            actions = model.retrieve(before, after).actions
+        model.explains_at = calibrate(model, before, after, actions)
 
 
 def calibrate(
@@ -245,8 +261,11 @@ def calibrate(
 def _held_out(run: Run, model: CausalVQ) -> tuple[Tensor, Tensor, Tensor]:
     """Transitions, as nodes, by which edges are judged: of every action that the training has."""
     n = 2 * run.recipe.prune_transitions * model.n_actions
-    known = run.recipe.sampling and every_action(run.recipe.sampling, run.world.factors)
+    sampling, named = run.recipe.sampling, run.recipe.actions == "named"
+    known = every_action(sampling, run.world.factors) if sampling and named else sampling
     x, actions, y = encoded_transitions(run.world, model, n, "valid", run.seed + 1, known)
+    if not named:  # what the model calls them
+        actions = model.retrieve(x.long(), y.long()).actions
     before, after = (model.to_nodes(t.to(run.device, torch.int64)) for t in (x, y))
     return before, actions.to(run.device), after
 

@@ -43,6 +43,7 @@ from cvq_tutorial.method.autoencoder import PATCH
 
 Shapes = Mapping[str, tuple[int, ...]]
 
+LABELS = "transition.labels"  # of the training pairs, where actions are unnamed
 _PLACES: Schema = {"type": "integer", "minimum": 0}
 _SETTINGS = dict_of({"type": ["string", "number"]})
 _WORLD = record(name=TEXT, options=dict_of(ANYTHING), image_shape=list_of(WHOLE, least=3))
@@ -174,6 +175,9 @@ def _of_the_method(info: dict, found: Shapes) -> dict[str, tuple[Any, int | None
         "recipe reads": (recipe.get("reads"), _count(found, "transition.reads.")),
         "number of action names": (len(info["action_names"]), actions),
     }
+    if recipe.get("actions") == "none":
+        sizes["recipe action_codes"] = recipe.get("action_codes"), actions
+        sizes["recipe transitions"] = recipe.get("transitions"), _long(found, LABELS, 0)
     if "image_shape" in world:
         height, wide, *_ = world["image_shape"]
         books = _long(found, "autoencoder.quantizer.vectors", 0)
@@ -190,6 +194,8 @@ def _of_the_method(info: dict, found: Shapes) -> dict[str, tuple[Any, int | None
         }
     codes, options = _long(found, "transition.code_vectors", 1), world.get("options", {})
     known = {"n_variables": nodes, "n_codes": codes, "n_actions": actions}
+    if recipe.get("actions") == "none":
+        del known["n_actions"]
     return sizes | {f"world {k}": (options[k], have) for k, have in known.items() if k in options}
 
 

@@ -132,6 +132,31 @@ def test_bad_names_and_settings_stop_before_anything_is_made(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("command", [["reproduce"], ["baseline", "--name", "vae-classifier"]])
+def test_actions_without_names_are_refused_where_names_are_needed(capsys, tmp_path, command):
+    first, *rest = command
+    given = [first, "shapes3d", *rest, "--runs", str(tmp_path), "--actions", "none"]
+    code, told = failure(capsys, *given)
+    assert code == 2 and "expected `cvq train` and `cvq evaluate`" in told
+    assert not list(tmp_path.iterdir())
+
+
+def test_actions_nobody_names_are_learnt_and_measured(capsys, tmp_path):
+    short = ["action_codes=3", "transitions=300", "transition_steps=20", "width=16"]
+    short += ["prune_tolerance=0", "test_transitions=100"]
+    pairs = [word for pair in short for word in ("--set", pair)]
+    given = ["train", "codes", "--recipe", "nano", "--actions", "none", *pairs]
+    small = ["--option", "n_variables=5", "--option", "n_codes=4", "--option", "n_actions=3"]
+    assert run(capsys, *given, *small, "--run-dir", str(tmp_path))[0] == 0
+    code, told, _ = run(capsys, "evaluate", str(tmp_path))
+    assert code == 0 and "unnamed actions one to one" in told and "of 3 codes used" in told
+    out = str(tmp_path / "graph.csv")
+    assert run(capsys, "graph", str(tmp_path), "--action", "action 2", "--out", out)[0] == 0
+    given[-len(pairs) :] = [p.replace("=3", "=0") if "codes" in p else p for p in pairs]
+    code, told = failure(capsys, *given, "--runs", str(tmp_path))
+    assert code == 2 and "action_codes: must be at least 1, found 0" in told
+
+
 def test_a_folder_that_cannot_be_written_fails_before_any_work(capsys, tmp_path):
     (tmp_path / "file").write_text("")
     for command in ("train", "reproduce"):

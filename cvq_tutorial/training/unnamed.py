@@ -1,0 +1,328 @@
+"""Actions nobody named: which action each pair shows, found while the transition is trained.
+
+Intuition: an action code says what the old codes do not: with the right one, y can be told from x.
+So each pair gets the label of one of M action codes, the transition is trained as if these were
+names, and now and then pairs are labelled anew, each code scored as in retrieval (one batched pass;
+exact, since M is small): *expectation maximisation*, with labels drawn from the posterior
+(*stochastic EM*, Celeux and Diebolt 1985) and kept per pair (*incremental*, Neal and Hinton 1998).
+No name, no factor value and no order of the pairs is used. Few codes, their use as a prior (the
+information price) and the price of the mask keep y from being copied through the label.
+
+The start decides, since EM ends in the nearest optimum. Two are tried, and the validation
+likelihood after a short training chooses:
+
+* *changed*: a mixture of Bernoullis over which codes changed, its components merged where that
+  costs less than `PRICE`. It is nearly the answer where each action has its own targets.
+* *slow*: steps up and down change the same codes, and what they change them to depends on the
+  state. But the pairs of one factor join its values to a path, and the *slowest* function of the
+  codes along all pairs (slow feature analysis, Wiskott and Sejnowski 2002; the Laplacian of that
+  path) rises along it. So each component is cut in two by the sign of its main change of slow
+  features, and parts that change them alike are put together.
+
+When it misleads: what is told apart is what the codes show; two actions with one effect are one,
+and a code that is needed in some states only may be a part of an action. Codes that are left over
+are taught to do nothing. Ours.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+import torch
+from torch import Tensor
+
+from cvq_tutorial.method.causal_transition import CausalTransition, transition_loss
+from cvq_tutorial.method.model import CausalVQ
+from cvq_tutorial.training import loop
+
+STARTS = ("changed", "slow")
+POOL = 6000  # pairs that a start looks at
+PIECES = 32  # components of which changed codes, before they are merged or cut
+TRIES = 3  # mixtures, of which the likeliest is kept
+PRICE = 0.02  # nats per pair that one more component must be worth
+SLOW = 120  # slow features
+DIRECTIONS = 400  # principal directions of the codes that they are made of
+TRIAL, LONGEST = 0.125, 200  # share of the steps that a start is tried for, at most so many
+BEGIN = 0.25  # share of the steps before pairs are labelled anew
+EVERY = 24  # steps between two times
+SCORED = 1536  # (pair, action code) scored each time
+MERGE = 0.05  # of the nats that a code's pairs lose under the usual other one: it is the same
+MERGE_AT = (0.45, 0.55, 0.65)  # shares of the steps
+IDLE = 8  # one row in so many teaches unused codes to do nothing
+
+
+def check_pairs(x: Tensor, y: Tensor, m: int) -> None:
+    """Raise ValueError unless there are at least m pairs, and some that differ."""
+    if len(x) < m:
+        raise ValueError(f"action_codes: expected at most one per pair, {len(x)}, found {m}")
+    if bool((x == y).all()):
+        raise ValueError(f"unnamed actions need pairs whose codes differ, found none in {len(x)}")
+
+
+class Labels:
+    """The labels of the pairs while a transition is trained; they are its buffer `labels`.
+
+    So they are saved and taken up with it. -1: not looked at yet.
+    """
+
+    def __init__(self, run: Any, transition: CausalTransition, x: Tensor, y: Tensor) -> None:
+        """x, y: codes (n, N, C) as the transition has them, on the CPU."""
+        self.run, self.net, self.x, self.y = run, transition, x, y
+        self.m, self.steps = transition.actions, run.recipe.transition.steps
+        check_pairs(x, y, self.m)
+
+    @property
+    def labels(self) -> Tensor:
+        """(n,) the action code of each pair."""
+        return self.net.labels  # type: ignore[return-value]
+
+    @property
+    def known(self) -> np.ndarray:
+        """Rows that have a label."""
+        return (self.labels >= 0).nonzero().flatten().cpu().numpy()
+
+    @property
+    def use(self) -> Tensor:
+        """(M,) how many pairs each code has."""
+        return torch.bincount(self.labels[self.labels >= 0].long(), minlength=self.m)
+
+    def start(self, valid: tuple[Tensor, Tensor]) -> None:
+        """Label the first pairs.  valid: x and y that judge between the starts."""
+        x, y = self.x[:POOL], self.y[:POOL]
+        best, before = -math.inf, self.labels.clone()
+        for kind in STARTS if self.m > 1 else STARTS[:1]:
+            rng = self.run.numbers(4, STARTS.index(kind))
+            found = torch.from_numpy(start_labels(x, y, self.net.codes, self.m, kind, rng))
+            other = copy.deepcopy(self.net)
+            other.labels[: len(x)] = found.to(other.labels)
+            reached = self._trial(other, valid, rng) if self.m > 1 else 0.0
+            self.run.say(f"actions from what is {kind}: {reached:.2f} nats per held-out pair")
+            if reached > best:
+                best, before = reached, other.labels
+        self.labels.copy_(before)
+
+    def _trial(
+        self, net: CausalTransition, valid: tuple[Tensor, Tensor], rng: np.random.Generator
+    ) -> float:
+        """Log-likelihood (nats per pair) of held-out pairs after a short training."""
+        settings = self.run.recipe.transition
+        n, rows = max(20, min(LONGEST, int(TRIAL * self.steps))), min(POOL, len(self.x))
+        optimizer = loop.adamw(net, settings.lr)
+        schedule = loop.warm_up_and_cosine(optimizer, settings.lr, n)
+        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+        for step in loop.steps("trial of a start", net, optimizer, schedule, n):
+            pick = torch.from_numpy(rng.choice(rows, settings.batch))
+            x, y, labels = (
+                t[pick].to(self.run.device, torch.int64)
+                for t in (self.x, self.y, net.labels.cpu())  # type: ignore[operator]
+            )
+            with self.run.autocast():
+                out = net(x, labels, generator=generator)
+            step.minimise(transition_loss(out, y, mask_price=0.0, edge_price=0.0).total)
+        used = torch.bincount(net.labels[:rows].long(), minlength=self.m)  # type: ignore[index]
+        prior = (used / rows).clamp_min(1e-6).log()
+        return float((scores(net, *valid, run=self.run) + prior).logsumexp(1).mean())
+
+    def look(self, number: int) -> None:
+        """Before step `number`: label some pairs anew, merge codes, where it is time for it."""
+        begin = int(BEGIN * self.steps)
+        if self.m == 1 or number < begin:
+            return
+        if (number - begin) % EVERY == 0:
+            rng = self.run.numbers(5, number)
+            size = min(len(self.x), max(32, SCORED // self.m))
+            rows = torch.from_numpy(rng.choice(len(self.x), size, replace=False))
+            found = scores(self.net, self.x[rows], self.y[rows], run=self.run)
+            prior = (self.use + 1e-3).log().to(found.device)  # an unused code stays unused
+            drawn = torch.multinomial(
+                (found + prior).softmax(1).cpu(), 1, generator=self.run.generator(5, number)
+            )
+            self.labels[rows.to(self.labels.device)] = drawn[:, 0].to(self.labels)
+        if number in [int(share * self.steps) for share in MERGE_AT]:
+            self._merge(self.run.numbers(6, number))
+
+    def _merge(self, rng: np.random.Generator) -> None:
+        """Give the pairs of a code to another that explains them as well."""
+        rows = torch.from_numpy(rng.permutation(self.known)[:512])
+        found = scores(self.net, self.x[rows], self.y[rows], run=self.run).cpu()
+        for code in self.use.argsort().tolist():
+            own = found[self.labels[rows].cpu() == code]  # (n, M)
+            live = (self.use > 0).cpu()
+            live[code] = False
+            if not len(own) or live.sum() < 2:
+                continue
+            lost = (own[:, [code]] - own).mean(0)
+            if lost[live].min() < MERGE * lost[live].median():
+                self.labels[self.labels == code] = int(lost.masked_fill(~live, math.inf).argmin())
+
+    def with_idle(
+        self, number: int, x: Tensor, actions: Tensor, y: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Actions and y of a batch of which some rows teach unused codes to do nothing."""
+        unused = (self.use == 0).nonzero().flatten()
+        if not len(unused) or self.m == 1:
+            return actions, y
+        rows = np.arange(0, len(x), IDLE)
+        drawn = self.run.numbers(7, number).integers(0, len(unused), len(rows))
+        actions, y = actions.clone(), y.clone()
+        actions[rows] = unused[torch.from_numpy(drawn).to(unused.device)].to(actions)
+        y[rows] = x[rows]
+        return actions, y
+
+
+@torch.no_grad()
+def scores(net: CausalTransition, x: Tensor, y: Tensor, *, run: Any) -> Tensor:
+    """(n, M) log-likelihood of each pair of codes (n, N, C) under each action, in nats."""
+    was, every = net.training, torch.arange(net.actions, device=run.device)
+    net.eval()
+    out = []
+    size = max(1, 1024 // net.actions)
+    for before, after in zip(x.split(size), y.split(size), strict=True):
+        before, after = (t.to(run.device, torch.int64) for t in (before, after))
+        with run.autocast():
+            told = net(before, every.expand(len(before), -1))
+        after = after[:, None].expand(-1, net.actions, -1, -1)
+        out.append(told.log_likelihood(after).flatten(2).sum(-1))
+    net.train(was)
+    return torch.cat(out)
+
+
+# Starts -------------------------------------------------------------------------------------------
+
+
+def start_labels(
+    x: Tensor, y: Tensor, k: int, m: int, kind: str, rng: np.random.Generator
+) -> np.ndarray:
+    """A label in [0, m) for each pair of codes (n, N, C) in [0, k): int64 (n,). See the text above.
+
+    Raises ValueError for no pair that differs, or fewer pairs than m.
+    """
+    check_pairs(x, y, m)
+    changed = (x != y).flatten(1).float()  # (n, P)
+    if kind == "changed":
+        return merged(changed, mixture(changed, m, rng)).argmax(1).numpy()
+    pieces = mixture(changed, min(PIECES, len(x)), rng).argmax(1).numpy()
+    moved = slow_changes(x, y, k, rng)
+    labels, means = np.zeros(len(x), dtype=np.int64), []
+    for i, piece in enumerate(np.unique(pieces)):
+        rows = pieces == piece
+        axis = np.linalg.eigh(moved[rows].T @ moved[rows])[1][:, -1]
+        up = moved[rows] @ axis > 0
+        labels[rows] = 2 * i + up
+        mean = (moved[rows] * np.where(up, 1, -1)[:, None]).mean(0)
+        mean[0] += 1e-9  # where nothing changed it would have no direction
+        means += [-mean, mean]
+    if len(means) <= m:
+        return labels
+    from sklearn.cluster import AgglomerativeClustering  # takes a second, and no one else
+
+    alike = AgglomerativeClustering(m, metric="cosine", linkage="average")
+    return alike.fit(np.stack(means)).labels_[labels].astype(np.int64)
+
+
+def mixture(changed: Tensor, m: int, rng: np.random.Generator, rounds: int = 60) -> Tensor:
+    """Posterior (n, m) of a mixture of Bernoullis over which codes changed, (n, P) of 0 and 1.
+
+    The likeliest of `TRIES`, each started from rows that are far from each other (k-means++).
+    """
+    mean, best, found = changed.mean(0), -math.inf, changed[:, :0]
+    for _ in range(TRIES):
+        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+        centres = changed[torch.randint(len(changed), (1,), generator=generator)]
+        nearest = torch.cdist(changed, centres, p=1)[:, 0]
+        while len(centres) < m:
+            new = changed[torch.multinomial(nearest + 1e-9, 1, generator=generator)]
+            nearest = torch.minimum(nearest, torch.cdist(changed, new, p=1)[:, 0])
+            centres = torch.cat([centres, new])
+        p, share = 0.8 * centres + 0.1, torch.full((m,), 1 / m)
+        for _ in range(rounds):
+            joint = changed @ (p.log() - (-p).log1p()).T + (-p).log1p().sum(1) + share.log()
+            posterior = joint.softmax(1)
+            used = posterior.sum(0)
+            p = (posterior.T @ changed + 0.5 * mean) / (used[:, None] + 0.5)
+            p, share = p.clamp(1e-3, 1 - 1e-3), (used + 1) / (used + 1).sum()
+        if (likely := float(joint.logsumexp(1).mean())) > best:
+            best, found = likely, posterior
+    return found
+
+
+def merged(changed: Tensor, posterior: Tensor, price: float = PRICE) -> Tensor:
+    """The posterior (n, fewer): components are merged while that costs less than the price."""
+    n = len(changed)
+
+    def cost(used: Tensor, ones: Tensor) -> Tensor:  # nats that components leave unexplained
+        p = (ones / (used[..., None] + 0.5)).clamp(1e-4, 1 - 1e-4)
+        nats = ones * p.log() + (used[..., None] + 0.5 - ones) * (-p).log1p()
+        return -nats.sum(-1) - used * ((used + 1e-9) / n).log()
+
+    while posterior.shape[1] > 1:
+        used, ones = posterior.sum(0), posterior.T @ changed + 0.5 * changed.mean(0)
+        alone = cost(used, ones)
+        more = cost(used[:, None] + used, ones[:, None] + ones) - alone[:, None] - alone
+        more.fill_diagonal_(math.inf)
+        i, j = divmod(int(more.argmin()), len(used))
+        if more[i, j] / n > price:
+            break
+        posterior[:, i] += posterior[:, j]
+        posterior = torch.cat([posterior[:, :j], posterior[:, j + 1 :]], dim=1)
+    return posterior
+
+
+def slow_changes(x: Tensor, y: Tensor, k: int, rng: np.random.Generator) -> np.ndarray:
+    """How each pair changes the slowest linear functions of its codes: float (n, features).
+
+    Slow: of variance 1 over all images, and of little change along the pairs; divided by how fast
+    each one is, so that the slow ones count most.
+    """
+    from sklearn.utils.extmath import randomized_svd  # as above
+
+    ends = torch.cat([x, y]).flatten(1).numpy().astype(np.int64)  # (2n, P)
+    rows, places = ends.shape
+    at = (ends + k * np.arange(places)).ravel()
+    onehot = scipy.sparse.csr_matrix(
+        (np.ones(at.size, np.float32), at, np.arange(0, at.size + 1, places)),
+        shape=(rows, k * places),
+    )
+    size = max(1, min(DIRECTIONS, rows // 8, places * (k - 1)))
+    told = randomized_svd(onehot, size + 1, n_iter=3, random_state=int(rng.integers(2**31)))
+    flat = told[0] * told[1]
+    flat = flat - flat.mean(0)
+    variance, axes = np.linalg.eigh(flat.T @ flat / rows)
+    real = variance > 1e-5 * variance.max()
+    white = flat @ (axes[:, real] / np.sqrt(variance[real]))
+    moved = white[rows // 2 :] - white[: rows // 2]
+    speed, axes = np.linalg.eigh(moved.T @ moved / len(moved))
+    keep = speed > 1e-9  # what no pair changes is no effect
+    return (moved @ axes[:, keep] / speed[keep])[:, :SLOW]
+
+
+# Names --------------------------------------------------------------------------------------------
+
+
+def named(model: CausalVQ, codes: Sequence[int], names: Sequence[str]) -> CausalVQ:
+    """The model with names: its action i is what was action code `codes[i]`. A new model.
+
+    A code may have several names, and codes without a name are left out.
+    Raises ValueError for a code that it does not have, or another number of names.
+    """
+    if len(codes) != len(names) or not all(0 <= c < model.n_actions for c in codes):
+        raise ValueError(
+            f"expected one code in 0..{model.n_actions - 1} for each of {len(names)} names, "
+            f"found {list(codes)}"
+        )
+    other, pick = copy.deepcopy(model), torch.tensor(list(codes), device=model.device)
+    net = other.transition
+    with torch.no_grad():
+        for name in ("action_vectors", "mask_action"):
+            setattr(net, name, torch.nn.Parameter(getattr(net, name)[pick]))
+        net.styles = torch.nn.Parameter(net.styles[:, pick])
+    net.allowed = net.allowed[pick]
+    net._buffers.pop("labels", None)
+    net.actions = other.n_actions = len(names)
+    other.action_names = list(names)
+    return other
