@@ -191,11 +191,11 @@ def main(arguments: list[str] | None = None) -> int:
         for number, mutant in enumerate(drawn, 1):
             place = copy / mutant.path
             whole = place.read_bytes()
-            place.write_bytes(whole[: mutant.start] + mutant.now.encode() + whole[mutant.end :])
+            write_atomic(place, whole[: mutant.start] + mutant.now.encode() + whole[mutant.end :])
             try:
                 by = next(filter(None, (notices(copy, tests) for tests in asked(mutant))), None)
             finally:
-                place.write_bytes(whole)
+                write_atomic(place, whole)
             alive += [mutant] if by is None else []
             cells = (f"`{mutant.path}:{mutant.line}`", f"`{mutant.was}`", f"`{mutant.now}`")
             row = " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells)

@@ -66,6 +66,33 @@ def toy_picture(has, toy, rng):
     return image
 
 
+def draw_heads(place):
+    """36 people, each with 3 looks x 2 eyes x 2 takes, and a table with semicolons."""
+    place.mkdir()
+    rng, lines = np.random.default_rng(1), ["picture;person;looks;eyes"]
+    for number in range(432):
+        person, looks, eyes = number // 12, number % 3, number // 3 % 2
+        own = np.random.default_rng(person)  # what stays of a person
+        skin, hair, wide = own.integers(170, 230), own.integers(30, 110), own.integers(14, 18)
+        x, y = 32 + rng.integers(-2, 3, 2)
+        image = Image.new("L", (64, 64), int(own.integers(110, 150)))
+        pen = ImageDraw.Draw(image)
+        pen.ellipse((x - wide, y - 22, x + wide, y + 22), fill=int(skin))
+        pen.pieslice((x - wide, y - 24, x + wide, y + 8), 180, 360, fill=int(hair))
+        for eye in (-6, 6):
+            at = x + eye + 5 * (looks - 1)
+            white = 25 if eyes else 250
+            pen.ellipse((at - 5, y - 4, at + 5, y + 4), fill=white)
+            pen.ellipse((at - 2, y - 2, at + 2, y + 2), fill=25)
+        pen.polygon(
+            [(x + 5 * (looks - 1), y + 3), (x + 9 * (looks - 1), y + 9), (x, y + 9)], fill=0
+        )
+        image.save(place / f"{number:03}.png")
+        words = ("left", "ahead", "right")[looks], ("open", "glasses")[eyes]
+        lines.append(f"{number:03};p{person};{words[0]};{words[1]}")
+    (place / "labels.csv").write_text("\n".join(lines))
+
+
 # %% [markdown]
 # ## A folder and a table
 #
@@ -208,14 +235,6 @@ for text, report in (("any partner", loose), ("nearest partner", near)):
 # take. **No rule of choice makes a pair that is not in the
 # folder.**
 
-# %% tags=["nbval-check-output"]
-print("any partner, atomic in at most 20 of 100:", bool(loose.atomic.mean() < 0.2))
-print(
-    "nearest partner, more than twice as many:", bool(near.atomic.mean() > 2 * loose.atomic.mean())
-)
-print("Red is mended, above 0.8:", bool(near.atomic[2] > 0.8))
-print("Round is not, below 0.25:", bool(near.atomic[1] < 0.25))
-
 # %%
 some = sample_transitions(any_partner.factors, 8, "train", seed)
 
@@ -245,6 +264,12 @@ draw.pairs(
 # Why not choose all nine attributes, then? Two things get in the way.
 
 # %% tags=["nbval-check-output"]
+print("any partner, atomic in at most 20 of 100:", bool(loose.atomic.mean() < 0.2))
+print(
+    "nearest partner, more than twice as many:", bool(near.atomic.mean() > 2 * loose.atomic.mean())
+)
+print("Red is mended, above 0.8:", bool(near.atomic[2] > 0.8))
+print("Round is not, below 0.25:", bool(near.atomic[1] < 0.25))
 try:
     make_world("faces", root=toys, attributes=[*chosen, "Cracked"])
 except ValueError as error:
@@ -340,14 +365,6 @@ game = explore.RetrievalGame(model, world, seed=seed)
 game.choose("Striped+")  # a first guess; `next pair` goes on
 game
 
-# %% tags=["nbval-check-output"]
-game.next()
-print("round:", game.round, "- guess:", game.guess)
-won = game.score
-game.choose(game.truth)
-print("my guess was right:", game.score == won + 1, "- the model's is one of", len(game.posterior))
-print("error:", game.last_error)
-
 # %% [markdown]
 # ## Break it on purpose: change only the frame
 #
@@ -428,53 +445,22 @@ print(
 # ```
 # papermill notebooks/10_bring_your_own_images.ipynb mine.ipynb -p folder ~/my_faces -p identity person
 # ```
+#
+# The world says what became of each column that is no factor; a training of some seconds follows, the recipe `nano`, to
+# see that the chain runs; and the check, as before.
 
-
-# %%
-def draw_heads(place):
-    """36 people, each with 3 looks x 2 eyes x 2 takes, and a table with semicolons."""
-    place.mkdir()
-    rng, lines = np.random.default_rng(1), ["picture;person;looks;eyes"]
-    for number in range(432):
-        person, looks, eyes = number // 12, number % 3, number // 3 % 2
-        own = np.random.default_rng(person)  # what stays of a person
-        skin, hair, wide = own.integers(170, 230), own.integers(30, 110), own.integers(14, 18)
-        x, y = 32 + rng.integers(-2, 3, 2)
-        image = Image.new("L", (64, 64), int(own.integers(110, 150)))
-        pen = ImageDraw.Draw(image)
-        pen.ellipse((x - wide, y - 22, x + wide, y + 22), fill=int(skin))
-        pen.pieslice((x - wide, y - 24, x + wide, y + 8), 180, 360, fill=int(hair))
-        for eye in (-6, 6):
-            at = x + eye + 5 * (looks - 1)
-            white = 25 if eyes else 250
-            pen.ellipse((at - 5, y - 4, at + 5, y + 4), fill=white)
-            pen.ellipse((at - 2, y - 2, at + 2, y + 2), fill=25)
-        pen.polygon(
-            [(x + 5 * (looks - 1), y + 3), (x + 9 * (looks - 1), y + 9), (x, y + 9)], fill=0
-        )
-        image.save(place / f"{number:03}.png")
-        words = ("left", "ahead", "right")[looks], ("open", "glasses")[eyes]
-        lines.append(f"{number:03};p{person};{words[0]};{words[1]}")
-    (place / "labels.csv").write_text("\n".join(lines))
-
-
+# %% tags=["progress"]
 if not folder:
     folder, identity = Path(temporary.name) / "heads", "person"
     draw_heads(folder)
 asked = {"identity": identity} if identity else {}
 asked |= {"factors": [name.strip() for name in factors.split(",")]} if factors else {}
-draw.world_card(check_folder(folder, options=asked))
-
-# %% [markdown]
-# First the check, as before. Then the world, which says what became of each column that is no factor, and a training of
-# some seconds: the recipe `nano`, to see that the chain runs.
-
-# %% tags=["progress"]
 mine = make_world("pictures", root=folder, **asked)
 short = {"autoencoder_steps": 300, "transitions": 1200, "transition_steps": 300}
 nano = recipes.get("nano", "pictures", **short)
 own = train(mine, nano, seed, Path(temporary.name) / "own", device=device, progress=False)
 print("actions:", ", ".join(own.action_names))
+draw.world_card(check_folder(folder, options=asked))
 
 # %% [markdown]
 # **Predict.** Two rivals stand beside it. *Chance* guesses among the actions that are possible at x. The other is the
@@ -528,15 +514,10 @@ for text, said_of in (("true pairs", found), ("y of another pair", mixed)):
     print(f"{text:<18} {unexplained}: {share:.2f}")
 print("x and x:", own.retrieve(codes_of(asks.x[:1]), codes_of(asks.x[:1])).verdict[0])
 
-# %%
 first = [int(np.flatnonzero(asks.actions == a)[0]) for a in np.unique(asks.actions)][:6]
 before, after = (to_float(mine.render(rows[first])) for rows in (asks.x, asks.y))
 done = own.intervene(before.to(own.device), [int(a) for a in asks.actions[first]])
 draw.before_after(before, done.images, after, [own.action_names[a] for a in asks.actions[first]])
-
-# %% [markdown]
-# Each row is a person whom the model has never seen: x, the picture that the model paints after the action, the true y,
-# and where the two differ. After some seconds it is blurred. Look at the difference: is it where the action should act, or is it all over?
 
 # %% tags=["nbval-check-output"]
 who, side_of = mine.data.identity, mine.data.split
@@ -551,6 +532,9 @@ print(
 )
 
 # %% [markdown]
+# Each row is a person whom the model has never seen: x, the picture that the model paints after the action, the true y,
+# and where the two differ. After some seconds it is blurred. Look at the difference: is it where the action should act, or is it all over?
+#
 # How far it carries on real photographs of people who were held out, and where it fails, is measured in
 # `figures/worlds.md`. In earnest it is the same from the shell, with the recipe `lesson`; then one picture at a time:
 #
@@ -614,9 +598,6 @@ def test_side(identity, share):
 
 # %% tags=["nbval-check-output"]
 check.whole_identities(test_side)
-
-# %%
-temporary.cleanup()
 
 # %% [markdown]
 # ## Take away
