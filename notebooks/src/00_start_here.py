@@ -152,16 +152,19 @@ pad.buttons["wall_hue-"].click()
 pad
 
 # %% tags=["nbval-check-output"]
-pad.do("shape+")
-print("done:", ", ".join(pad.actions))
-print("true factors now:", dict(zip(space.names, pad.values, strict=True)))
-pad.back_button.click()
-print("after a step back:", ", ".join(pad.actions))
-codes = pad.codes
-pad.buttons["floor_hue+"].click()
-changed = int((pad.codes != codes).any(-1).sum())
+trial = explore.ActionPad(model, world, START)  # another one: yours stays as you left it
+trial.do("object_hue+")
+trial.do("wall_hue-")
+trial.do("shape+")
+print("done:", ", ".join(trial.actions))
+print("true factors now:", dict(zip(space.names, trial.values, strict=True)))
+trial.back_button.click()
+print("after a step back:", ", ".join(trial.actions))
+codes = trial.codes
+trial.buttons["floor_hue+"].click()
+changed = int((trial.codes != codes).any(-1).sum())
 print("floor_hue+ changes some nodes, not all, of 64:", 5 <= changed <= 45)
-print("error:", pad.last_error)
+print("error:", trial.last_error)
 
 # %% [markdown]
 # ## Break it on purpose: nothing happened

@@ -343,14 +343,15 @@ explorer = explore.FactorExplorer(place)
 explorer
 
 # %% tags=["nbval-check-output"]
-explorer.values = tuple(size - 1 for size in space.sizes)
-explorer.sliders[0].value = 0
-print("after a move of the first slider:", explorer.values)
+trial = explore.FactorExplorer(place)  # another one: yours stays as you left it
+trial.values = tuple(size - 1 for size in space.sizes)
+trial.sliders[0].value = 0
+print("after a move of the first slider:", trial.values)
 try:
-    explorer.values = space.sizes  # one step too far
+    trial.values = space.sizes  # one step too far
 except ValueError:
     print("a value out of range is refused")
-print("error:", explorer.last_error)
+print("error:", trial.last_error)
 
 # %% [markdown]
 # ## Break it on purpose: divide the pairs

@@ -395,17 +395,19 @@ editor.code = on_the_object
 editor
 
 # %% tags=["nbval-check-output"]
-before = model.decode(editor.codes).cpu()
-print(editor.summary.split(",")[0])
-editor.node = 10
-editor.undo()
-untouched = model.decode(editor.codes).cpu()
+trial = explore.CodeEditor(model, explore.start_image(world, (3, 6, 0, 5, 1, 7)))
+trial.node, trial.code = 10, on_the_object  # another one: yours stays as you left it
+before = model.decode(trial.codes).cpu()
+print(trial.summary.split(",")[0])
+trial.node = 10
+trial.undo()
+untouched = model.decode(trial.codes).cpu()
 change = (before - untouched).abs().sum(1)[0]  # (64, 64)
 inside = (change[8:16, 16:24].sum() / change.sum()).item()  # node 10 is row 1, column 2
 around = (change[0:24, 8:32].sum() / change.sum()).item()
 print("of the change, inside the place itself, less than half:", inside < 0.5)
 print("in the 3 x 3 places around it, more than half:", around > 0.5)
-print("error:", editor.last_error)
+print("error:", trial.last_error)
 
 pasted = test.clone()  # the other direction: each image gets one patch of another image
 pasted[:, :, 24:32, 24:32] = test.roll(1, 0)[:, :, 24:32, 24:32]  # row 3, column 3

@@ -260,15 +260,16 @@ editor.code = 12
 editor
 
 # %% tags=["nbval-check-output"]
-editor.reset()
-whole_image, changed = editor.codes, []
+trial = explore.CodeEditor(model, explore.start_image(world, (1, 4, 7, 5, 1, 3)))
+trial.node = 26  # another one: yours stays as you left it
+whole_image, changed = trial.codes, []
 for codebook in range(model.n_codebooks):
-    editor.codebook = codebook
-    editor.code = (editor.code + 1) % model.n_codes
-    changed.append(int((editor.codes != whole_image).sum()))
-    editor.undo()
+    trial.codebook = codebook
+    trial.code = (trial.code + 1) % model.n_codes
+    changed.append(int((trial.codes != whole_image).sum()))
+    trial.undo()
 print("codes edited, one codebook after the other:", changed)
-print("error:", editor.last_error)
+print("error:", trial.last_error)
 
 # %% [markdown]
 # ## Take a codebook away

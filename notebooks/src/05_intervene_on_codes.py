@@ -205,14 +205,15 @@ graph = explore.GraphExplorer(model, x[:1].cpu(), "object_hue+")
 graph
 
 # %% tags=["nbval-check-output"]
-held = graph.node
-free = int((graph.frame.graph[:, held] >= 0.5).sum())
-graph.do(held, (int(graph.frame.before[0, held, 0]) + 1) % model.n_codes)
-cut_off = int((graph.frame.graph[:, held] >= 0.5).sum())
-graph.undo()
+trial = explore.GraphExplorer(model, x[:1].cpu(), "object_hue+")  # yours stays as you left it
+held = trial.node
+free = int((trial.frame.graph[:, held] >= 0.5).sum())
+trial.do(held, (int(trial.frame.before[0, held, 0]) + 1) % model.n_codes)
+cut_off = int((trial.frame.graph[:, held] >= 0.5).sum())
+trial.undo()
 print("it has causes:", free > 0, "- held, it has", cut_off)
-print("back after undo:", int((graph.frame.graph[:, held] >= 0.5).sum()) == free)
-print("error:", graph.last_error)
+print("back after undo:", int((trial.frame.graph[:, held] >= 0.5).sum()) == free)
+print("error:", trial.last_error)
 
 # %% [markdown]
 # ## Who says that it worked?

@@ -194,13 +194,15 @@ game.choose("scale+")
 game
 
 # %% tags=["nbval-check-output"]
+trial = explore.RetrievalGame(model, world, seed=seed)  # another one: yours goes on
+trial.choose("scale+")
 for _ in range(5):
-    game.next()
-    game.choose(game.truth)  # a player who knows everything
-print("rounds played:", game.round + 1, "- won by who knows everything:", game.score >= 5)
-print("the model won at least 5 of 6:", game.model_score >= 5)
-print("posterior adds up to one:", bool(abs(game.posterior.sum() - 1) < 1e-4))
-print("error:", game.last_error)
+    trial.next()
+    trial.choose(trial.truth)  # a player who knows everything
+print("rounds played:", trial.round + 1, "- won by who knows everything:", trial.score >= 5)
+print("the model won at least 5 of 6:", trial.model_score >= 5)
+print("posterior adds up to one:", bool(abs(trial.posterior.sum() - 1) < 1e-4))
+print("error:", trial.last_error)
 
 # %% [markdown]
 # ## Break it on purpose: a mean instead of a sum
@@ -298,9 +300,9 @@ planner.find()
 planner
 
 # %% tags=["nbval-check-output"]
-planner.y = planner.x
-planner.find()
-print("alike:", planner.plan, "- error:", planner.last_error)
+trial = explore.PlanExplorer(model, world, planner.x, planner.x)  # yours stays as it is
+trial.find()
+print("alike:", trial.plan, "- error:", trial.last_error)
 
 # %% [markdown]
 # ## Exercises

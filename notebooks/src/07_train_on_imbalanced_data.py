@@ -287,9 +287,9 @@ print("on the skewed test it changed by at most 0.1:", bool(abs(changed) <= 0.1)
 # %% [markdown]
 # In the figure above, the orange diamonds have come back on the rare hues, although nothing was added to the data:
 # the few pairs of each are enough to learn a hue, if only they are seen often. Now look at red, on the left (only about a dozen
-# of these edits start there): it has fallen. That it is now only a tenth of what is drawn does not explain it, for the
-# model that was trained evenly saw no more of red. What differs is the effective size: the evened data are the same few
-# rows again and again. Or it is luck; a dozen edits cannot tell.
+# of these edits start there): is it as good as before? It is now only a tenth of what is drawn, as much as the model that was
+# trained evenly saw of it; but the effective size differs: the evened data are the same few rows again and again. Where
+# red falls, it may be that, or luck; a dozen edits cannot tell, and this training is not the same on every machine.
 #
 # So in the table, compare *skewed* in the two lower lines. On data of the training's own kind nothing is gained that
 # stands out of the noise, and one run cannot tell more: run the lesson with `-p seed 1`, and there is likely to be a
@@ -326,8 +326,8 @@ before = to_float(world.render(np.array([START]))).to(here)
 copy = metrics.psnr(float((before - truth).square().mean()))  # the control: do nothing
 print("doing nothing gives", round(copy, 1), "dB; better than that, even:", quality[0] > copy,
       "- skewed, by more than 1 dB:", quality[1] > copy + 1)  # fmt: skip
-pad.reset_button.click()
-print("actions after a reset:", len(pad.actions))
+other.reset_button.click()
+print("actions after a reset:", len(other.actions))
 
 # %% [markdown]
 # ## Break it on purpose: a value that never occurs

@@ -139,16 +139,16 @@ samples.samples = 10_000
 samples
 
 # %% tags=["nbval-check-output"]
-samples.samples = 2500
-few, few_right = samples.error, samples.share
-samples.samples = 250_000
-print("100 times the samples, error smaller by 5 to 20 times:", 5 < few / samples.error < 20)
-print("order right in all models:", samples.share == 1, "- with few:", few_right < 1)
-samples.noise = 0.1
-print("with noise, the order is right in at least 9 of 10:", samples.share >= 0.9)
-print("with noise, the mixing is wrong by more than 0.3:", samples.error > 0.3)
-print("error:", samples.last_error)
-samples.noise = 0.0
+trial = explore.SamplesExplorer(seed)  # another one: yours stays as you left it
+trial.samples = 2500
+few, few_right = trial.error, trial.share
+trial.samples = 250_000
+print("100 times the samples, error smaller by 5 to 20 times:", 5 < few / trial.error < 20)
+print("order right in all models:", trial.share == 1, "- with few:", few_right < 1)
+trial.noise = 0.1
+print("with noise, the order is right in at least 9 of 10:", trial.share >= 0.9)
+print("with noise, the mixing is wrong by more than 0.3:", trial.error > 0.3)
+print("error:", trial.last_error)
 
 # %%
 draw.by_samples(
@@ -240,16 +240,16 @@ ratios.ratio = 0.1
 ratios
 
 # %% tags=["nbval-check-output"]
-counts = {}
+trial, counts = explore.RatioExplorer(learned, wanted), {}  # yours stays as you left it
 for ratio in report.RATIOS:
-    ratios.ratio = ratio
-    counts[ratio] = (ratios.missed, ratios.false)
+    trial.ratio = ratio
+    counts[ratio] = (trial.missed, trial.false)
 missed, false = np.array(list(counts.values())).T
 print("a larger ratio never finds more false ones:", bool((np.diff(false) <= 0).all()))
 print("nor misses fewer:", bool((np.diff(missed) >= 0).all()))
 own = learned.ancestors
 print("by the null, wrong in at most one of 12 pairs:", int((own != wanted).sum()) <= 1)
-print("error:", ratios.last_error)
+print("error:", trial.last_error)
 
 # %% [markdown]
 # Over eight such worlds the ratio that the null names found all 42 ancestors and no false one. A ratio of
@@ -270,13 +270,13 @@ without.context = missing
 without
 
 # %% tags=["nbval-check-output"]
-gaps, none = [], []
+trial, gaps, none = explore.TwinExplorer(world), [], []  # yours stays as you left it
 for number in range(1, 5):
-    without.context = number
-    if without.pair is None:
+    trial.context = number
+    if trial.pair is None:
         none.append(f"z{world.targets[number - 1]}")
     else:
-        gaps.append(without.pair.measured)
+        gaps.append(trial.pair.measured)
 print("targets without a twin:", none, "- causes of z3:", int(world.graph[:, 3].sum()))
 print("the others agree on all data to 10 digits:", max(gaps) < 1e-10)
 fewer = [k for k in range(5) if k != missing]
@@ -314,7 +314,9 @@ bet.bet = "right order"
 bet
 
 # %% tags=["nbval-check-output"]
-bet.reveal()
+trial = explore.BetExplorer(middle)  # another one: yours is still to be revealed
+trial.bet = "right order"
+trial.reveal()
 on_doubles = {
     name: np.array([row["MMD on doubles"] for row in rows]) for name, rows in by_run.items()
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import io
 import json
@@ -629,6 +630,29 @@ class TestLessonGates:
         for cell in book.cells:
             if "nbval-check-output" in cell.metadata.get("tags", []):
                 assert cell.outputs, "a fact that says nothing compares nothing"
+
+    def test_a_shown_explorer_is_left_to_the_reader(self, path):
+        """After Run All it is as the text says: later cells look at it, or act on another one."""
+        shown: set[str] = set()
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type != "code":
+                continue
+            nodes = list(ast.walk(ast.parse(cell.source)))
+            if "explorer" in cell.metadata.get("tags", []):
+                last = ast.parse(cell.source).body[-1]
+                if isinstance(last, ast.Expr) and isinstance(last.value, ast.Name):
+                    shown.add(last.value.id)
+                continue
+            for node in nodes:
+                if isinstance(node, ast.Call):
+                    acted = node.func
+                elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                    acted = node
+                else:
+                    continue
+                while isinstance(acted, (ast.Attribute, ast.Subscript, ast.Call)):
+                    acted = acted.func if isinstance(acted, ast.Call) else acted.value
+                assert not (isinstance(acted, ast.Name) and acted.id in shown), ast.unparse(node)
 
     def test_an_explorer_stores_its_picture(self, path):
         book = nbformat.read(path, as_version=4)
