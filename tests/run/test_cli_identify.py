@@ -27,6 +27,8 @@ def files(tmp_path_factory):
     noise = draw_noise_world(np.random.default_rng(0), 2, 3, density=1.0)
     for k, data in enumerate(noise.draw(4000, np.random.default_rng(1))):
         np.savetxt(folder / f"n{k}.csv", data, delimiter=",")
+        np.savetxt(folder / f"t{k}.csv", data[:, :2], delimiter=",")
+    np.savetxt(folder / "t3.csv", 2 * data[:, :2] ** 2, delimiter=",")
     return folder, world, noise
 
 
@@ -89,6 +91,7 @@ def test_own_samples_are_read_and_their_causes_named(capsys, tmp_path, files):
         (["soft", "c0", "c1", "c2"], "2 contexts are fewer than 3 latents"),
         (["cumulants", "c0", "c1", "c2", "c3"], "symmetric or Gaussian noise, or too few samples"),
         (["cumulants", "n0", "n1", "n2", "--latents", "4"], "2 contexts are fewer than 4 latents"),
+        (["cumulants", "t0", "t1", "t2", "t3", "--latents", "3"], "3 latents from 2 observed"),
         (["linear", "c0", "n1"], "expected as many columns in each file, found [3, 5]"),
         (["linear", "bad"], "bad.csv: row 2 is not of numbers"),
         (["linear", "short"], "short.csv: expected rows of numbers of one length, found [1, 2]"),
