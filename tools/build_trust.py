@@ -58,7 +58,8 @@ Models that come with the package, {n} pictures per action. In each the code of 
 hand to one that it has in another picture, and the distribution of every other node that the action
 sets is compared with the one without that (total variation). *Rank*: Spearman's correlation of the
 probability of the edge, 0 where none is drawn (which says: no effect; without that rule, the first
-tried, `shapes3d` has 0.53 to 0.65), with that effect. *Agree*: share of the pairs of
+tried, `shapes3d` had 0.53 to 0.65, which no command
+makes again), with that effect. *Agree*: share of the pairs of
 which both say that there is an effect, or both that there is none. The graph is that of each
 picture, then the *mean graph* of all {n} as figures draw it, then with *shuffled* causes.
 

@@ -194,7 +194,8 @@ target, but for what the judge misreads. The test people, three, were looked at 
 """
 TRIED = """
 What was tried, on the validation people (three, so that differences under 0.05 mean nothing; single
-trials of seed 0, shorter than this run). *Looking at more of less helped most*: with the whole
+trials of seed 0, shorter than this run, by scripts that were not kept: no command makes them
+again). *Looking at more of less helped most*: with the whole
 picture, two codebooks of 32 and 1,200 steps, the autoencoder loses the eyes (named: pose 0.64, eyes
 0.20); the central 44 x 44 pixels, enlarged, in four codebooks of 32, gave 0.76 and 0.38. A higher
 rate (3e-3 instead of 1.2e-3) gave 0.45 instead of 0.43 over all edits; the mean likelihood over

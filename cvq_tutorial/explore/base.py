@@ -162,16 +162,16 @@ class Explorer(ipywidgets.VBox):
         width = int(self.picture.width) if self.picture.width else None
         return StoredImage(self.stored_png(), format="png", width=width, alt=self.summary)
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        bundle = {
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle: dict[str, Any] = {
             "text/plain": self.summary,
             "image/png": b64encode(self.stored_png()).decode("ascii"),
         }
         if self.comm is not None:
             key = "application/vnd.jupyter.widget-view+json"
             view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-            return {key: view, **bundle}
-        return bundle
+            bundle = {key: view, **bundle}
+        return bundle, {"image/png": {"alt": self.summary}}
 
     # -- the end
 

@@ -139,7 +139,7 @@ def test_closing_frees_every_widget(name):
         explorer.close()
         assert set(_instances) == before
     explorer.close()  # twice is once
-    assert explorer._repr_mimebundle_()["image/png"]  # its last picture stays
+    assert explorer._repr_mimebundle_()[0]["image/png"]  # its last picture stays
 
 
 def test_fifty_of_any_kind_come_and_go():
@@ -152,7 +152,8 @@ def test_fifty_of_any_kind_come_and_go():
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_cell_stores_a_picture_beside_the_widget(made, name):
     explorer = made(name)
-    bundle = explorer._repr_mimebundle_()
+    bundle, about = explorer._repr_mimebundle_()
+    assert about == {"image/png": {"alt": explorer.summary}} and explorer.summary
     view = bundle["application/vnd.jupyter.widget-view+json"]
     assert view["model_id"] == explorer.model_id
     assert bundle["text/plain"] == explorer.summary != ""

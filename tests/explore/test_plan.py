@@ -180,7 +180,7 @@ def test_a_cell_stores_a_picture_and_closing_frees_every_widget(monkeypatch):
     before = set(_instances)
     explorer = PlanExplorer(MODEL, WORLD, X, Y)
     explorer.find()
-    bundle = explorer._repr_mimebundle_()
+    bundle, _ = explorer._repr_mimebundle_()
     assert bundle["text/plain"] == explorer.summary
     opened = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
     assert opened.info["Description"] == explorer.summary and np.ptp(np.asarray(opened)) > 100

@@ -20,6 +20,12 @@ def mean_of_others(read, expected, factor):
     return wrong.sum() / (len(factor) * 2)
 
 
+def whole_columns(read, expected, factor):
+    wrong = read != expected
+    wrong[:, factor] = False
+    return wrong.any(axis=1).mean()
+
+
 @pytest.mark.parametrize(
     ("exercise", "answer", "told"),
     [
@@ -36,6 +42,7 @@ def mean_of_others(read, expected, factor):
         (check.recovered_share, lambda e, c, x: None, "not attempted"),
         (check.share_that_leaks, leaks, "right: "),
         (check.share_that_leaks, lambda r, e, f: (r != e).any(1).mean(), "no leak"),
+        (check.share_that_leaks, whole_columns, "one entry per row"),
         (check.share_that_leaks, mean_of_others, "mean over the other factors"),
         (check.share_that_leaks, lambda r, e, f: 1 - leaks(r, e, f), "the opposite"),
         (check.share_that_leaks, "x", "expected a function"),

@@ -601,6 +601,12 @@ class TestGates:
             # a bar that is thrown away when building must not be compared when testing
             assert "progress" not in tags or "nbval-ignore-output" in tags
 
+    def test_every_picture_in_it_is_said_in_words(self, path):
+        for cell in nbformat.read(path, as_version=4).cells:
+            for output in cell.get("outputs", []):
+                if "image/png" in output.get("data", {}):
+                    assert output.metadata.get("image/png", {}).get("alt"), cell.source
+
     def test_something_in_it_is_compared(self, path):
         book = nbformat.read(path, as_version=4)
         compared = [

@@ -68,6 +68,7 @@ share_that_leaks = Exercise(
     right=_shares(2 / 5),
     hints={
         "a target that was missed is no leak: leave the factor itself out": _shares(4 / 5),
+        "each edit has its own target: clear one entry per row, not columns": _shares(0.0),
         "count edits, not factors: an edit leaks if any other factor moved": _shares(3 / 15),
         "that is the mean over the other factors; one of them is enough": _shares(3 / 10),
         "that is the share that kept all others; the question is the opposite": _shares(3 / 5),
