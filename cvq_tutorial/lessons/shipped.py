@@ -26,13 +26,14 @@ from cvq_tutorial.measure.judge import Judge, load_or_train_judge
 from cvq_tutorial.method.model import CausalVQ
 from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.training.checkpoints import CheckpointError
+from cvq_tutorial.training.data import encoded_transitions
 from cvq_tutorial.training.identity import (
     first_difference,
     what_a_file_says,
     what_this_run_is,
 )
 from cvq_tutorial.training.recipes import Recipe
-from cvq_tutorial.training.train import train
+from cvq_tutorial.training.train import VALID, calibrate, train
 from cvq_tutorial.worlds.make import make_world
 from cvq_tutorial.worlds.world import ImageWorld
 
@@ -153,8 +154,12 @@ def ship(run_dir: str | Path, command: str, folder: Path = SHIPPED) -> Path:
     run_dir, info = Path(run_dir), checkpoints.read_info(run_dir)
     world, network = info["world"]["name"], info.get("network")
     if network is None:
-        checkpoints.load_run(run_dir)  # whole and fitting, or CheckpointError
+        model, own, _ = checkpoints.load_run(run_dir)  # whole and fitting, or CheckpointError
         target = folder / name_of(world, Recipe(**info["recipe"]), info["seed"])
+        if model.explains_at is None:  # trained before the verdict was
+            pairs = encoded_transitions(own, model, VALID, "valid", info["seed"])
+            x, actions, y = (codes.long() for codes in pairs)
+            info["explains_at"] = calibrate(model, x, y, actions)
     else:
         made = make_world(world, **info["world"]["options"])
         assert made.has_images

@@ -11,6 +11,7 @@ import torch
 from cvq_tutorial.common.images import to_float
 from cvq_tutorial.data.transitions import sample_transitions
 from cvq_tutorial.lessons import shipped
+from cvq_tutorial.method.answers import NOTHING, UNEXPLAINED
 from cvq_tutorial.training import checkpoints
 from cvq_tutorial.worlds.make import make_world
 
@@ -165,3 +166,13 @@ def test_unknown_names_are_refused_before_any_work(said):
     with pytest.raises(ValueError, match="lesson"):
         shipped.load_or_train(recipe="leson", say=said.append)
     assert said == []
+
+
+def test_shipped_models_say_when_no_action_explains_a_pair():
+    model, world, _ = shipped.load_or_train("shapes3d", say=lambda _: None)
+    x, _, y = (codes.long() for codes in shipped.encoded_transitions(world, model, 120, "test", 5))
+    said = model.retrieve(x, y).verdict
+    assert sum(verdict == UNEXPLAINED for verdict in said) <= 6
+    others = model.retrieve(x, y.roll(1, 0)).verdict
+    assert sum(verdict == UNEXPLAINED for verdict in others) >= 114
+    assert model.retrieve(x[:2], x[:2]).verdict == [NOTHING] * 2
