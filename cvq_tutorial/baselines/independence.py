@@ -21,15 +21,10 @@ from cvq_tutorial.worlds.world import World
 ALPHA = 0.01
 
 
-def pair_p_values(
-    x: NDArray, actions: NDArray, y: NDArray, n_codes: int, n_actions: int
-) -> NDArray[np.float64]:
-    """P values (A, N, N) of "y_j is independent of x_i under action a", at [a, i, j].
-
-    x, y: codes before and after, integers (B, N) in [0, n_codes).  actions: (B,).  Degrees of
-    freedom count the codes that occur; an action that never occurs, or a pair in which one side is
-    constant, gives 1.
-    """
+def checked(
+    x: NDArray, actions: NDArray, y: NDArray, n_codes: int
+) -> tuple[NDArray, NDArray, NDArray]:
+    """The same as arrays, or ValueError: x and y (B, N) in [0, n_codes), actions (B,)."""
     x, y, actions = np.asarray(x), np.asarray(y), np.asarray(actions)
     if x.ndim != 2 or x.shape != y.shape or actions.shape != x.shape[:1]:
         raise ValueError(
@@ -39,6 +34,19 @@ def pair_p_values(
     for name, values in (("x", x), ("y", y)):
         if values.size and not (values.min() >= 0 and values.max() < n_codes):
             raise ValueError(f"{name}: expected codes in 0..{n_codes - 1}")
+    return x, actions, y
+
+
+def pair_p_values(
+    x: NDArray, actions: NDArray, y: NDArray, n_codes: int, n_actions: int
+) -> NDArray[np.float64]:
+    """P values (A, N, N) of "y_j is independent of x_i under action a", at [a, i, j].
+
+    x, y: codes before and after, integers (B, N) in [0, n_codes).  actions: (B,).  Degrees of
+    freedom count the codes that occur; an action that never occurs, or a pair in which one side is
+    constant, gives 1.
+    """
+    x, actions, y = checked(x, actions, y, n_codes)
     n = x.shape[1]
     one = np.eye(n_codes, dtype=np.float64)
     found = np.ones((n_actions, n, n))

@@ -86,6 +86,16 @@ class DiscrepancyVAE(nn.Module):
         """(contexts, d): which latent each context moves; rows sum to 1."""
         return self.known if self.bet else (self.logits * 4).softmax(1)
 
+    @torch.no_grad()
+    def point(self, effects: Tensor, order: Sequence[int]) -> None:
+        """Start each column of the decoder at the mean effect (contexts, p) of its context.
+
+        From a start at random the first epochs, which only draw, settle which way every column
+        points; one that points away from its context's effect can turn only through a decoder that
+        draws one latent less. Five of nine runs stayed there: one context was never matched.
+        """
+        self.decoder.weight.copy_(effects[list(order)].T / self.strength[list(order)])
+
     def edges(self) -> Tensor:
         """(d, d), row = cause, strictly upper triangular: latent j before latent i."""
         return self.G.triu(1) * float(self.graph)
@@ -180,6 +190,8 @@ def train(
     seen, real = unit(seen), unit(real)
     scale = float(torch.cdist(seen[:500], seen[:500]).square().median())
     model = DiscrepancyVAE(seen.shape[1], contexts, world.kind, generator, order=order, graph=graph)
+    if order is not None:
+        model.point(real.mean(1) - seen.mean(0), order)
     slow = list(model.encoder.parameters())
     rest = [one for name, one in model.named_parameters() if not name.startswith("encoder")]
     optimizer = torch.optim.Adam([{"params": slow, "lr": RATE}, {"params": rest, "lr": FAST}])

@@ -41,6 +41,17 @@ def test_latents_follow_the_graph_row_by_row():
     assert torch.allclose(bare.targets().sum(1), torch.ones(3))
 
 
+def test_columns_of_the_decoder_start_at_the_effects_of_their_contexts():
+    model = discrepancy.DiscrepancyVAE(
+        4, 3, "relu", torch.Generator().manual_seed(0), order=[2, 0, 1], graph=False
+    )
+    effects = torch.randn(3, 4, generator=torch.Generator().manual_seed(1))
+    model.point(effects, [2, 0, 1])
+    z = torch.randn(5, 3, generator=torch.Generator().manual_seed(2))
+    moved = model.virtual(z, torch.eye(3)) - model.virtual(z, torch.zeros(3, 3))
+    assert torch.allclose(moved, effects[:, None].expand(-1, 5, -1), atol=1e-5)
+
+
 def test_training_beats_the_copy_and_its_own_start():
     world = discrepancy.chain_world(np.random.default_rng(0), "relu", 2, 3)
     world = replace(world, shift=2.5)

@@ -254,6 +254,12 @@ def test_the_start_goes_on_from_the_drawn_vectors_by_k_means(seed):
     assert not any((points == v).all(1).any() for v in quantizer.vectors[0])  # means, not inputs
 
 
+def test_vectors_differ_before_any_picture_was_seen():
+    vectors = make_quantizer(8, 2, 16).vectors
+    assert vectors.abs().max() <= 1 / 16 and vectors.min() < 0 < vectors.max()
+    assert len(vectors.reshape(32, 4).unique(dim=0)) == 32
+
+
 def test_start_with_fewer_vectors_than_codes_is_finite():
     z = a_map(1, 4, 1, 2)
     quantizer = Quantizer(4, 1, 8)
