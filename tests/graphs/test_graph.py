@@ -514,3 +514,8 @@ def test_scores_say_how_many_nodes_are_not_judged():
     assert (told["judged"], told["not_judged"], told["shd"]) == (3, 0, 1)
     with pytest.raises(ValueError, match="expected a truth with edges, or targets, found neither"):
         learned.scores(np.zeros((3, 3), dtype=bool))
+
+
+def test_graphs_are_told_apart_by_which_they_are_and_can_be_keys():
+    one, two = CausalGraph(np.eye(2)), CausalGraph(np.eye(2))
+    assert one == one and one != two and {one: 1, two: 2}[one] == 1
