@@ -38,14 +38,14 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from cvq_tutorial.common.files import write_atomic
-from cvq_tutorial.run.notebooks import kernel_options, tidy_streams
+from cvq_tutorial.run.notebooks import kernel_options
+from cvq_tutorial.run.outputs import VIEW, tidy_streams
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 FIRST_REPRODUCTION = 90
 STRICT = ("01",)  # lessons of which every output is compared
 FACT, IGNORED = "nbval-check-output", "nbval-ignore-output"
 SOLVED = "\n\n*This copy has the solutions of the exercises filled in.*"
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 METADATA = {
     "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
     "language_info": {"name": "python"},
@@ -131,13 +131,13 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
             outputs = [
                 output
                 for output in outputs
-                if output.get("name") != "stderr" and WIDGET_VIEW not in output.get("data", {})
+                if output.get("name") != "stderr" and VIEW not in output.get("data", {})
             ]
         for output in outputs:
             if output.get("name") == "stderr":
                 text = output.text.strip().splitlines()
                 raise ValueError(f"cell {number} writes to stderr: {text[-1] if text else ''}")
-            if output.get("data", {}).pop(WIDGET_VIEW, None) and "image/png" not in output.data:
+            if output.get("data", {}).pop(VIEW, None) and "image/png" not in output.data:
                 raise ValueError(f"cell {number} shows a widget that stores no picture of itself")
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = smaller(output.data["image/png"])

@@ -9,7 +9,8 @@ the work is done. Here each of these is an error with one line, raised first:
     run_notebook(source, out, {...})   both of these, then the run
 
 The output notebook is written beside its place and moved there at the end, after a failure as
-well: the notebook with the error stays, and the error goes on to the caller.
+well: the notebook with the error stays, and the error goes on to the caller. It is one for a page
+without a kernel: pictures stand for explorers, and no dead bars (see `outputs`).
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from traitlets.config import Config
 
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.common.files import place_of, write_atomic
+from cvq_tutorial.run.outputs import stills, tidy_streams
 
 SOCKETS = "cvq-kernel-"  # and the number of the process whose sockets they are
 SOCKET_PATH_LIMIT = 90  # a Unix socket's path has room for about 104 bytes; zmq adds a few
@@ -321,6 +323,7 @@ def _settle(
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = tidy_streams(cell.outputs)
+    stills(notebook)
     marked = notebook.metadata.papermill.get("exception")
     if (
         error is not None and not marked
@@ -333,30 +336,3 @@ def _settle(
     write_atomic(out_path, nbformat.writes(notebook).encode())
     partial.unlink(missing_ok=True)
     return notebook
-
-
-def tidy_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Neighbouring pieces of one stream as one output, without the past states of progress bars."""
-    tidy: list[NotebookNode] = []
-    for output in outputs:
-        same = tidy and output.output_type == tidy[-1].output_type == "stream"
-        if same and output.name == tidy[-1].name:
-            tidy[-1].text += output.text
-        else:
-            tidy.append(output)
-    for output in tidy:
-        if output.output_type == "stream":
-            output.text = fold(output.text)
-    return tidy
-
-
-def fold(text: str) -> str:
-    r"""What a terminal would show of a text with carriage returns: the last state of a bar.
-
-    >>> fold("10%\r20%\r30%\ndone\n")
-    '30%\ndone\n'
-    """
-    lines = text.replace("\r\n", "\n").split("\n")
-    return "\n".join(
-        next((s for s in reversed(line.split("\r")) if s.strip()), "") for line in lines
-    )

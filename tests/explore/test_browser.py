@@ -144,20 +144,6 @@ def wait_for(
     return found
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Debian's chromium under playwright."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("no chromium on this machine (Debian: apt install chromium)")
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright")
-    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with playwright.sync_playwright() as play:
-        started = play.chromium.launch(executable_path=path, args=options)
-        yield started
-        started.close()
-
-
 class Desk:
     """One page on the notebook, and what went wrong on it."""
 

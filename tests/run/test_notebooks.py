@@ -24,6 +24,7 @@ from papermill import PapermillExecutionError
 from cvq_tutorial.draw.style import Picture, png
 from cvq_tutorial.lessons import check
 from cvq_tutorial.run import notebooks as layer
+from cvq_tutorial.run.outputs import VIEW, fold
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILT = sorted(
@@ -319,10 +320,10 @@ def test_no_notebook_no_folder_no_json_are_one_line_each(tmp_path):
 
 
 def test_fold_keeps_what_a_terminal_would_show():
-    assert layer.fold("a\r\nb\n") == "a\nb\n"
-    assert layer.fold("1%\r2%\r3%\rdone\n") == "done\n"
-    assert layer.fold("1%\r2%\r") == "2%"
-    assert layer.fold("") == ""
+    assert fold("a\r\nb\n") == "a\nb\n"
+    assert fold("1%\r2%\r3%\rdone\n") == "done\n"
+    assert fold("1%\r2%\r") == "2%"
+    assert fold("") == ""
 
 
 # --- builder ------------------------------------------------------------------------------------
@@ -482,12 +483,12 @@ def test_pictures_of_an_earlier_build_stay_as_they_are():
 
 def test_a_widget_is_stored_as_its_picture(tmp_path):
     book = notebook("x")
-    data = {builder.WIDGET_VIEW: {"model_id": "a", "version_major": 2}, "text/plain": "what it is"}
+    data = {VIEW: {"model_id": "a", "version_major": 2}, "text/plain": "what it is"}
     with pytest.raises(ValueError, match="cell 1 shows a widget that stores no picture"):
         book.cells[1].outputs = [nbformat.v4.new_output("display_data", data=data)]
         builder.tidy(book)
     picture = base64.b64encode(png(Picture(1, 1))).decode()
-    data |= {builder.WIDGET_VIEW: {"model_id": "a"}, "image/png": picture}
+    data |= {VIEW: {"model_id": "a"}, "image/png": picture}
     book.cells[1].outputs = [nbformat.v4.new_output("display_data", data=data)]
     book.metadata.widgets = {"application/vnd.jupyter.widget-state+json": {"state": {"a": {}}}}
     kept = builder.tidy(book)
