@@ -15,6 +15,7 @@ is the largest.
   a node at a code.
 * `SamplesExplorer()`, `RatioExplorer(solution, truth)`, `TwinExplorer(world)`, `BetExplorer(rows)`:
   what can be identified.
+* `UnnamedExplorer(model, world)`: learnt actions without names; try, name and merge them.
 * `TrainingMonitor(world)`: watch `train.train(..., on_log=monitor)`.
 
 All of them: what is shown is readable as traits and as the line `.summary`; what a reader can set
@@ -37,6 +38,7 @@ from cvq_tutorial.explore.identified import (
 )
 from cvq_tutorial.explore.plan import PlanExplorer
 from cvq_tutorial.explore.training import TrainingMonitor
+from cvq_tutorial.explore.unnamed import UnnamedExplorer
 from cvq_tutorial.explore.widget import GraphWidget
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "SamplesExplorer",
     "TrainingMonitor",
     "TwinExplorer",
+    "UnnamedExplorer",
     "handled",
     "make_frame",
     "start_image",

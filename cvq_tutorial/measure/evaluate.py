@@ -38,6 +38,7 @@ from cvq_tutorial.measure.judge import Judge, load_or_train_judge
 from cvq_tutorial.measure.judge import accuracy as judge_accuracy
 from cvq_tutorial.method.model import CausalVQ
 from cvq_tutorial.training.recipes import Recipe
+from cvq_tutorial.worlds.tables.listed import PairSpace
 from cvq_tutorial.worlds.world import CodeWorld, ImageWorld, World
 
 FORMAT = 1
@@ -73,7 +74,13 @@ def evaluate(
     model with the names that fit best, see `unnamed`.
     """
     began = time.perf_counter()
-    found = {}
+    found: dict = {}
+    if world.has_images and isinstance(world.factors, PairSpace):
+        raise ValueError(
+            f"{world.factors.source} lists pairs, of which no factors are known that a picture "
+            "could be judged by: `cvq do` and `cvq name` use the model, and "
+            "`measure.with_names(model, world)` scores it by the column action"
+        )
     if recipe.actions == "none":
         model, found["unnamed"] = unnamed.with_names(model, world, recipe.test_transitions, seed)
     with torch.random.fork_rng():  # the published edges are drawn by chance here, too

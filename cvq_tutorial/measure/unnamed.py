@@ -125,17 +125,22 @@ def with_names(
 ) -> tuple[CausalVQ, dict[str, Any]]:
     """The model with the names of the true actions that its codes fit best, and its scores.
 
-    The match is made on n validation pairs, the scores are of n test pairs.
+    The match is made on n validation pairs, the scores are of n test pairs; of listed pairs only
+    those count that have a name. Raises ValueError where a split has none.
     """
     space = world.factors if world.has_images else world
     told = []
     for split in ("valid", "test"):
         x, actions, y = encoded_transitions(world, model, n, split, seed)
+        x, actions, y = (t[actions >= 0] for t in (x, actions, y))
+        if not len(actions):
+            raise ValueError(f"expected {split} pairs whose action has a name, found none")
         told.append((actions.numpy(), model.retrieve(x.long(), y.long()).actions.cpu().numpy()))
     names, a, m = list(space.action_names), len(space.action_names), model.n_actions
-    factor_of = space.factor_of(np.arange(a)) if world.has_images else None
     known, test = told
-    numbers = scores(known, test, a, m, factor_of, space.names if world.has_images else (), seed)
+    factors = world.has_images and not space.one_way
+    factor_of = space.factor_of(np.arange(a)) if factors else None
+    numbers = scores(known, test, a, m, factor_of, space.names if factors else (), seed)
     return named(model, codes_of(together(*known, a, m)).tolist(), names), numbers
 
 

@@ -260,6 +260,7 @@ def train(
     Examples:
       cvq train shapes3d --recipe nano --seed 1
       cvq train pictures --root my_pictures --factors pose,eyes --identity person
+      cvq train pictures --root my_pictures --table pairs.csv --actions none
     """
     from cvq_tutorial.run import reproduce as steps
     from cvq_tutorial.training.train import train as train_model

@@ -22,6 +22,7 @@ from cvq_tutorial.data.transitions import SPLITS, Transitions, sample_transition
 from cvq_tutorial.method.model import CausalVQ
 from cvq_tutorial.training.recipes import Recipe
 from cvq_tutorial.training.run import Run
+from cvq_tutorial.worlds.tables.listed import PairSpace
 
 MOST_ACTIONS = 1024  # codes of unnamed actions: each pair is scored under all of them
 
@@ -31,10 +32,16 @@ def check_data(world: Any, recipe: Recipe) -> None:
 
     That is a transition of every factor in each split, and what the recipe's imbalance is about.
     """
+    given = world.factors if world.has_images else None
+    if isinstance(given, PairSpace) and recipe.actions == "named":
+        given.check_named()
     if recipe.actions == "none":
-        if recipe.action_codes > min(recipe.transitions, MOST_ACTIONS):
+        pairs = recipe.transitions
+        if isinstance(given, PairSpace):
+            pairs = min(pairs, int(given.pair_counts("train")[0]))
+        if recipe.action_codes > min(pairs, MOST_ACTIONS):
             raise ValueError(
-                f"action_codes: expected at most one per pair, {recipe.transitions}, and at most "
+                f"action_codes: expected at most one per pair, {pairs}, and at most "
                 f"{MOST_ACTIONS}, found {recipe.action_codes}"
             )
         if recipe.resample:
@@ -111,7 +118,7 @@ def training_codes(
     if not world.has_images:
         return *encoded_transitions(world, model, n, "train", seed), None
     drawn, chances = training_transitions(world, recipe, seed)
-    return *_encoded(world, model, drawn, True, seed, recipe.augment), chances
+    return *_encoded(world, model, drawn, not world.factors.one_way, seed, recipe.augment), chances
 
 
 def encoded_transitions(
@@ -126,7 +133,8 @@ def encoded_transitions(
     """N transitions of a split as codes, on the CPU: x, y (n, N, C) int16, actions (n,) int64.
 
     In the train split every drawn pair is used in both directions, the second half of the n being
-    the first half reversed.  sampling: how they are drawn; worlds without images have none.
+    the first half reversed (not so where pairs are known one way only).
+    sampling: how they are drawn; worlds without images have none.
     augment: how their pictures are moved, see `augment`.
     """
     if not world.has_images:
@@ -134,7 +142,8 @@ def encoded_transitions(
         x, actions, y = (torch.from_numpy(a) for a in (found.x, found.actions, found.y))
         return x.to(torch.int16), actions, y.to(torch.int16)
     drawn = _drawn(world, n, split, seed, sampling)
-    return _encoded(world, model, drawn, split == "train", seed, augment)
+    twice = split == "train" and not world.factors.one_way
+    return _encoded(world, model, drawn, twice, seed, augment)
 
 
 def _encoded(
@@ -169,7 +178,7 @@ def both_ends(
 
 def _drawn(world: Any, n: int, split: str, seed: int, sampling: Sampling | None) -> Transitions:
     """N transitions as factor values; in the train split the second half is the first reversed."""
-    if split != "train":
+    if split != "train" or world.factors.one_way:
         return sample_transitions(world.factors, n, split, seed, sampling=sampling)
     drawn = sample_transitions(world.factors, (n + 1) // 2, split, seed, sampling=sampling)
     back = drawn.reversed(world.factors)

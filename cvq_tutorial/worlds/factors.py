@@ -63,6 +63,8 @@ class FactorSpace:
     factors: tuple[Factor, ...]
     actions: str = field(default="steps", kw_only=True)
 
+    one_way = False  # whether pairs are only known from before to after, see `tables.listed`
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "factors", tuple(self.factors))
         if not self.factors:

@@ -26,10 +26,12 @@ from ipywidgets.widgets.widget import _instances
 from matplotlib import pyplot
 from nbclient import NotebookClient
 from PIL import Image
+from scipy.optimize import linear_sum_assignment
 
 from cvq_tutorial import explore
 from cvq_tutorial.common.images import to_uint8
 from cvq_tutorial.draw import sheets as draw_explore
+from cvq_tutorial.explore import unnamed
 from cvq_tutorial.identify import draw_world, match, scores
 from cvq_tutorial.training import recipes
 from cvq_tutorial.training.train import train
@@ -65,6 +67,7 @@ MAKERS: dict[str, Callable[[], explore.Explorer]] = {
     "ratio": lambda: explore.RatioExplorer(SOFT, TRUTH),
     "twin": lambda: explore.TwinExplorer(draw_world(np.random.default_rng(0), 4, 6, 1.0)),
     "bet": lambda: explore.BetExplorer(RUNS),
+    "unnamed": lambda: explore.UnnamedExplorer(MODEL, WORLD, pairs=24),
 }
 
 
@@ -263,6 +266,8 @@ def test_what_is_set_from_python_is_checked(made, name, trait, value, message, e
         (lambda: explore.RetrievalGame(untrained(CODES_WORLD), WORLD), "other actions", ValueError),
         (lambda: explore.RetrievalGame(MODEL, WORLD, seed=-1), "seed must lie in", ValueError),
         (lambda: explore.GraphExplorer(MODEL, CODES), "", ValueError),
+        (lambda: explore.UnnamedExplorer(MODEL, CODES_WORLD), "images, found 'codes'", ValueError),
+        (lambda: explore.UnnamedExplorer(MODEL, WORLD, pairs=7), "pairs must lie in 8", ValueError),
         (lambda: explore.GraphExplorer(MODEL, IMAGE, "shap+"), "did you mean 'shape+'", ValueError),
     ],
 )  # fmt: skip
@@ -752,3 +757,41 @@ def test_a_bet_comes_before_the_numbers(made):
     assert bet.shown and "smallest discrepancy has 'reversed'" in bet.summary
     with pytest.raises(ValueError, match="bet: expected one of right order, reversed, no graph"):
         bet.bet = "all of them"
+
+
+# --- actions nobody named -------------------------------------------------------------------------
+
+
+def test_names_count_on_pairs_and_mergers_keep_one(made):
+    e = made("unnamed")
+    space, codes = WORLD.factors, np.unique(e.read)
+    assert e.right == 0 and e.groups == tuple(range(12)) and set(e.names) == {unnamed.NOBODY}
+    want = np.zeros((12, 12), dtype=int)  # slow: how often each code is read in each action's pairs
+    for action, code in zip(e.true.tolist(), e.read.tolist(), strict=True):
+        want[action, code] += 1
+    rows, columns = linear_sum_assignment(want, maximize=True)
+    assert e.best == pytest.approx(want[rows, columns].sum() / 24)
+    one = int(codes[0])
+    e.code = one
+    usual = int(want[:, one].argmax())
+    e.call(space.action_names[usual])
+    assert e.right == pytest.approx(want[usual, one] / 24) and e.right > 0
+    other = (one + 1) % 12
+    e.code = other
+    assert e.name_menu.value == unnamed.NOBODY
+    e.merge(one)  # it takes the only name there is
+    assert e.groups[one] == e.groups[other] == min(one, other)
+    assert e.names[other] == e.names[one] == space.action_names[usual]
+    assert e.right == pytest.approx(want[usual, [one, other]].sum() / 24)
+    assert "merged with it" in e.summary and e.merge_menu.value == -1
+    for code in range(12):
+        e.merge(code)
+    assert e.nmi == 0 and e.best == pytest.approx(np.bincount(e.true).max() / 24)
+    e.reset()
+    assert e.right == 0 and len(set(e.groups)) == 12
+    with pytest.raises(ValueError, match="did you mean"):
+        e.call("wall_hue*")
+    with pytest.raises(ValueError, match=r"code must lie in 0\.\.11, found 12"):
+        e.merge(12)
+    with pytest.raises(ValueError, match=r"code must lie in 0\.\.11, found 12"):
+        e.code = 12

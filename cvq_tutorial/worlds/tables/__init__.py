@@ -3,7 +3,8 @@
 In: a folder of pictures and a table. Out: a `PictureWorld`, whose factors are columns and whose
 transitions are pairs of pictures that exist. Read `read` (files as columns of text), `columns`
 (what a column is), `find` (which pictures it names), `files` (the checked table), `pairs` and
-`space` (which pictures differ in one factor), then `world`.
+`space` (which pictures differ in one factor), then `world`; `listed` is a table of before and after
+instead.
 """
 
 from cvq_tutorial.common.lazy import lazy

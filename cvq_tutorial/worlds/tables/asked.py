@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from cvq_tutorial.common.checks import close_match
 
+OTHER_TABLE = (
+    "this is another table than before, or was changed: give the one it was with root=... "
+    "(--root FOLDER), or train on this one (cvq train pictures --root FOLDER)"
+)
+OTHER_PICTURES = "pictures were replaced, added or taken away; train again, or put them back"
 KINDS = ("yes/no", "ordered", "categorical")  # what `kinds` may say
 
 
@@ -103,3 +109,9 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals:
         raise ValueError(f"drop: expected column=value, found {text!r}")
     return title.strip(), value.strip()
+
+
+def same_hash(where: Path, what: str, wanted: str | None, found: str, why: str) -> None:
+    """Raise ValueError, which says why, unless a hash is the one that was asked for, if any."""
+    if wanted not in (None, found):
+        raise ValueError(f"{where}: expected {what} with hash {wanted}, found {found}: {why}")

@@ -19,22 +19,18 @@ import numpy as np
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.worlds.factors import Factor
 from cvq_tutorial.worlds.pictures import FITS, Pictures
-from cvq_tutorial.worlds.tables.asked import how_of
+from cvq_tutorial.worlds.tables.asked import OTHER_PICTURES, OTHER_TABLE, how_of, same_hash
 from cvq_tutorial.worlds.tables.choose import choose, identifier
 from cvq_tutorial.worlds.tables.files import AttributeTable, read_table, told_of
-from cvq_tutorial.worlds.tables.find import CELEBA, CELEBA_CSV, PAIRS, find_root
+from cvq_tutorial.worlds.tables.find import CELEBA, CELEBA_CSV, PAIRS, find_root, find_table
 from cvq_tutorial.worlds.tables.known import read_known_pairs
+from cvq_tutorial.worlds.tables.listed import PairsWorld, lists_pairs, pairs_world
 from cvq_tutorial.worlds.tables.pairs import Distance, finders
 from cvq_tutorial.worlds.tables.space import PictureSpace, paired
 
 SIZE = 64  # pixels
 STAND_IN = "27a679e2499db011"  # fingerprint of the table of the drawn faces
 NEAREST = ("attributes", "pixels", "none")
-_OTHER_TABLE = (
-    "this is another table than before, or was changed: give the one it was with root=... "
-    "(--root FOLDER), or train on this one (cvq train pictures --root FOLDER)"
-)
-_OTHER_PICTURES = "pictures were replaced, added or taken away; train again, or put them back"
 _KINDS = {
     "yes/no": "binary",
     "ordered": "ordered",
@@ -160,8 +156,11 @@ def pictures_world(
     fit: str = "crop",
     table_hash: str | None = None,
     pictures_hash: str | None = None,
-) -> PictureWorld:
+) -> PictureWorld | PairsWorld:
     """The world `pictures`: a folder of pictures and any table of what they show.
+
+    A text table with the columns before and after lists pairs instead, see `listed`: of the options
+    below it takes table, split, missing, crop and fit.
 
     What becomes of a column follows from its distinct values, see `columns`; what is no factor is
     said in a line each, here and by `cvq worlds check`.
@@ -207,14 +206,24 @@ def pictures_world(
         table, factors, identity, split, missing, bins, kinds, columns, file, spelling, drop
     )
     folder = find_root(root)
+    place = folder.absolute() if Path(root).expanduser().exists() else root
+    if lists_pairs(find_table(folder, table)):
+        given = {
+            "factors": factors, "identity": identity, "bins": bins, "kinds": kinds,
+            "columns": columns, "file": file, "drop": drop, "same_identity": same_identity,
+            "actions": actions != "set", "spelling": spelling != "exact",
+        }  # fmt: skip
+        some = {name: value for name, value in given.items() if value}
+        hashes = table_hash, pictures_hash
+        return pairs_world(place, folder, how, some, crop, fit, hashes)
     data = read_table(folder, how=how)
-    _same_hash(data.source, "a table", table_hash, data.fingerprint, _OTHER_TABLE)
+    same_hash(data.source, "a table", table_hash, data.fingerprint, OTHER_TABLE)
     if same_identity and data.identity is None:
         raise ValueError(f"{data.source}: same_identity needs identities, found none")
     chosen, left_out = choose(data, factors, None, same_identity)
     pictures = Pictures(data.folder, data.files, SIZE, crop, fit=fit)
     found = pictures.fingerprint
-    _same_hash(data.folder, "pictures", pictures_hash, found, _OTHER_PICTURES)
+    same_hash(data.folder, "pictures", pictures_hash, found, OTHER_PICTURES)
     measures = {"attributes": data.distance, "pixels": pictures.distance, "none": None}
     space = space_of(
         data, chosen, None, same_identity, candidates, measures[nearest], actions=actions
@@ -227,7 +236,6 @@ def pictures_world(
         "nearest": nearest, "candidates": candidates, "crop": crop, "fit": fit,
         "table_hash": data.fingerprint, "pictures_hash": found,
     }  # fmt: skip
-    place = folder.absolute() if Path(root).expanduser().exists() else root
     name = f"{data.fingerprint}-{found}"
     world = PictureWorld("pictures", place, told, space, data, left_out, name, pictures)
     if table_hash is None:
@@ -282,7 +290,7 @@ def faces_world(
             f"{data.source}: expected columns of yes and no, found none; the world "
             "'pictures' takes columns of any kind"
         )
-    _same_hash(data.source, "a table", table, data.fingerprint, _OTHER_TABLE)
+    same_hash(data.source, "a table", table, data.fingerprint, OTHER_TABLE)
     if same_identity and data.identity is None:
         raise ValueError(f"{data.source}: same_identity needs identities, found none")
     listed = data.source.parent / PAIRS
@@ -337,11 +345,6 @@ def space_of(
         distance,
         actions=actions,
     )
-
-
-def _same_hash(where: Path, what: str, wanted: str | None, found: str, why: str) -> None:
-    if wanted not in (None, found):
-        raise ValueError(f"{where}: expected {what} with hash {wanted}, found {found}: {why}")
 
 
 def _check_pairing(nearest: str, candidates: object, crop: object) -> None:
