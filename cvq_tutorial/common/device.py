@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
+from cvq_tutorial.common.ranks import launched
+
 
 def pick_device(device: str | torch.device = "auto") -> torch.device:
     """The device to work on: "auto" is cuda, else mps, else cpu; ValueError for one not there."""
     device = str(device)
     if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        if not torch.cuda.is_available():
+            return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        device = "cuda"
+    if device == "cuda" and launched() > 1:  # each process its own
+        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     kind, _, number = device.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (":" in device and not number.isdecimal()):
         raise ValueError(f"device must be auto, cpu, cuda, cuda:N or mps, found {device!r}")

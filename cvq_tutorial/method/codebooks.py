@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cvq_tutorial.common import ranks
 from cvq_tutorial.common.tensors import check_codes
 
 DEAD = 0.02  # of an even share: a code that is used less is revived ...
@@ -110,20 +111,16 @@ class Quantizer(nn.Module):
         """One training step of the codebooks from a map and the codes it was given.
 
         The first call takes the codebook from the data (by k-means); later ones move the running
-        means and revive what is not used. Returns the number of codes revived. Refuses to run
-        under torch.distributed: running means of several processes would drift apart.
+        means and revive what is not used. Returns the number of codes revived. Of several
+        processes (see `common.ranks`) each gives its part of the batch and the same generator.
         """
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            raise RuntimeError(
-                "codebook updates are not supported under torch.distributed: train in one process"
-            )
         parts = self._slices(z)  # (B, N, C, d)
         flat = parts.flatten(0, 1).transpose(0, 1)  # (C, M, d)
         if not self.started:
-            self._start(flat, generator)
+            self._start(ranks.joined(flat, 1), generator)
             return 0
         hit = F.one_hot(codes.flatten(0, 1).T, self.codes).float()  # (C, M, K)
-        self.count.mul_(self.decay).add_(hit.sum(1), alpha=1 - self.decay)
+        self.count.mul_(self.decay).add_(ranks.total(hit.sum(1)), alpha=1 - self.decay)
         self._follow(hit, flat)
         return self.revive(flat, generator)
 
@@ -138,6 +135,7 @@ class Quantizer(nn.Module):
         dead = self.count < DEAD * even  # (C, K)
         number = int(dead.sum())
         if number:
+            flat = ranks.joined(flat, 1)
             pick = torch.randint(
                 flat.shape[1], (self.codebooks, self.codes), generator=generator
             ).to(flat.device)
@@ -150,7 +148,8 @@ class Quantizer(nn.Module):
 
     def _follow(self, hit: Tensor, flat: Tensor) -> None:
         """Running means (EMA) of what each code was given: hit (C, M, K) of flat (C, M, d)."""
-        self.total.mul_(self.decay).add_(hit.transpose(1, 2) @ flat, alpha=1 - self.decay)
+        summed = ranks.total(hit.transpose(1, 2) @ flat)  # (C, K, d)
+        self.total.mul_(self.decay).add_(summed, alpha=1 - self.decay)
         self.vectors.data.copy_(self.total / self.count.clamp_min(1e-6)[..., None])
 
     def _straight_through(self, z: Tensor, parts: Tensor, chosen: Tensor) -> Tensor:

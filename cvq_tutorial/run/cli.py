@@ -108,6 +108,11 @@ def _fail(error: object, code: int) -> int:
         error, (ValueError, TypeError, OSError, RuntimeError)
     ):
         text = f"{type(error).__name__}: {text}"
+    if _of_several():
+        from cvq_tutorial.common.ranks import first_to_say
+
+        if not first_to_say(text):
+            return code
     with suppress(OSError):  # the terminal may be what ended us
         print(f"cvq: error: {text or type(error).__name__}", file=sys.stderr)
     return code
@@ -185,6 +190,17 @@ def cli(context: click.Context) -> None:
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
+    elif context.invoked_subcommand != "train" and _of_several():
+        raise click.UsageError("on several processes only `train` runs: give it to torchrun alone")
+
+
+def _of_several() -> bool:
+    """Whether torchrun started this process beside others; torch is only asked if it may be."""
+    if "WORLD_SIZE" not in os.environ:
+        return False
+    from cvq_tutorial.common.ranks import launched
+
+    return launched() > 1
 
 
 @cli.group(invoke_without_command=True)
@@ -268,7 +284,8 @@ def train(
     options = options_of(world, given)
     plan = steps.plan(world, recipe, seed, overrides_of(pairs), runs, run_dir, options)
     train_model(plan.make_world(), plan.recipe, plan.seed, plan.folder, device=device)
-    click.echo(f"trained: {plan.folder / 'model.safetensors'}")
+    if not _of_several() or os.environ["RANK"] == "0":  # of several the first one tells
+        click.echo(f"trained: {plan.folder / 'model.safetensors'}")
 
 
 @cli.command()

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cvq_tutorial.common import ranks
 from cvq_tutorial.common.images import to_float
 from cvq_tutorial.data.augment import check_augment, moved
 from cvq_tutorial.data.balance import balanced_chances
@@ -76,7 +77,10 @@ def check_data(world: Any, recipe: Recipe) -> None:
 
 
 def image_batches(run: Run) -> Callable[[int, int], Tensor]:
-    """What the first phase learns from: (step, how many) -> images (B, 3, H, W) on the device."""
+    """What the first phase learns from: (step, how many) -> images (B, 3, H, W) on the device.
+
+    Of several processes each gets its part of them.
+    """
     recipe, space, render = run.recipe, run.world.factors, run.world.render
     pool = chances = None
     if recipe.sampling is not None or recipe.resample:
@@ -89,7 +93,11 @@ def image_batches(run: Run) -> Callable[[int, int], Tensor]:
             values = sample_values(space, size, "train", rng)
         else:
             values = pool[rng.choice(len(pool), size, p=chances)]
-        (pictures,) = moved([render(values)], recipe.augment, rng)
+        part = ranks.rows(size)
+        if recipe.augment == "none":
+            pictures = render(values[part])
+        else:  # the moves are drawn for all
+            pictures = moved([render(values)], recipe.augment, rng)[0][part]
         images = to_float(pictures).to(run.device)
         return images.contiguous(memory_format=torch.channels_last)
 

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from cvq_tutorial.common import ranks
+
 # AdamW (Loshchilov and Hutter 2019)
 BETAS = (0.9, 0.99)  # it remembers about 10 gradients, and about 100 of their squares
 WEIGHT_DECAY = 1e-4  # of every weight, per step and unit of the rate
@@ -53,11 +55,13 @@ class Step:
         Raises FloatingPointError, with the weights untouched, for a loss or a gradient that is not
         finite.
         """
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"loss is {loss.item()} {self.where}")
+        (told,) = ranks.mean(loss)
+        if not torch.isfinite(told):
+            raise FloatingPointError(f"loss is {told.item()} {self.where}")
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         parameters = [p for group in self._optimizer.param_groups for p in group["params"]]
+        ranks.average(parameters)
         norm = nn.utils.clip_grad_norm_(parameters, self._clip)
         if not torch.isfinite(norm):
             raise FloatingPointError(f"gradient is {norm.item()} {self.where}")

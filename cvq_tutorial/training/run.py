@@ -16,7 +16,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from cvq_tutorial.common import ranks
 from cvq_tutorial.common.checks import whole_number
 from cvq_tutorial.common.device import flushed_denormals, half_precision
 from cvq_tutorial.common.files import write_atomic
@@ -79,7 +80,8 @@ class Run:
         """
         whole_number("seed", seed, 0)
         self.world, self.recipe, self.seed = world, recipe, seed
-        self.dir, self.device, self.show, self.on_log = run_dir, device, show, on_log
+        self.dir, self.device, self.on_log = run_dir, device, on_log
+        self.show = show and ranks.rank() == 0
         self.network = network
         self.identity = what_this_run_is(world, recipe, seed, network)
         self.rows: list[dict] = []
@@ -112,9 +114,9 @@ class Run:
         make: an untrained network, its weights drawn from torch's global generator, which is seeded
         here and put back.  fit: trains one that has taken up what the run was stopped with.
         """
-        if not self.finished():
+        if not ranks.first(self.finished):
             with self.held():
-                if not self.finished():  # it may be by now, if there was somebody to wait for
+                if not ranks.first(self.finished):  # by who was waited for
                     network = self._made(make)
                     self.resume(network)
                     fit(network)
@@ -130,6 +132,8 @@ class Run:
             return make().to(self.device)
 
     def _keep(self, network: torch.nn.Module) -> None:
+        if ranks.rank():
+            return
         path = checkpoints.save(
             self.dir, network, self.world, self.recipe, self.seed, kind=self.network,
             seconds=self.seconds, bf16=half_precision(self.device),
@@ -144,7 +148,11 @@ class Run:
         Raises as `held.alone`; FloatingPointError gets the step and the phase.
         """
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        with alone(self.dir, self.identity, self.say), self.stop.heard(), flushed_denormals():
+        with ExitStack() as stack:
+            mine = alone(self.dir, self.identity, self.say)  # of several, the first holds it
+            ranks.first(lambda: bool(stack.enter_context(mine)))
+            stack.enter_context(self.stop.heard())
+            stack.enter_context(flushed_denormals())
             try:
                 yield
             except FloatingPointError as error:  # the codebooks, too, refuse what is not finite
@@ -166,6 +174,19 @@ class Run:
 
     def resume(self, model: torch.nn.Module) -> None:
         """Take weights, optimiser and log from the state of a stopped run, if there is one."""
+        told = ranks.first(lambda: self._take_up(model))
+        if ranks.rank():
+            self.phase, self.step, self.rows, self.seconds, shapes = told
+            self.optimizer_state = {k: torch.empty(shape) for k, shape in shapes.items()}
+        ranks.same(model.state_dict().values())
+        ranks.same(self.optimizer_state.values())
+
+    def _take_up(self, model: torch.nn.Module) -> list:
+        self._read_state(model)
+        shapes = {k: list(v.shape) for k, v in self.optimizer_state.items()}
+        return [self.phase, self.step, self.rows, self.seconds, shapes]
+
+    def _read_state(self, model: torch.nn.Module) -> None:
         path = self.dir / STATE
         if not path.exists():  # find out now, not after the work, whether it can be written
             write_atomic(path, checkpoints.pack({}, self._header())).unlink()
@@ -212,7 +233,8 @@ class Run:
         """Write weights and the optimiser as one state to go on from."""
         tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
         tensors |= {f"optim.{k}": v for k, v in averages(optimizer).items()}
-        write_atomic(self.dir / STATE, checkpoints.pack(tensors, self._header()))
+        if ranks.rank() == 0:
+            write_atomic(self.dir / STATE, checkpoints.pack(tensors, self._header()))
         self.saved = f"step {self.step} of {self.phase} is saved"
 
     # -- the loop
@@ -236,6 +258,7 @@ class Run:
             return  # done before the run was stopped
         if self.phase != phase:
             self.phase, self.step, self.optimizer_state = phase, 0, {}
+        ranks.same(model.state_dict().values())  # cards of two kinds round differently
         optimizer = adamw(part, rate)
         load_averages(optimizer, self.optimizer_state)
         schedule = warm_up_and_cosine(optimizer, rate, steps)
@@ -251,9 +274,9 @@ class Run:
                 self.seconds[phase] = before + now - began
                 if step.told:
                     self._log(phase, step.numbers)
-                    if self.on_log is not None:
+                    if self.on_log is not None and ranks.rank() == 0:
                         self.on_log(dict(self.rows[-1]), model)
-                asked = self.stop.asked
+                asked = self.stop.asked = ranks.any_of(self.stop.asked)
                 if asked or now - saved > SAVE_EVERY or self.step == steps:
                     self.save(model, optimizer)
                     saved = time.perf_counter()
@@ -267,6 +290,8 @@ class Run:
     def _log(self, phase: str, numbers: dict) -> None:
         row = {"phase": phase, "step": self.step, "seconds": round(self.seconds[phase], 2)}
         self.rows.append(row | numbers)
+        if ranks.rank():
+            return
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, "", "ignore", lineterminator="\n")
         writer.writeheader()

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cvq_tutorial.common import ranks
 from cvq_tutorial.common.device import pick_device
 from cvq_tutorial.common.images import psnr
 from cvq_tutorial.method.causal_transition import transition_loss
@@ -70,17 +71,25 @@ def train(
     Returns the trained model in evaluation mode.
     A recipe with imbalance (see `sampling`) trains both phases on a data set of
     `recipe.transitions` images and as many transitions, drawn once.
-    One process at a time trains in a folder: one that is at the same run is waited for.
+    One process at a time trains in a folder: one that is at the same run is waited for. Those that
+    `torchrun` starts train one run together, see `common.ranks`; the first writes.
     Raises ValueError when run_dir holds a run with another world, recipe or seed, or another
-    process trains one there, or when the recipe's imbalance does not fit the world's factors;
+    process trains one there, when the recipe's imbalance does not fit the world's factors, or
+    a batch cannot be shared evenly among the processes;
     FloatingPointError with phase and step when the loss is not finite; KeyboardInterrupt after
     Ctrl-C (or a signal to end, see `held.Stop`), when the state is saved: the same call resumes.
     """
     check_data(world, recipe)
-    run = Run(world, recipe, seed, Path(run_dir), pick_device(device), progress, on_log)
-    return run.trained(
-        lambda: checkpoints.build(world, recipe), lambda model: fit(run, model, autoencoder)
-    )
+    batches = {"transition_batch": recipe.transition.batch}
+    if world.has_images:
+        batches["autoencoder_batch"] = recipe.autoencoder.batch
+    ranks.check_share(**batches)
+    where = pick_device(device)
+    with ranks.together(where):
+        run = Run(world, recipe, seed, Path(run_dir), where, progress, on_log)
+        return run.trained(
+            lambda: checkpoints.build(world, recipe), lambda model: fit(run, model, autoencoder)
+        )
 
 
 def fit(run: Run, model: CausalVQ, autoencoder: str | Path | None = None) -> None:
@@ -124,12 +133,13 @@ def _train_autoencoder(run: Run, model: CausalVQ) -> None:
             auto.quantizer.update(out.encoded.detach(), out.quantized.codes, generator)
         step.minimise(loss)
         if step.told:
-            step.log(loss=loss.item(), mse=mse.item(), psnr=psnr(mse.item()))
+            of_all = [v.item() for v in ranks.mean(loss, mse)]
+            step.log(loss=of_all[0], mse=of_all[1], psnr=psnr(of_all[1]))
             if out.quantized is not None:
                 share = auto.quantizer.count / auto.quantizer.count.sum(1, keepdim=True)
                 entropy = -(share * share.clamp_min(1e-12).log()).sum(1)
                 step.log(
-                    commit=out.quantized.commitment.item(),
+                    commit=ranks.mean(out.quantized.commitment)[0].item(),
                     perplexity=float(entropy.exp().mean()),
                     used=int((share > IN_USE / auto.quantizer.codes).sum()),
                 )
@@ -178,6 +188,7 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
         if run.phase != "transition":
             unnamed.start((model.to_nodes(valid[0]), model.to_nodes(valid[2])))
     rise = max(1, int(settings.price_warmup * settings.steps))
+    part = ranks.rows(settings.batch)
     for step in run.steps(
         "transition",
         model,
@@ -202,21 +213,25 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
         if settings.cause_dropout and step.number >= rise:  # a parity shows to who hears all
             random = run.generator(4, step.number)
             cut = edges.dropped(len(before), transition.nodes, settings.cause_dropout, random)
-            cut = cut.to(run.device)
+            cut = cut[part].to(run.device)
+        random = ranks.ahead(run.generator(3, step.number), len(before), transition.nodes**2)
+        before, action, after = before[part], action[part], after[part]
         with run.autocast():
-            out = transition(before, action, generator=run.generator(3, step.number), cut=cut)
+            out = transition(before, action, generator=random, cut=cut)
         price = min(1.0, step.number / rise)  # free at first: what is of use must show itself
         mask_price, edge_price = price * settings.mask_price, price * settings.edge_price
         parts = transition_loss(out, after, mask_price=mask_price, edge_price=edge_price)
         step.minimise(parts.total)
         if step.told:
+            of_all = (parts.total, parts.nll, parts.set_codes, parts.edges, parts.set_nodes)
+            loss, nll, set_codes, on, set_nodes = ranks.mean(*of_all)
             step.log(
-                loss=parts.total.item(),
-                nll=parts.nll.item(),
+                loss=loss.item(),
+                nll=nll.item(),
                 mask_price=mask_price,
                 edge_price=edge_price,
-                set_codes=parts.set_codes.item(),
-                edges_per_set_node=(parts.edges / parts.set_nodes.clamp_min(1e-6)).item(),
+                set_codes=set_codes.item(),
+                edges_per_set_node=(on / set_nodes.clamp_min(1e-6)).item(),
             )
             if unnamed is None:
                 step.log(action_accuracy=_accuracy(model, *valid))
@@ -279,6 +294,7 @@ def _judge_edges(run: Run, model: CausalVQ, last: bool) -> None:
             model.transition, *_held_out(run, model), per_action=settings.prune_transitions
         )
     at = edges.cut_idle(model.transition, costs, settings.edge_worth, last=last)
+    ranks.same([model.transition.allowed])
     run.seconds["judge edges"] = run.seconds.get("judge edges", 0.0) + time.perf_counter() - began
     left = float(model.transition.allowed.float().mean())
     run.say(f"edges judged at {at:.2g} nats: {left:.1%} of the possible ones are left")

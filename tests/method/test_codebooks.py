@@ -469,14 +469,3 @@ def test_a_map_of_another_width_is_refused():
 def test_bad_settings_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         make_quantizer(**arguments)
-
-
-def test_codebooks_refuse_to_drift_apart_in_several_processes():
-    quantizer, z = made(4), a_map(2, 4, 2, 2)
-    store = torch.distributed.HashStore()
-    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
-    try:
-        with pytest.raises(RuntimeError, match=r"not supported under torch.distributed"):
-            quantizer.update(z, quantizer.encode(z))
-    finally:
-        torch.distributed.destroy_process_group()
