@@ -7,14 +7,8 @@ Pictures of each stage are left in runs/browser/, for people to look at.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +23,7 @@ from cvq_tutorial.graphs import files as graph_files
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHOTS = ROOT / "runs" / "browser"
 SETTINGS = {  # those of `make lab`, and
-    **{k.replace(":", "/"): v for k, v in project_tools.load("open_lab").SETTINGS.items()},
+    **project_tools.load("open_lab").SETTINGS,
     # cells out of sight leave the page: the harshest way for a widget's view
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "full"},
 }
@@ -87,50 +81,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     book.cells = [*cells, *fill]
     book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(book, folder / "explorers.ipynb")
-    for name, values in SETTINGS.items():
-        path = folder / "settings" / f"{name}.jupyterlab-settings"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(values))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    private = {
-        f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")
-    }
     for lesson in (FIRST, GRAPHS):
         shutil.copy(ROOT / "notebooks" / lesson, folder / lesson)
-    lab_dirs = {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
-    environment = os.environ | private | {k: str(folder / v) for k, v in lab_dirs.items()}
-    environment |= {"PYTHONPATH": str(ROOT), "IPYTHONDIR": str(folder / "ipython")}
-    command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1"),
-        *(f"--ServerApp.port={port}", "--IdentityProvider.token=", "--allow-root"),
-        *("--ServerApp.port_retries=0", "--LabApp.expose_app_in_browser=True"),
-    ]
-    with (folder / "lab.log").open("w") as log:
-        server = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(
-            lambda: answers(f"{address}/api/status"), 60, f"JupyterLab, see {folder / 'lab.log'}"
-        )
+    with project_tools.load("build_film").jupyterlab(folder, SETTINGS) as address:
         yield address, folder
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)  # the kernels are in its group
-        try:
-            server.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as reply:
-            return reply.status == 200
-    except OSError:
-        return False
 
 
 def wait_for(

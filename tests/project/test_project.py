@@ -255,6 +255,21 @@ def test_every_picture_of_the_readme_is_there_and_says_what_it_shows():
             assert (ROOT / name).stat().st_size < 1_000_000
 
 
+def test_the_film_of_the_readme_moves_and_says_what_it_shows():
+    film = project_tools.load("build_film")
+    [said] = re.findall(r"!\[([^]]+)\]\(figures/explorer\.gif\)", (ROOT / "README.md").read_text())
+    assert film.OUT.stat().st_size < 1_000_000
+    with Image.open(film.OUT) as picture:
+        assert picture.info["comment"].decode() == said == film.WORDS
+        assert picture.n_frames >= 10 and picture.width >= 700
+
+
+def test_the_readme_is_two_screens_and_the_tree():
+    text = (ROOT / "README.md").read_text("utf-8")
+    tree = text[text.index("<!-- tree") : text.index("<!-- end of tree -->")]
+    assert len(text.splitlines()) - len(tree.splitlines()) <= 115
+
+
 def test_every_listed_figure_is_there_and_was_drawn_by_the_code_of_today():
     made = project_tools.load("build_figures")
     index = made.read_index(ROOT / "figures")
