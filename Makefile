@@ -21,7 +21,7 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
 STAMP_AGAIN := again
 endif
 
-.PHONY: help setup reproduce test lint lab lessons figures bench torture test-gpu clean again
+.PHONY: help setup reproduce test lint lab lessons setup-book book figures bench torture test-gpu clean again
 
 help:  ## list the targets
 	@echo "usage: make TARGET  (each target does its own set-up)"; echo
@@ -63,6 +63,15 @@ lab: $(STAMP)  ## open JupyterLab on a working copy of the lessons (WITH=outputs
 
 lessons: $(STAMP)  ## rebuild the notebooks from notebooks/src (executes them; NAMES="91 ..." for some)
 	@$(PY) tools/build_notebooks.py $(NAMES)
+
+setup-book: $(VENV)/.book  ## what `make book` needs on top (Sphinx, a theme), from requirements-book.lock
+
+book: $(VENV)/.book  ## the static site of all lessons, tables and public names -> build/book/index.html
+	@$(PY) tools/build_book.py
+
+$(VENV)/.book: $(STAMP) requirements-book.lock
+	@$(PY) -m pip install -qq --disable-pip-version-check -r requirements-book.lock
+	@touch $@
 
 figures: reproduce  ## regenerate the pictures in figures/ from the run of `make reproduce`
 	@$(PY) tools/build_figures.py runs/$(WORLD)-$(RECIPE)-s$(SEED)

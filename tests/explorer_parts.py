@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from cvq_tutorial import explore
+from cvq_tutorial.explore import widget as widget_parts
 from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.worlds.make import make_world
 
@@ -38,7 +39,8 @@ def controls(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
     """What a reader can move or press, in order."""
     if isinstance(widget, ipywidgets.Box):
         return [control for child in widget.children for control in controls(child)]
-    return [] if isinstance(widget, (ipywidgets.HTML, ipywidgets.Image)) else [widget]
+    silent = (ipywidgets.HTML, ipywidgets.Image, widget_parts.Names)
+    return [] if isinstance(widget, silent) else [widget]
 
 
 def moves(control: ipywidgets.Widget) -> list[Callable[[], None]]:

@@ -26,23 +26,23 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
-import io
 import sys
 from pathlib import Path
 
 import jupytext
 import nbformat
-import PIL.Image
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from cvq_tutorial.common.files import write_atomic
 from cvq_tutorial.run.notebooks import kernel_options
-from cvq_tutorial.run.outputs import VIEW, tidy_streams
+from cvq_tutorial.run.outputs import VIEW, small_png, tidy_streams
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 FIRST_REPRODUCTION = 90
+LIMIT = 500_000  # bytes of a notebook
+LEVELS = (64, 48, 40, 32)  # of each colour channel: the first with which a notebook fits
 STRICT = ("01",)  # lessons of which every output is compared
 FACT, IGNORED = "nbval-check-output", "nbval-ignore-output"
 SOLVED = "\n\n*This copy has the solutions of the exercises filled in.*"
@@ -139,24 +139,26 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
                 raise ValueError(f"cell {number} writes to stderr: {text[-1] if text else ''}")
             if output.get("data", {}).pop(VIEW, None) and "image/png" not in output.data:
                 raise ValueError(f"cell {number} shows a widget that stores no picture of itself")
-            if "image/png" in output.get("data", {}):
-                output.data["image/png"] = smaller(output.data["image/png"])
         cell.outputs = outputs
     notebook.metadata = nbformat.from_dict(METADATA)
     nbformat.validate(notebook)
-    return notebook
+    return fitted(notebook)
 
 
-def smaller(encoded: str, colours: int = 160) -> str:
-    """A PNG in base64 with few colours, about a fifth of the size; itself if that is no gain."""
-    image = PIL.Image.open(io.BytesIO(base64.b64decode(encoded)))
-    if image.mode == "P":  # it has few colours: what is kept from an earlier build stays as it is
-        return encoded
-    few = io.BytesIO()
-    image = image.convert("RGB")
-    image.quantize(colours, dither=PIL.Image.Dither.NONE).save(few, "PNG", optimize=True)
-    found = base64.b64encode(few.getvalue()).decode("ascii")
-    return found if len(found) < len(encoded) else encoded
+def fitted(notebook: NotebookNode, limit: int = LIMIT) -> NotebookNode:
+    """Make the pictures of a notebook small, colours kept, coarser only as far as the limit asks.
+
+    Raises ValueError if it is still larger than the limit, in bytes.
+    """
+    data = [o.data for c in notebook.cells for o in c.get("outputs", []) if "data" in o]
+    pictures = [(d, base64.b64decode(d["image/png"])) for d in data if "image/png" in d]
+    for levels in LEVELS:
+        for stored, picture in pictures:
+            stored["image/png"] = base64.b64encode(small_png(picture, levels)).decode("ascii")
+        size = len(nbformat.writes(notebook).encode())
+        if size <= limit:
+            return notebook
+    raise ValueError(f"expected at most {limit:,} bytes with its pictures, found {size:,}")
 
 
 def differences(source: Path, target: Path) -> list[str]:
@@ -216,7 +218,7 @@ def main(arguments: list[str] | None = None) -> int:
                     notebook = read_source(source, target)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     execute(notebook, target.parent)
-                text = nbformat.writes(tidy(notebook))
+                text = nbformat.writes(notebook if options.text else tidy(notebook))
                 write_atomic(target, (text.rstrip("\n") + "\n").encode())
             except (CellExecutionError, OSError, RuntimeError, ValueError) as error:
                 problems = [f"{name} was not written: {error}"]

@@ -30,6 +30,7 @@ from torch import Tensor
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.common.images import psnr, to_float
 from cvq_tutorial.draw.sheets import Sheet
+from cvq_tutorial.explore.widget import Names
 from cvq_tutorial.worlds.world import ImageWorld, is_world
 
 
@@ -75,11 +76,17 @@ class Explorer(ipywidgets.VBox):
     last_error = traitlets.Unicode(None, allow_none=True)
 
     def __init__(self) -> None:
+        self.names = Names()
         super().__init__()
+        self.add_class("cvq-explorer")
         self._writing = 0
         self.picture = ipywidgets.Image(format="png", layout={"height": "auto"})
         self.caption = ipywidgets.HTML(layout={"min_height": "2.6em", "margin": "0 10px"})
         self.strip = ipywidgets.HTML(layout={"display": "none"})
+
+    @traitlets.validate("children")
+    def _named(self, proposal: Any) -> tuple[ipywidgets.Widget, ...]:
+        return (*(part for part in proposal["value"] if part is not self.names), self.names)
 
     # -- what is shown
 
@@ -95,7 +102,7 @@ class Explorer(ipywidgets.VBox):
 
         Which screen readers read out when it changes.
         """
-        self.summary = summary
+        self.summary = self.names.alt = summary
         self.caption.value = (
             f'<div role="status" style="line-height:1.35">{html.escape(summary)}</div>'
         )

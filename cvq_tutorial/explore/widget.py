@@ -1,5 +1,5 @@
 """The code grid over an image as a widget: nodes to hover, focus and pin, and the arrows of a
-graph.
+graph. `Names` says what the controls of an explorer are called.
 
 It knows nothing about models. Python puts pictures, labels, a mask and edges into its traits; the
 front end (`graph_widget.js`, shipped with the package, without any import) draws them and gives
@@ -65,6 +65,17 @@ class GraphWidget(anywidget.AnyWidget):
     def put_edges(self, edges: Any) -> None:
         """Set the edges from probabilities (N, N)."""
         self.edges = np.ascontiguousarray(edges, dtype="<f4").tobytes()
+
+
+class Names(anywidget.AnyWidget):
+    """Gives the sliders' handles and the picture of the explorer it is in a name in the page.
+
+    alt: what the picture shows, in words.
+    """
+
+    _esm = Path(__file__).with_name("names.js")
+
+    alt = traitlets.Unicode("").tag(sync=True)
 
 
 def data_url(image: Pixels) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import io
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -20,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-import PIL.Image
 from IPython.display import Image, display
 
 from cvq_tutorial import draw
@@ -44,6 +42,7 @@ from cvq_tutorial.measure.evaluate import evaluate
 from cvq_tutorial.measure.faithful import faithfulness
 from cvq_tutorial.run import report
 from cvq_tutorial.run.notebooks import run_notebook
+from cvq_tutorial.run.outputs import small_png
 from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.training.data import check_data, encoded_transitions
 from cvq_tutorial.training.identity import first_difference
@@ -334,14 +333,12 @@ def contents(folder: str | Path) -> list[str]:
 def show(picture: draw.Picture, folder: str | Path, name: str) -> None:
     """Show a picture in the notebook, say in words what is in it, save it in the run folder.
 
-    The file has the full resolution; the notebook gets a copy with few pixels and 128 colours, a
-    sixth of the size, so that an executed notebook stays small.
+    The file has the full resolution; the notebook gets a copy with few pixels, so that an executed
+    notebook stays small.
 
     picture: from `draw`.  folder: of the run.  name: it becomes figures/<name>.png.
     """
     draw.save(picture, Path(folder) / "figures" / f"{name}.png")
-    full = PIL.Image.open(io.BytesIO(draw.png(picture, dpi=80))).convert("RGB")
-    small = io.BytesIO()
-    full.quantize(128, dither=PIL.Image.Dither.NONE).save(small, "PNG", optimize=True)
-    display(Image(small.getvalue(), format="png", alt=picture.summary))
+    small = small_png(draw.png(picture, dpi=80))
+    display(Image(small, format="png", alt=picture.summary))
     print(f"{name}: {picture.summary}")

@@ -16,7 +16,7 @@ from cvq_tutorial.experiments.grids import GRIDS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXPECTED = json.loads((ROOT / "figures" / "expected.json").read_text("utf-8"))
-README = (ROOT / "README.md").read_text("utf-8")
+README = project_tools.said()
 
 build_tables = project_tools.load("build_tables")
 

@@ -7,14 +7,9 @@ Pictures of each stage are left in runs/browser/, for people to look at.
 from __future__ import annotations
 
 import json
-import os
+import re
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +24,7 @@ from cvq_tutorial.graphs import files as graph_files
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHOTS = ROOT / "runs" / "browser"
 SETTINGS = {  # those of `make lab`, and
-    **{k.replace(":", "/"): v for k, v in project_tools.load("open_lab").SETTINGS.items()},
+    **project_tools.load("open_lab").SETTINGS,
     # cells out of sight leave the page: the harshest way for a widget's view
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "full"},
 }
@@ -53,6 +48,11 @@ GRAPH = """\
 graph = explore.GraphExplorer(model, explore.start_image(world, (1, 4, 7, 5, 1, 3)), "scale+")
 graph"""
 FIRST, GRAPHS = "00_start_here.ipynb", "04_learn_a_causal_graph.ipynb"
+ALL = f"import sys\nsys.path[:0] = {[str(ROOT / 'tests'), str(ROOT / 'tests' / 'explore')]}"
+ONE = "import test_explorers\ntest_explorers.MAKERS[{!r}]()"
+MAKERS = re.findall(
+    r'^    "([\w ]+)": lambda', (ROOT / "tests/explore/test_explorers.py").read_text(), re.M
+)
 PAD = """\
 pad = explore.ActionPad(model, world)
 pad"""
@@ -87,50 +87,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     book.cells = [*cells, *fill]
     book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(book, folder / "explorers.ipynb")
-    for name, values in SETTINGS.items():
-        path = folder / "settings" / f"{name}.jupyterlab-settings"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(values))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    private = {
-        f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")
-    }
+    every = [nbformat.v4.new_code_cell(text) for text in (ALL, *map(ONE.format, MAKERS))]
+    book = nbformat.v4.new_notebook(cells=every, metadata=book.metadata)
+    nbformat.write(book, folder / "every.ipynb")
     for lesson in (FIRST, GRAPHS):
         shutil.copy(ROOT / "notebooks" / lesson, folder / lesson)
-    lab_dirs = {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces"}
-    environment = os.environ | private | {k: str(folder / v) for k, v in lab_dirs.items()}
-    environment |= {"PYTHONPATH": str(ROOT), "IPYTHONDIR": str(folder / "ipython")}
-    command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1"),
-        *(f"--ServerApp.port={port}", "--IdentityProvider.token=", "--allow-root"),
-        *("--ServerApp.port_retries=0", "--LabApp.expose_app_in_browser=True"),
-    ]
-    with (folder / "lab.log").open("w") as log:
-        server = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(
-            lambda: answers(f"{address}/api/status"), 60, f"JupyterLab, see {folder / 'lab.log'}"
-        )
+    with project_tools.load("build_film").jupyterlab(folder, SETTINGS) as address:
         yield address, folder
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)  # the kernels are in its group
-        try:
-            server.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as reply:
-            return reply.status == 200
-    except OSError:
-        return False
 
 
 def wait_for(
@@ -501,4 +464,32 @@ def test_a_node_of_the_graph_in_lesson_04(browser: Any, lab: tuple[str, Path]):
     desk.page.get_by_label("action", exact=True).first.select_option("floor_hue+")
     desk.wait(lambda: desk.href("after") != before, "another picture")
     desk.shot("9-lesson-04")
+    ends_well(desk)
+
+
+def test_no_serious_obstacle_in_any_explorer(browser: Any, lab: tuple[str, Path]):
+    """Sliders, pictures and buttons have names, what scrolls can be reached, text has contrast."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    desk = Desk(browser, *lab, "every.ipynb")
+    desk.run_all()
+    outer, seen, serious = "document.querySelector('.jp-WindowedPanel-outer')", set(), []
+    for _ in range(60):
+        desk.page.wait_for_timeout(400)
+        named = "(all) => all.map((e) => e.getAttribute('aria-label') || e.alt)"
+        seen |= set(desk.page.locator(".cvq-explorer .noUi-handle").evaluate_all(named))
+        seen |= set(desk.page.locator(".cvq-explorer img").evaluate_all(named))
+        if desk.page.locator(".cvq-explorer").count():
+            found = Axe().run(desk.page, ".cvq-explorer", {"preload": False}).response["violations"]
+            serious += [
+                (v["id"], n["html"][:300], n["failureSummary"])
+                for v in found if v["impact"] in ("serious", "critical") for n in v["nodes"]
+            ]  # fmt: skip
+        at = desk.page.evaluate(f"{outer}.scrollTop")
+        desk.page.evaluate(f"{outer}.scrollTop += {outer}.clientHeight * 0.7")
+        if desk.page.evaluate(f"{outer}.scrollTop") == at:
+            break
+    assert serious == []
+    assert len(MAKERS) > 10 and {"threshold", "at most", "wall_hue", "samples"} <= seen
+    assert any(str(name).startswith("Pair 1:") for name in seen), seen  # a picture, in words
     ends_well(desk)

@@ -14,7 +14,7 @@ from cvq_tutorial.lessons import shipped
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOLD = json.loads((ROOT / "figures" / "actions.json").read_text("utf-8"))
-README = (ROOT / "README.md").read_text("utf-8")
+README = project_tools.said()
 
 build_actions = project_tools.load("build_actions")
 

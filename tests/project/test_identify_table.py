@@ -11,7 +11,7 @@ import project_tools
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOLD = json.loads((ROOT / "figures" / "identify.json").read_text("utf-8"))
 PARTS = TOLD["parts"]
-README = (ROOT / "README.md").read_text("utf-8")
+README = project_tools.said()
 LESSON = (ROOT / "notebooks" / "src" / "11_know_what_can_be_identified.py").read_text("utf-8")
 WORDS = " ".join(re.sub(r"^# ?", "", line) for line in LESSON.splitlines())
 

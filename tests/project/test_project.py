@@ -21,7 +21,7 @@ import cvq_tutorial
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-TARGETS = ["setup", "reproduce", "test", "lab", "lessons", "figures", "bench", "test-gpu"]
+TARGETS = ["setup", "reproduce", "test", "lab", "lessons", "book", "figures", "bench", "test-gpu"]
 TARGETS += ["lint", "clean"]
 
 # Distribution names that differ from what is imported, and from conda-forge's names.
@@ -40,8 +40,8 @@ def requirements(lines: list[str]) -> dict[str, Requirement]:
     return {(r := Requirement(line)).name: r for line in lines}
 
 
-def lock() -> dict[str, str]:
-    lines = (ROOT / "requirements.lock").read_text().splitlines()
+def lock(name: str = "requirements.lock") -> dict[str, str]:
+    lines = (ROOT / name).read_text().splitlines()
     pins = [line for line in lines if line and not line.startswith("#")]
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line) for line in pins), pins
     return {name.lower().replace("_", "-"): v for name, v in (p.split("==") for p in pins)}
@@ -75,9 +75,9 @@ def test_every_runtime_dependency_is_used_and_every_import_declared():
 
 def test_what_the_tests_and_tools_import_is_declared_too():
     extras = PROJECT["optional-dependencies"]
-    names = requirements(PROJECT["dependencies"] + extras["test"])
+    names = requirements(PROJECT["dependencies"] + extras["test"] + extras["book"])
     declared = {IMPORTED_AS.get(name, name).replace("-", "_") for name in names}
-    brought_by_these = {"cvq_tutorial", "IPython", "yaml", "packaging", "pandas"}  # seaborn
+    brought_by_these = {"cvq_tutorial", "IPython", "yaml", "packaging", "pandas", "docutils"}
     local = {path.stem for room in ("tests", "tools") for path in (ROOT / room).glob("*.py")}
     local.add("tests")
     local |= {t.module.split(".")[0] for t in project_tools.load("build_exchange").TOOLS}
@@ -105,6 +105,13 @@ def test_the_lock_pins_torch_first_and_everything_that_is_needed():
     for name, requirement in requirements(wanted).items():
         assert Version(pins[name]) in requirement.specifier, name
     assert "setuptools" in pins  # the project itself is installed without build isolation
+
+
+def test_the_lock_of_the_book_pins_what_it_needs_and_nothing_of_the_other_lock():
+    pins, below = lock("requirements-book.lock"), lock()
+    for name, requirement in requirements(PROJECT["optional-dependencies"]["book"]).items():
+        assert Version(pins[name]) in requirement.specifier, name
+    assert not set(pins) & set(below)
 
 
 # --- commands -----------------------------------------------------------------------------------
@@ -246,6 +253,21 @@ def test_every_picture_of_the_readme_is_there_and_says_what_it_shows():
         with Image.open(ROOT / name) as picture:
             assert picture.info["Description"], name
             assert (ROOT / name).stat().st_size < 1_000_000
+
+
+def test_the_film_of_the_readme_moves_and_says_what_it_shows():
+    film = project_tools.load("build_film")
+    [said] = re.findall(r"!\[([^]]+)\]\(figures/explorer\.gif\)", (ROOT / "README.md").read_text())
+    assert film.OUT.stat().st_size < 1_000_000
+    with Image.open(film.OUT) as picture:
+        assert picture.info["comment"].decode() == said == film.WORDS
+        assert picture.n_frames >= 10 and picture.width >= 700
+
+
+def test_the_readme_is_two_screens_and_the_tree():
+    text = (ROOT / "README.md").read_text("utf-8")
+    tree = text[text.index("<!-- tree") : text.index("<!-- end of tree -->")]
+    assert len(text.splitlines()) - len(tree.splitlines()) <= 115
 
 
 def test_every_listed_figure_is_there_and_was_drawn_by_the_code_of_today():

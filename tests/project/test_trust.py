@@ -34,7 +34,7 @@ def test_retrieval_halves_twins_and_is_sure_of_all_others():
     assert sum(alone) / len(alone) >= 0.99
     told = f"says {min(own):.2f} to {max(own):.2f} of the one that was done, and "
     told += f"{min(alone):.3f} to {max(alone):.3f} of all other actions"
-    assert told in (ROOT / "README.md").read_text("utf-8")
+    assert told in project_tools.said()
 
 
 def test_graphs_are_faithful_on_average_and_shuffled_ones_are_not():

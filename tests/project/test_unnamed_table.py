@@ -10,7 +10,7 @@ import project_tools
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOLD = json.loads((ROOT / "figures" / "unnamed.json").read_text("utf-8"))
-README = (ROOT / "README.md").read_text("utf-8")
+README = project_tools.said()
 
 build_unnamed = project_tools.load("build_unnamed")
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ROWS = json.loads((ROOT / "figures" / "worlds.json").read_text("utf-8"))
 BOTH = json.loads((ROOT / "figures" / "worlds_actions.json").read_text("utf-8"))
 PHOTOS = json.loads((ROOT / "figures" / "worlds_photographs.json").read_text("utf-8"))
-README = (ROOT / "README.md").read_text("utf-8")
+README = project_tools.said()
 
 build_worlds = project_tools.load("build_worlds")
 
@@ -168,7 +168,7 @@ def test_photographs_stand_beside_the_classifier_of_their_own_seed(tmp_path):
 
 
 def test_what_the_readme_says_of_photographs_is_measured():
-    (told,) = re.findall(r"^Of photographs there is .*? The graph is", README, re.M | re.S)
+    (told,) = re.findall(r"^Of photographs there is .*?\n\n", README, re.M | re.S)
 
     def mean(factor: str, key: str) -> str:
         return f"{sum(row['factors'][factor][key] for row in PHOTOS.values()) / len(PHOTOS):.2f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import copy
 import io
 import json
 import os
@@ -472,13 +473,48 @@ def test_only_marked_facts_of_a_lesson_are_compared_unless_it_is_a_strict_one(tm
         assert len(free) == compared
 
 
-def test_pictures_of_an_earlier_build_stay_as_they_are():
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    PIL.Image.fromarray(noise).save(buffer, "PNG")
-    first = builder.smaller(base64.b64encode(buffer.getvalue()).decode())
-    assert PIL.Image.open(io.BytesIO(base64.b64decode(first))).mode == "P"
-    assert builder.smaller(first) == first
+def pictured(*pictures: np.ndarray) -> nbformat.NotebookNode:
+    """A notebook whose only cell shows these pixels (h, w, 3)."""
+    book = notebook("x")
+    for pixels in pictures:
+        buffer = io.BytesIO()
+        PIL.Image.fromarray(pixels).save(buffer, "PNG")
+        data = {"image/png": base64.b64encode(buffer.getvalue()).decode()}
+        book.cells[1].outputs.append(nbformat.v4.new_output("display_data", data=data))
+    return book
+
+
+def pixels_of(book: nbformat.NotebookNode) -> list[np.ndarray]:
+    data = [o.get("data", {}) for c in book.cells for o in c.get("outputs", [])]
+    stored = [base64.b64decode(d["image/png"]) for d in data if "image/png" in d]
+    images = [PIL.Image.open(io.BytesIO(picture)) for picture in stored]
+    return [np.asarray(image.convert("RGB")).astype(int) for image in images]
+
+
+def test_stored_pictures_keep_their_colours():
+    draw = np.random.default_rng(0)
+    smooth = draw.normal(128, 40, (16, 16, 3)).clip(0, 255).repeat(8, 0).repeat(8, 1)
+    many = (smooth + draw.normal(0, 2, smooth.shape)).clip(0, 255).astype(np.uint8)
+    few = draw.integers(0, 256, (200, 3), dtype=np.uint8)[draw.integers(0, 200, (64, 64))]
+    before = pictured(many, few)
+    size = len(nbformat.writes(before))
+    made = builder.fitted(copy.deepcopy(before))
+    first, second = pixels_of(made)
+    assert abs(first - many).max() <= 2 and len(np.unique(first.reshape(-1, 3), axis=0)) > 256
+    assert (second == few).all()
+    assert len(nbformat.writes(made)) < size
+    assert builder.fitted(copy.deepcopy(made)) == made
+    coarser = builder.fitted(copy.deepcopy(before), len(nbformat.writes(made)) - 1)
+    assert 2 < abs(pixels_of(coarser)[0] - many).max() <= 255 / 31 / 2 + 0.5
+    with pytest.raises(ValueError, match="expected at most 9,000 bytes with its pictures, found"):
+        builder.fitted(before, 9_000)
+
+
+@pytest.mark.parametrize("name", ["00", "02"])
+def test_pictures_of_lessons_have_the_colours_that_were_drawn(name):
+    (path,) = (p for p in BUILT if p.name.startswith(name) and p.parent.name == "notebooks")
+    colours = [len(np.unique(p.reshape(-1, 3), axis=0)) for p in pixels_of(nbformat.read(path, 4))]
+    assert max(colours) > 1_000 and path.stat().st_size <= builder.LIMIT
 
 
 def test_a_widget_is_stored_as_its_picture(tmp_path):
@@ -572,7 +608,7 @@ class TestGates:
         nbformat.validate(book)
         assert (book.nbformat, book.nbformat_minor) == (4, 5)
         assert book.metadata.kernelspec.name == "python3"
-        assert path.stat().st_size < 400_000
+        assert path.stat().st_size <= builder.LIMIT
         assert book.cells[0].source.startswith("# ")
 
     def test_its_parameters_can_be_replaced(self, path):
