@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from cvq_tutorial.common.device import half_precision, pick_device
 from cvq_tutorial.common.files import write_atomic
@@ -30,13 +31,14 @@ from cvq_tutorial.method.autoencoder import QuantizedAutoencoder
 from cvq_tutorial.method.causal_transition import CausalTransition, transition_loss
 from cvq_tutorial.method.codebooks import Quantizer
 from cvq_tutorial.method.model import CausalVQ
-from cvq_tutorial.training.recipes import get
+from cvq_tutorial.training.recipes import Recipe, get
 from cvq_tutorial.worlds.make import make_world
 
 FORMAT = 1
 BATCH, NODES, CODES, ACTIONS, MANY_ACTIONS = 16, 64, 64, 12, 120
 PICTURES = 512  # rendered at a time
 RECIPE = get("lesson")
+PAPER_STEP = "step_paper"
 
 
 @dataclass(frozen=True)
@@ -51,39 +53,68 @@ class Timing:
     per_second: float | None = None
 
 
-def run(out: str | Path | None = "figures/bench.json", quick: bool = False) -> dict:
+def run(
+    out: str | Path | None = "figures/bench.json", quick: bool = False, device: str = "auto"
+) -> dict:
     """Time everything, print a table, and write it as JSON.
 
     out: where to; None writes nothing.  quick: three rounds instead of thirty, for tests.
-    Returns {format, machine, sizes, timings {name: Timing as a dict}, actions_120_over_12}. The
-    last is what a training step costs with ten times the actions, as a ratio of medians.
-    Raises OSError when `out` cannot be written.
+    device: as of `pick_device`.
+    Returns {format, machine, sizes, timings {name: Timing as a dict}, actions_120_over_12, matmul}.
+    The ratio is what a training step costs with ten times the actions, of medians; for `matmul` see
+    `of_the_peak`.
+    Raises OSError when `out` cannot be written, ValueError for a device that is not here.
     """
-    device = pick_device()
+    where = pick_device(device)
     seconds: dict[str, list[float]] = {}
     with contextlib.ExitStack() as left_open:
-        cases = _cases(device, 32 if quick else PICTURES, left_open)
+        cases = _cases(where, 32 if quick else PICTURES, left_open)
         for name in cases:  # warm-up: first calls choose kernels and fill caches
-            _timed(cases[name][1], device)
+            _timed(cases[name][1], where)
         for _ in range(3 if quick else 30):
             for name, (_, call, _) in cases.items():
-                seconds.setdefault(name, []).append(_timed(call, device))
-    timings = {name: _timing(cases[name][0], seconds[name], cases[name][2]) for name in cases}
+                seconds.setdefault(name, []).append(_timed(call, where))
+        timings = {name: _timing(cases[name][0], seconds[name], cases[name][2]) for name in cases}
+        name = PAPER_STEP if PAPER_STEP in cases else f"step_4_codebooks_{ACTIONS}_actions"
+        matmul = of_the_peak(name, cases[name][1], timings[name].median_ms, where, quick)
     few, many = (timings[f"step_1_codebook_{a}_actions"] for a in (ACTIONS, MANY_ACTIONS))
     told = {
         "format": FORMAT,
-        "machine": machine(device),
+        "machine": machine(where),
         "sizes": {
             "batch": BATCH, "nodes": NODES, "codes": CODES,
             "width": RECIPE.width, "reads": RECIPE.reads,
         },
         "timings": {name: asdict(timing) for name, timing in timings.items()},
         "actions_120_over_12": round(many.median_ms / few.median_ms, 3),
+        "matmul": matmul,
     }  # fmt: skip
     print(table(told))
     if out is not None:
         write_atomic(out, to_json(told))
     return told
+
+
+def of_the_peak(
+    name: str, step: Callable, median_ms: float, device: torch.device, quick: bool
+) -> dict:
+    """How much of what this device multiplies in a second a training step makes use of.
+
+    {case, flops of a step as torch counts them, flops_per_second, peak, share}. The peak is that of
+    one product of two large square matrices, measured here, in the arithmetic of training.
+    """
+    n = 256 if quick else 8192 if device.type == "cuda" else 2048
+    dtype = torch.bfloat16 if half_precision(device) else torch.float32
+    square = torch.ones(n, n, device=device, dtype=dtype)
+    best = min(_timed(lambda: square @ square, device) for _ in range(5))
+    with FlopCounterMode(display=False) as counter:
+        step()
+    flops, peak = counter.get_total_flops(), 2 * n**3 / best
+    rate = flops / (median_ms / 1000)
+    return {
+        "case": name, "flops": flops, "flops_per_second": round(rate), "peak": round(peak),
+        "share": round(rate / peak, 4),
+    }  # fmt: skip
 
 
 def machine(device: torch.device) -> dict:
@@ -114,6 +145,10 @@ def table(told: dict) -> str:
         spread = f"({t['min_ms']:.1f} - {t['max_ms']:.1f})"
         lines.append(f"{t['what']:{width}}  {t['median_ms']:9.1f}  {spread}{rate}")
     lines.append(f"a step with 120 actions takes {told['actions_120_over_12']:.2f} x one with 12")
+    matmul = told["matmul"]
+    rate = f"{matmul['flops_per_second'] / 1e12:.3g} TFLOP/s, {matmul['share']:.1%}"
+    what = told["timings"][matmul["case"]]["what"]
+    lines.append(f"{what}: {rate} of a large product of matrices")
     return "\n".join(lines)
 
 
@@ -132,6 +167,13 @@ def _cases(
             cases[f"step_{books.replace(' ', '_')}_{actions}_actions"] = (
                 f"training step, batch {BATCH}, {books}, {actions} actions",
                 _training_step(codebooks, actions, device),
+                0,
+            )
+        if device.type == "cuda":  # what fills a card; a CPU would be at it for seconds
+            large = get("paper")
+            cases[PAPER_STEP] = (
+                f"training step of `paper`, batch {large.transition_batch}, 4 codebooks",
+                _training_step(4, ACTIONS, device, large, large.transition_batch),
                 0,
             )
         for codebooks in (1, 4):
@@ -170,19 +212,21 @@ def _cases(
     return cases
 
 
-def _training_step(codebooks: int, actions: int, device: torch.device) -> Callable[[], None]:
+def _training_step(
+    codebooks: int, actions: int, device: torch.device, recipe: Recipe = RECIPE, batch: int = BATCH
+) -> Callable[[], None]:
     """One step of the second phase as `train` takes it."""
-    transition = _transition(codebooks, actions).to(device).train()
+    transition = _transition(codebooks, actions, recipe).to(device).train()
     optimizer = torch.optim.AdamW(transition.parameters(), 1e-4)
-    x, y = (_codes(BATCH, codebooks, device) for _ in range(2))
-    action = torch.arange(BATCH, device=device) % actions
+    x, y = (_codes(batch, codebooks, device) for _ in range(2))
+    action = torch.arange(batch, device=device) % actions
     generator = torch.Generator().manual_seed(0)
 
     def step() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=half_precision(device)):
             output = transition(x, action, generator=generator)
         loss = transition_loss(
-            output, y, mask_price=RECIPE.mask_price, edge_price=RECIPE.edge_price
+            output, y, mask_price=recipe.mask_price, edge_price=recipe.edge_price
         )
         optimizer.zero_grad(set_to_none=True)
         loss.total.backward()
@@ -214,9 +258,9 @@ def _model(codebooks: int, device: torch.device) -> CausalVQ:
     return CausalVQ(auto, _transition(codebooks, ACTIONS), names).to(device).eval()
 
 
-def _transition(codebooks: int, actions: int) -> CausalTransition:
+def _transition(codebooks: int, actions: int, recipe: Recipe = RECIPE) -> CausalTransition:
     return CausalTransition(
-        NODES, codebooks, CODES, actions, width=RECIPE.width, reads=RECIPE.reads
+        NODES, codebooks, CODES, actions, width=recipe.width, reads=recipe.reads
     )
 
 

@@ -452,11 +452,13 @@ for command in (graph, do, name, identify, refine):
     default=Path("figures/bench.json"),
     show_default=True,
 )
-def bench(out: Path) -> None:
+@click.option("--device", default="auto", show_default=True, metavar="DEVICE")
+@click.option("--quick", is_flag=True, help="Fewer rounds.")
+def bench(out: Path, device: str, quick: bool) -> None:
     """Time one training step and one retrieval on this machine."""
     from cvq_tutorial.common.files import place_of
     from cvq_tutorial.experiments import bench as benchmark
 
     place_of(out)
-    benchmark.run(out)
+    benchmark.run(out, quick, device)
     click.echo(f"written: {out}")

@@ -71,6 +71,18 @@ def test_every_case_has_its_times(result):
     assert told["actions_120_over_12"] == pytest.approx(many / few, abs=1e-3)
 
 
+def test_what_a_step_multiplies_is_counted(result):
+    told, _, printed = result
+    matmul = told["matmul"]
+    assert matmul["case"] == "step_4_codebooks_12_actions" and "of a large product" in printed
+    seconds = told["timings"][matmul["case"]]["median_ms"] / 1000
+    assert matmul["flops_per_second"] == pytest.approx(matmul["flops"] / seconds, rel=1e-3)
+    assert matmul["share"] == pytest.approx(matmul["flops_per_second"] / matmul["peak"], abs=1e-4)
+    # Rows of 96 numbers through a square layer, forward and twice back, and the scores of edges.
+    rows, nodes, width = 16 * 64, 64, 96
+    assert matmul["flops"] > 3 * 2 * rows * (20 * width * width + 2 * nodes * width)
+
+
 def test_a_step_is_a_step_of_training():
     """Each call of the timed function changes every weight that takes part."""
     made = []
@@ -92,7 +104,8 @@ def test_times_are_told_by_their_median():
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "_cases", lambda *_: {
-        f"step_1_codebook_{a}_actions": ("x", lambda: None, 0) for a in (12, 120)
+        f"step_{c}_{a}_actions": ("x", lambda: None, 0)
+        for c, a in (("1_codebook", 12), ("1_codebook", 120), ("4_codebooks", 12))
     })  # fmt: skip
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match=r"cannot write .*bench\.json"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -237,10 +236,10 @@ def test_set_with_a_bad_name_is_refused():
 
 
 def test_bench_hands_its_file_on(capsys, tmp_path, monkeypatch):
-    asked: list[Path] = []
-    monkeypatch.setattr("cvq_tutorial.experiments.bench.run", asked.append)
-    assert run(capsys, "bench", "--out", str(tmp_path / "b.json"))[0] == 0
-    assert asked == [tmp_path / "b.json"]
+    asked: list[tuple] = []
+    monkeypatch.setattr("cvq_tutorial.experiments.bench.run", lambda *a: asked.append(a))
+    assert run(capsys, "bench", "--out", str(tmp_path / "b.json"), "--device", "cpu")[0] == 0
+    assert asked == [(tmp_path / "b.json", False, "cpu")]
 
 
 def test_a_code_page_that_lacks_the_letters_of_a_name_stops_nothing(tmp_path):
