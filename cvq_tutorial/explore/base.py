@@ -76,7 +76,7 @@ class Explorer(ipywidgets.VBox):
     last_error = traitlets.Unicode(None, allow_none=True)
 
     def __init__(self) -> None:
-        self.names = Names()
+        self.spoken = Names()
         super().__init__()
         self.add_class("cvq-explorer")
         self._writing = 0
@@ -86,7 +86,7 @@ class Explorer(ipywidgets.VBox):
 
     @traitlets.validate("children")
     def _named(self, proposal: Any) -> tuple[ipywidgets.Widget, ...]:
-        return (*(part for part in proposal["value"] if part is not self.names), self.names)
+        return (*(part for part in proposal["value"] if part is not self.spoken), self.spoken)
 
     # -- what is shown
 
@@ -102,7 +102,7 @@ class Explorer(ipywidgets.VBox):
 
         Which screen readers read out when it changes.
         """
-        self.summary = self.names.alt = summary
+        self.summary = self.spoken.alt = summary
         self.caption.value = (
             f'<div role="status" style="line-height:1.35">{html.escape(summary)}</div>'
         )
