@@ -49,7 +49,7 @@ _ROOMS = {
         "explore_graph=graph explore_plan=plan explore_training=training "
         "explore_widget=widget"
     ),
-    "experiments": "grids sweeps side_by_side tables results bench",
+    "experiments": "grids sweeps side_by_side=cluster tables results bench",
     "run": "reproduce notebooks report gallery cli cli_graph",
 }
 

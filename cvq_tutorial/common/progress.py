@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from types import TracebackType
 
+_reader: ContextVar[Callable[[str], object] | None] = ContextVar("reader", default=None)
 LINES = "CVQ_LINES"  # set: nobody watches, also in a kernel, which inherits it
 
 
@@ -19,7 +21,19 @@ def in_notebook() -> bool:
 
 def is_watched() -> bool:
     """Whether somebody can see a bar move: in a notebook, or in a terminal (of standard error)."""
-    return LINES not in os.environ and (in_notebook() or sys.stderr.isatty())
+    if LINES in os.environ or _reader.get() is not None:
+        return False
+    return in_notebook() or sys.stderr.isatty()
+
+
+@contextmanager
+def lines_to(reader: Callable[[str], object]) -> Iterator[None]:
+    """In this thread lines go to a reader, instead of to standard output, and no bars are drawn."""
+    before = _reader.set(reader)
+    try:
+        yield
+    finally:
+        _reader.reset(before)
 
 
 @contextmanager
@@ -46,7 +60,11 @@ def say(text: str, show: bool = True) -> None:
     """
     if show:
         with suppress(OSError):
-            print(text, flush=True)
+            (_reader.get() or _printed)(text)
+
+
+def _printed(text: str) -> None:
+    print(text, flush=True)
 
 
 class Progress:

@@ -1,7 +1,8 @@
 """Many runs and what they say together.
 
 In: a grid. Out: tables beside which a claim can be read. Read `grids` (which runs), `sweeps` (how
-they are done), `tables` and `results` (what is told), `bench` (how long a step takes).
+they are done), `where`, `cluster` and `remote` (on Dask), `tables` and `results` (what is told),
+`bench` (how long a step takes).
 """
 
 from cvq_tutorial.common.lazy import lazy

@@ -4,11 +4,11 @@
 folder, runs/ablations/<cell>/, with `cell.json` (what was asked), the run's files and
 `metrics.json`. A cell with its metrics is finished and is skipped; one that was stopped goes on
 where it was; a folder that holds something else stops the sweep before any work. One sweep at a
-time works in a folder; it may run several cells side by side, in as many processes, which on a CPU
-is the better use of the cores: one small model does not keep two of them busy. After each cell the
-table (see `tables`) is written again, so nothing finished is lost. A cell that fails leaves
-`failed.json`, in which it says why, and the others go on; one whose files are damaged is named and
-run again. The same call tries all of these again.
+time works in a folder; it may run several cells side by side, in as many processes or on a cluster
+(see `cluster`), which on a CPU is the better use of the cores: one small model does not keep two of
+them busy. The table (see `tables`) is written again on the way and however the sweep ends. A cell
+that fails leaves `failed.json`, in which it says why, and the others go on; one whose files are
+damaged is named and run again. The same call tries all of these again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +33,10 @@ from cvq_tutorial.common.files import write_atomic
 from cvq_tutorial.common.folders import prepare_folder
 from cvq_tutorial.common.json_files import ANYTHING, FileError, dict_of, read_json, record, to_json
 from cvq_tutorial.common.json_files import check as check_json
+from cvq_tutorial.experiments import cluster
 from cvq_tutorial.experiments.grids import GRIDS, Cell
-from cvq_tutorial.experiments.side_by_side import side_by_side
 from cvq_tutorial.experiments.tables import FAILED, metrics_of, table
+from cvq_tutorial.experiments.where import Where
 from cvq_tutorial.measure.evaluate import evaluate
 from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.training.data import check_data
@@ -47,6 +47,7 @@ from cvq_tutorial.worlds.make import make_world, world_names
 from cvq_tutorial.worlds.world import World
 
 FORMAT = 1
+TABLE_SHARE = 0.05  # of the time of a sweep that may go into its table
 RUN_FILES = ("metrics.json", "model.json", STATE)
 
 
@@ -78,6 +79,9 @@ def sweep(
     only: str = "",
     device: str = "auto",
     workers: int = 1,
+    scheduler: str = "",
+    gather: bool = False,
+    dashboard: bool = False,
     say: Callable[[str], object] = progress.say,
 ) -> dict:
     """Run what is not finished, and return the table as `tables.table` gives it.
@@ -89,16 +93,19 @@ def sweep(
     seeds, only: see `cells_of`.  say: is given one line per cell.
     workers: how many processes run cells side by side, each with its share of the threads. With
         more than one, a script needs the usual `if __name__ == "__main__":`.
+    scheduler, gather, dashboard: another cluster of Dask, see `where.Where`.
     Raises ValueError before any work for an unknown name, a setting that does not exist, a folder
-    that holds another run, or no worker; OSError if another sweep works there, or the data of a
-    world are not here. Ctrl-C leaves a state that the same call goes on from.
+    that holds another run, or no worker; OSError if another sweep works there, the data of a
+    world are not here, or a cluster cannot do the work. Ctrl-C leaves a state that the same call
+    goes on from.
     """
     named = isinstance(grid, str)
     cells = cells_of(grid, seeds, only)
     root = Path(runs) / (str(grid) if named else "sweep")
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise ValueError(f"workers: expected an integer of 1 or more, found {workers!r}")
-    pick_device(device)
+    where = Where(workers, scheduler, gather, dashboard)
+    machine: dict = {}  # of whoever did the runs
+    ours = "auto" if scheduler else device  # theirs may not be here
+    pick_device(ours)
     _distinct(cells)
     _no_circle(cells)
     again = set()
@@ -108,18 +115,20 @@ def sweep(
         except FileError as error:  # nobody knows what its numbers are of
             say(f"run again: {error}")
             again.add(cell.name)
-        if cell.name in again or metrics_of(cell, root) is None:
-            world = make_world(cell.world, **cell.world_options)
-            _suits(cell, world)
-            check_data(world, _recipe(cell))
-    whole = GRIDS[str(grid)] if named else cells
+        if not scheduler and (cell.name in again or metrics_of(cell, root) is None):
+            fits(cell)
+    whole, own = GRIDS[str(grid)] if named else cells, {cell.name for cell in cells}
+    # also what an earlier sweep with other seeds finished
+    good = own | {c.name for c in usable([c for c in whole if c.name not in own], root)[0]}
+    rest = 0.0  # when the table is to be written again
 
-    def summed_up() -> dict:
-        good, _ = usable(whole, root)  # also what an earlier sweep with other seeds finished
-        made = table(good, root, device)
-        made["missing"] = [c.name for c in whole if c not in good or c.name in made["missing"]]
+    def summed_up() -> None:
+        nonlocal rest
+        began = time.perf_counter()
+        made = table([c for c in whole if c.name in good], root, ours, machine)
+        made["missing"] = [c.name for c in whole if c.name not in good or c.name in made["missing"]]
         write_atomic(root / "table.json", to_json(made))
-        return table(cells, root, device)
+        rest = time.perf_counter() + (time.perf_counter() - began) / TABLE_SHARE
 
     with _alone(prepare_folder(root)):
         for cell in cells:
@@ -135,21 +144,25 @@ def sweep(
             say(f"[{next(numbers)}/{len(left)}] {told}")
             (root / cell.name / FAILED).unlink(missing_ok=True)
 
-        def finished(cell: Cell, why: str) -> None:
+        def finished(cell: Cell, why: str, ran_on: dict | None = None) -> None:
+            machine.update(ran_on or {})
             if why:
                 say(f"failed: {cell.label}, seed {cell.seed}: {why}")
                 with suppress(OSError):  # a full disk is why it failed
                     write_atomic(root / cell.name / FAILED, to_json({"error": why}))
-            summed_up()
+            if time.perf_counter() >= rest:
+                summed_up()
 
-        if workers == 1:
-            for cell in left:
-                started(cell)
-                finished(cell, _tried(cell, root, device))
-        else:
-            run = partial(_tried, root=root, device=device, progress=False)
-            side_by_side(left, run, workers, started, finished)
-        made = summed_up()
+        try:
+            if left and where.on_dask:
+                cluster.run(left, root, device, where, started, finished, say)
+            else:
+                for cell in left:
+                    started(cell)
+                    finished(cell, tried(cell, root, device))
+        finally:
+            summed_up()
+        made = table(cells, root, ours, machine)
     if failed := made["failed"]:
         say(f"{len(failed)} of {len(cells)} runs failed: {'; '.join(failed)}")
     return made
@@ -194,13 +207,18 @@ def _no_circle(cells: Sequence[Cell]) -> None:
             at = waits[at]
 
 
-def _suits(cell: Cell, world: World) -> None:
-    """Raise ValueError if the world is not one that the cell's baseline is for."""
+def fits(cell: Cell) -> None:
+    """Raise ValueError if a cell's world is none that its baseline is for, or has too few data.
+
+    Raises OSError if its data are not on this machine.
+    """
+    world = make_world(cell.world, **cell.world_options)
     if cell.baseline and world.has_images == (cell.baseline == "independence"):
         wanted = "without" if world.has_images else "with"
         raise ValueError(
             f"{cell.label!r}: {cell.baseline} needs a world {wanted} images, found {cell.world!r}"
         )
+    check_data(world, _recipe(cell))
 
 
 def usable(cells: Sequence[Cell], root: Path) -> tuple[list[Cell], list[str]]:
@@ -248,10 +266,13 @@ def check(cell: Cell, root: Path) -> None:
             )
 
 
-def _tried(cell: Cell, root: Path, device: str, progress: bool = True) -> str:
-    """Run a cell; "" if it is finished, else why it failed, in one line."""
+def tried(cell: Cell, root: Path, device: str, threads: int = 0) -> str:
+    """Run a cell, with so many threads if it is said; "" if done, else why not, in one line."""
     try:
-        _run(cell, root, device, progress)
+        if threads:
+            torch.set_num_threads(threads)
+        if metrics_of(cell, root) is None:  # else a worker was killed before it could say so
+            _run(cell, root, device)
     except Exception as error:  # whatever it is, the other cells have nothing to do with it
         if os.environ.get("CVQ_TRACEBACK"):
             traceback.print_exc()
@@ -259,7 +280,7 @@ def _tried(cell: Cell, root: Path, device: str, progress: bool = True) -> str:
     return ""
 
 
-def _run(cell: Cell, root: Path, device: str, progress: bool = True) -> None:
+def _run(cell: Cell, root: Path, device: str) -> None:
     folder = root / cell.name
     if not (folder / "cell.json").exists():  # its time is when the run began
         write_atomic(folder / "cell.json", to_json(_told(cell)))
@@ -269,7 +290,7 @@ def _run(cell: Cell, root: Path, device: str, progress: bool = True) -> None:
     began = time.perf_counter()
     with torch.random.fork_rng():  # the published sampling in evaluation, too, is to be repeatable
         torch.manual_seed(cell.seed)
-        found = _measured(cell, world, recipe, folder, device, shared, progress)
+        found = _measured(cell, world, recipe, folder, device, shared)
     spent = found["seconds"]["total"]  # also before it was stopped and gone on with
     if shared:
         spent -= found["seconds"].get("autoencoder", 0.0)
@@ -284,14 +305,13 @@ def _measured(
     folder: Path,
     device: str,
     autoencoder: Path | None,
-    progress: bool,
 ) -> dict:
     """Train what the cell asks for, and measure it."""
     if cell.baseline == "independence":
         from cvq_tutorial.baselines.independence import evaluate_independence
 
         return evaluate_independence(world, recipe, cell.seed)
-    how: dict[str, Any] = {"device": device, "progress": progress, "autoencoder": autoencoder}
+    how: dict[str, Any] = {"device": device, "autoencoder": autoencoder}
     if cell.baseline:
         from cvq_tutorial.baselines.table import evaluate_baseline
 
@@ -299,7 +319,7 @@ def _measured(
     model = train(world, recipe, cell.seed, folder, **how)
     info = checkpoints.read_info(folder)
     spent: dict[str, Any] = {"seconds": info.get("seconds"), "bf16": info.get("bf16")}
-    return evaluate(model, world, recipe, cell.seed, **spent, progress=progress)
+    return evaluate(model, world, recipe, cell.seed, **spent)
 
 
 def _named(label: str, seed: int, root: Path) -> Path | None:

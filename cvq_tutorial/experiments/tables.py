@@ -115,10 +115,12 @@ def failure_of(cell: Cell, root: Path) -> str:
     return " ".join(found["error"].split())
 
 
-def table(cells: Sequence[Cell], root: Path, device: str = "auto") -> dict:
+def table(
+    cells: Sequence[Cell], root: Path, device: str = "auto", machine: dict | None = None
+) -> dict:
     """Mean and spread of what is finished.
 
-    device: that the runs were asked to use, for `machine`.
+    device: that the runs were asked to use, for `machine`, if that is not given.
 
     Returns {format, version, machine, tolerance, rows {label: {seeds, minutes, numbers {name:
     {mean, sd}}}}, missing [names], failed {label and seed: why}}; sd is the sample standard
@@ -142,7 +144,7 @@ def table(cells: Sequence[Cell], root: Path, device: str = "auto") -> dict:
     return {
         "format": FORMAT,
         "version": __version__,
-        "machine": bench.machine(pick_device(device)),
+        "machine": dict(machine) if machine else bench.machine(pick_device(device)),
         "tolerance": TOLERANCE,
         "rows": rows,
         "missing": missing,

@@ -368,13 +368,26 @@ def baseline(
     help="With --grid: how many runs side by side; on a CPU, one per core is fastest.",
 )
 @click.option(
+    "--scheduler",
+    default="",
+    metavar="ADDRESS",
+    help="With --grid: runs on the workers of this Dask cluster, such as tcp://10.0.0.1:8786.",
+)
+@click.option(
+    "--gather",
+    is_flag=True,
+    help="With --scheduler: its workers see other disks, and run folders are fetched from them.",
+)
+@click.option("--dashboard", is_flag=True, help="With --grid: say where Dask shows what it does.")
+@click.option(
     "--expected",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="With --grid: fail if a number lies outside what this file holds.",
 )
 def reproduce(
     world: str, recipe: str, seed: int, device: str, pairs, runs: Path,
-    grid: str | None, seeds: str, only: str, workers: int, expected: Path | None, **given,
+    grid: str | None, seeds: str, only: str, expected: Path | None,
+    workers: int, scheduler: str, gather: bool, dashboard: bool, **given,
 ) -> None:  # fmt: skip
     """Train, evaluate and draw, as a notebook.
 
@@ -390,12 +403,14 @@ def reproduce(
       cvq reproduce shapes3d --recipe nano --set codebooks=2
       cvq reproduce --grid ablations --only codes: --expected figures/expected.json
       cvq reproduce --grid main --workers 2
+      cvq reproduce --grid main --scheduler tcp://10.0.0.1:8786
     """
-    sweeping = ("seeds", "only", "workers", "expected")
+    sweeping = ("seeds", "only", "workers", "expected", "scheduler", "gather", "dashboard")
     own = ("world", "recipe", "seed", "pairs", "world_option", *NAMES)
     _refuse(own if grid else sweeping, bool(grid))
     if grid is not None:
-        _sweep(grid, runs, device, seeds, only, workers, expected)
+        where = {"workers": workers, "scheduler": scheduler, "gather": gather}
+        _sweep(grid, runs, seeds, expected, only=only, device=device, dashboard=dashboard, **where)
         return
     from cvq_tutorial.run import report
     from cvq_tutorial.run import reproduce as steps
@@ -419,9 +434,7 @@ def _refuse(names: Sequence[str], sweeping: bool) -> None:
             raise click.UsageError(f"{option} {how} --grid")
 
 
-def _sweep(
-    grid: str, runs: Path, device: str, seeds: str, only: str, workers: int, expected: Path | None
-) -> None:
+def _sweep(grid: str, runs: Path, seeds: str, expected: Path | None, **how: Any) -> None:
     from cvq_tutorial.experiments import sweeps, tables
 
     try:
@@ -429,9 +442,7 @@ def _sweep(
     except ValueError:
         raise click.BadParameter(f"expected numbers such as 0,1, found {seeds!r}") from None
     known = tables.expected_of(grid, expected) if expected is not None else None
-    made = sweeps.sweep(
-        grid, runs, seeds=chosen, only=only, device=device, workers=workers, say=click.echo
-    )
+    made = sweeps.sweep(grid, runs, seeds=chosen, say=click.echo, **how)
     click.echo(f"{tables.markdown(made)}\ntable: {runs / grid / 'table.json'}")
     if failed := made["failed"]:
         told = "; ".join(f"{name}: {why}" for name, why in failed.items())

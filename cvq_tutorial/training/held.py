@@ -26,6 +26,7 @@ from cvq_tutorial.training.identity import first_difference
 
 LOCK, NOTE = ".training.lock", ".training.json"
 ASK_AGAIN = 0.5  # seconds between two tries to get a folder
+_elsewhere: list[Stop] = []  # of runs in other threads than the main one, where no signal is heard
 
 
 @contextmanager
@@ -93,9 +94,13 @@ class Stop:
 
     @contextmanager
     def heard(self) -> Iterator[None]:
-        """Listen while the block runs; elsewhere than in the main thread nobody can."""
+        """Listen while the block runs; in other threads than the main one to `stop_elsewhere`."""
         if threading.current_thread() is not threading.main_thread():
-            yield
+            _elsewhere.append(self)
+            try:
+                yield
+            finally:
+                _elsewhere.remove(self)
             return
         signals: list[int] = [signal.SIGINT]
         if not in_notebook():
@@ -119,3 +124,10 @@ class Stop:
         if own and not self.in_loop:
             self._ctrl_c(number, frame)
         raise KeyboardInterrupt(f"stopped at once; {self._told()}")
+
+
+def stop_elsewhere() -> bool:
+    """Ask runs outside the main thread to stop; whether one is in a loop, and saves its state."""
+    for stop in _elsewhere:
+        stop.asked = True
+    return any(stop.in_loop for stop in _elsewhere)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import re
 import shutil
@@ -16,7 +15,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from safetensors import safe_open
 
 from cvq_tutorial.baselines import table as baselines
 from cvq_tutorial.common.json_files import FileError
@@ -233,28 +231,6 @@ def test_a_baseline_is_a_cell_like_any_other(tmp_path, monkeypatch):
     assert sweeps.sweep([cell], tmp_path, say=lambda _: None)["rows"] == made["rows"]
 
 
-def test_side_by_side_gives_the_same_table_as_one_by_one(done, tmp_path, monkeypatch):
-    made, _, _ = done
-    threads = torch.get_num_threads()
-    monkeypatch.setattr(sweeps, "train", lambda *a, **k: pytest.fail("worked in this process"))
-    said, begun = [], []
-    process = multiprocessing.context.SpawnProcess
-    start = process.start
-    monkeypatch.setattr(process, "start", lambda self: begun.append(self) or start(self))
-    torch.set_num_threads(2)
-    try:
-        found = sweeps.sweep(CELLS, tmp_path, workers=2, say=said.append)
-    finally:
-        torch.set_num_threads(threads)
-    assert len(begun) == 2  # each goes on with the next cell
-    assert said[0] == "4 runs, 0 finished before" and len(said) == 5
-    assert {k: row["numbers"] for k, row in found["rows"].items()} == {
-        k: row["numbers"] for k, row in made["rows"].items()
-    }
-    assert json.loads((tmp_path / "sweep" / "table.json").read_text()) == found
-    assert tables.metrics_of(CELLS[0], tmp_path / "sweep")["threads"] == 1
-
-
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_run_that_takes_over_an_autoencoder_waits_for_it(tmp_path, workers):
     quick = QUICK | {"autoencoder_steps": 4, "judge_steps": 2, "warmup_share": 0.5}
@@ -287,7 +263,6 @@ def test_a_run_that_fails_stops_no_other_is_told_and_tried_again(tmp_path, worke
     said.clear()
     sweeps.sweep(cells, tmp_path, say=said.append)
     assert said[0] == "3 runs, 2 finished before" and said[-1].startswith("1 of 3 runs failed")
-    assert not multiprocessing.active_children()
 
 
 def test_a_run_that_failed_once_and_is_finished_now_is_no_longer_told(tmp_path, monkeypatch):
@@ -311,116 +286,6 @@ def test_the_command_ends_with_1_where_a_run_failed_and_has_run_the_rest(
     assert "| independence |" in out and "| codes: ours, seed 0 | failed: Floating" in out
     assert err.startswith("cvq: error: 1 failed, the same command tries again: codes: ours, seed 0")
     assert err.count("\n") == 1
-
-
-def test_a_run_whose_process_is_killed_is_named(tmp_path, monkeypatch):
-    slow = Cell("slow", "codes", "nano", 0, QUICK | {"transition_steps": 200_000})
-    process = multiprocessing.context.SpawnProcess
-    start, begun = process.start, []
-
-    def killed_at_work(self):
-        start(self)
-
-        def kill():
-            while not (tmp_path / "sweep" / slow.name / "log.csv").exists():
-                time.sleep(0.05)
-            os.kill(self.pid, signal.SIGKILL)
-
-        begun.append(self)
-        if len(begun) == 1:
-            threading.Thread(target=kill, daemon=True).start()
-
-    monkeypatch.setattr(process, "start", killed_at_work)
-    made = sweeps.sweep([slow, CELLS[3]], tmp_path, workers=2, say=lambda _: None)
-    assert made["failed"] == {"slow, seed 0": "its process ended with exit code -9"}
-    assert list(made["rows"]) == ["independence"]
-    assert not multiprocessing.active_children()
-
-
-def test_a_process_that_is_killed_while_it_waits_is_replaced(tmp_path, monkeypatch):
-    quick = QUICK | {"autoencoder_steps": 4, "judge_steps": 2, "warmup_share": 0.5}
-    slow = Cell("slow", "shapes3d", "nano", 0, quick)
-    waits = Cell(
-        "waits", "shapes3d", "nano", 0, quick | {"transition_steps": 5}, autoencoder="slow"
-    )
-    process = multiprocessing.context.SpawnProcess
-    start, begun = process.start, []
-    monkeypatch.setattr(process, "start", lambda self: begun.append(self) or start(self))
-
-    def say(line):  # the one that finished CELLS[0] idles until `slow` is done
-        if line.startswith("[3/3]"):
-            for one in begun:
-                if not (tmp_path / "sweep" / slow.name / "metrics.json").exists():
-                    pytest.fail("the third did not wait")
-                one.kill()
-                one.join()
-
-    sweeps.sweep([CELLS[0], slow, waits], tmp_path, workers=2, say=say)
-    assert len(begun) == 3 and not multiprocessing.active_children()
-
-
-def test_ctrl_c_beside_each_other_leaves_states_to_go_on_from(tmp_path):
-    long = QUICK | {"transition_steps": 8000}
-    cells = [Cell("long", "codes", "nano", seed, long) for seed in (0, 1)]
-    folders = [tmp_path / "sweep" / cell.name for cell in cells]
-    parent = os.getpid()
-
-    def interrupt():  # as soon as both are at work
-        while not all((folder / "log.csv").exists() for folder in folders):
-            time.sleep(0.05)
-        os.kill(parent, signal.SIGINT)
-
-    threading.Thread(target=interrupt, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt):
-        sweeps.sweep(cells, tmp_path, workers=2, say=lambda _: None)
-    assert not multiprocessing.active_children()
-    for folder in folders:
-        with safe_open(folder / "state.safetensors", "pt") as file:
-            assert json.loads(file.metadata()["run"])["step"] > 0
-
-
-SWEEP = """
-import json, sys
-from cvq_tutorial.experiments.grids import Cell
-from cvq_tutorial.experiments.sweeps import sweep
-
-if __name__ == "__main__":
-    long = json.loads(sys.argv[2])
-    sweep([Cell("long", "codes", "nano", s, long) for s in (0, 1)], sys.argv[1], workers=2)
-"""
-
-
-def test_runs_of_a_killed_sweep_stop_by_themselves_and_save(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(SWEEP)
-    long = json.dumps(QUICK | {"transition_steps": 6000})
-    folders = [tmp_path / "sweep" / f"long-s{seed}" for seed in (0, 1)]
-    killed = subprocess.Popen([sys.executable, script, tmp_path, long], stdout=subprocess.DEVNULL)
-    until(lambda: all((folder / "log.csv").exists() for folder in folders))
-    killed.kill()
-    killed.wait()
-
-    def step(folder) -> int:
-        if not (folder / "state.safetensors").exists():
-            return 0
-        with safe_open(folder / "state.safetensors", "pt") as file:
-            return json.loads(file.metadata()["run"])["step"]
-
-    done = [folder / "model.json" for folder in folders]
-    until(lambda: any(path.exists() for path in done) or all(step(f) > 0 for f in folders))
-    rows = [(folder / "log.csv").read_text() for folder in folders]
-    time.sleep(3)
-    assert not any(path.exists() for path in done)
-    assert rows == [(folder / "log.csv").read_text() for folder in folders]
-
-
-def until(ready) -> None:
-    """Wait for it, for two minutes at most."""
-    for _ in range(1200):
-        if ready():
-            return
-        time.sleep(0.1)
-    pytest.fail("waited for two minutes in vain")
 
 
 @pytest.mark.parametrize("workers", [0, -1, True, 1.5])

@@ -68,7 +68,8 @@ def test_whatever_text_overrides_are(text):
 
 OPTIONS = ["--set", "--seed", "--recipe", "--device", "--grid", "--seeds", "--only", "--workers",
            "--action", "--format", "--out", "--n", "--threshold", "--top-k", "--used", "--view",
-           "--look", "--figure", "--name", "--expected", "--run-dir", "--help"]  # fmt: skip
+           "--look", "--figure", "--name", "--expected", "--run-dir", "--help",
+           "--scheduler", "--gather", "--dashboard"]  # fmt: skip
 COMMANDS = [
     ["train"],
     ["reproduce"],

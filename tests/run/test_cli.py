@@ -101,6 +101,10 @@ def test_a_world_without_its_data_is_listed_as_such(capsys, tmp_path, monkeypatc
         (["reproduce", "--expected", "README.md"], "--expected needs --grid"),
         (["reproduce", "codes", "--seeds", "0"], "--seeds needs --grid"),
         (["reproduce", "codes", "--workers", "2"], "--workers needs --grid"),
+        (["reproduce", "codes", "--scheduler", "tcp://x:1"], "--scheduler needs --grid"),
+        (["reproduce", "--grid", "main", "--workers", "0"], "0 is not in the range"),
+        (["reproduce", "--grid", "main", "--gather"], "gather: expected a scheduler"),
+        (["reproduce", "--grid", "main", "--dashboard"], "expected 2 workers or more, or a sched"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(capsys, arguments, message):
