@@ -6,6 +6,7 @@ from typing import Any
 
 import ipywidgets
 import numpy as np
+import torch
 import traitlets
 from torch import Tensor
 
@@ -17,9 +18,9 @@ from cvq_tutorial.draw.sheets import Tile
 from cvq_tutorial.explore.base import action_name, has_images, whole
 from cvq_tutorial.explore.identified import Chooser
 from cvq_tutorial.measure.unnamed import match, together
-from cvq_tutorial.worlds.world import ImageWorld
+from cvq_tutorial.worlds.world import is_world
 
-SIDE, SMALL, WIDE = 176, 64, 300  # CSS pixels
+SIDE, SMALL, WIDE = 160, 56, 300  # CSS pixels
 SHOWN = 8  # pictures to try an action on
 NOBODY = "no name yet"
 
@@ -30,7 +31,8 @@ class UnnamedExplorer(Chooser):
     The names count on test pairs: a pair is right if the learnt action that the model reads in it
     has the name of what was truly done. Merging says that two learnt actions are one.
 
-    model: a CausalVQ, such as one trained with actions="none".  world: its world, with images.
+    model: a CausalVQ, such as one trained with actions="none".  world: its world; codes are shown
+        on a grid where it has no pictures.
     seed: draws the pairs.  pairs: how many, at least 8; the first 8 of their pictures are shown.
     Traits, settable: `code`, 0 to M - 1; `start`, the picture, 0 to 7. To read: `names`, `groups`,
     (M,) each, the name of every code and the smallest code that it was merged with; `right`, the
@@ -46,16 +48,14 @@ class UnnamedExplorer(Chooser):
     best = traitlets.Float(0.0)
     nmi = traitlets.Float(0.0)
 
-    def __init__(self, model: Any, world: ImageWorld, seed: int = 0, pairs: int = 240) -> None:
+    def __init__(self, model: Any, world: Any, seed: int = 0, pairs: int = 240) -> None:
         super().__init__()
-        self.model, space = model, has_images(world).factors
         n = whole("pairs", pairs, 100_000, SHOWN)
-        drawn = sample_transitions(space, n, "test", whole("seed", seed, 2**31))
-        x, y = (to_float(world.render(values)) for values in (drawn.x, drawn.y))
-        self.true, self.known = drawn.actions, tuple(space.action_names)
-        self.read = model.retrieve(x, y).actions.cpu().numpy()
-        self._x = x[:SHOWN]
-        self._done: dict[int, tuple[Tensor, np.ndarray]] = {}
+        self.model, self.images = model, is_world(world) and world.has_images
+        self.read, self.true, self.known, self._x = self._pairs(
+            world, n, whole("seed", seed, 2**31)
+        )
+        self._done: dict[int, tuple[list[pictures.Pixels], Tensor]] = {}
         codes = [(model.action_names[i], i) for i in range(model.n_actions)]
         menu, numbers = ipywidgets.Dropdown, range(SHOWN)
         self.name_menu = menu(options=[NOBODY, *self.known], description="call it")
@@ -115,11 +115,43 @@ class UnnamedExplorer(Chooser):
         if self.groups:
             self._draw()
 
-    def _after(self) -> tuple[Tensor, np.ndarray]:
-        """All pictures after the code at hand, (8, 3, H, W), and its masks, (8, N, C)."""
+    def _pairs(
+        self, world: Any, n: int, seed: int
+    ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], Tensor]:
+        """Codes that are read in test pairs, true actions, their names, and what is shown first."""
+        if not self.images and is_world(world):  # a world of codes
+            told = world.sample(n, "test", seed)
+            x, y = torch.from_numpy(told.x), torch.from_numpy(told.y)
+        else:
+            told = sample_transitions(has_images(world).factors, n, "test", seed)
+            x, y = (to_float(world.render(values)) for values in (told.x, told.y))
+        read = self.model.retrieve(x, y).actions.cpu().numpy()
+        names = (world.factors if self.images else world).action_names
+        return read, told.actions, tuple(names), x[:SHOWN]
+
+    def _pixels(self, seen: Tensor, marked: Any = None) -> pictures.Pixels:
+        """One picture, or one row of codes (N, C) on a grid of rows."""
+        if self.images:
+            return pictures.pixels(seen)
+        n = len(seen)
+        rows = max(r for r in range(1, n + 1) if n % r == 0 and r * r <= n)
+        k = self.model.n_codes
+        return pictures.code_map(seen[:, 0].cpu(), (rows, n // rows), k, SIDE, marked)
+
+    def _after(self) -> tuple[list[pictures.Pixels], Tensor]:
+        """What is shown after the code at hand, and its masks, (8, N)."""
         if self.code not in self._done:
             out = self.model.intervene(self._x, self.code)
-            self._done[self.code] = out.images.cpu(), out.mask.cpu().numpy()
+            mask = out.mask.amax(2).cpu()
+            after = out.images if self.images else out.codes
+            if self.images:
+                over = [
+                    pictures.set_nodes_over(image, m, self.model.grid, SIDE)
+                    for image, m in zip(after.cpu(), mask, strict=True)
+                ]
+            else:
+                over = [self._pixels(c, counts(m)) for c, m in zip(after, mask, strict=True)]
+            self._done[self.code] = [self._pixels(one.cpu()) for one in after] + over, mask
         return self._done[self.code]
 
     def _score(self) -> None:
@@ -140,17 +172,16 @@ class UnnamedExplorer(Chooser):
         self._score()
         with self.writing():
             self.name_menu.value, self.merge_menu.value = self.names[self.code], -1
-        after, masks = self._after()
+        drawn, masks = self._after()
+        y, over = drawn[:SHOWN], drawn[SHOWN + self.start]
         mask, name = masks[self.start], self.model.action_names[self.code]
-        nodes = int(counts(mask.max(1)).sum())
-        over = pictures.set_nodes_over(after[self.start], mask.max(1), self.model.grid, SIDE)
+        nodes = int(counts(mask).sum())
         left, named = len(set(self.groups)), sum(n != NOBODY for n in self.names)
         usual = float(np.bincount(self.true).max() / len(self.true))
         lines = {"named right": self.right, "best names": self.best, "one name for all": usual}
         lines["NMI"] = self.nmi
         bars = pictures.bars([*lines.values()], [*lines], SIDE, WIDE)
-        x = [pictures.pixels(image) for image in self._x]
-        y = [pictures.pixels(image) for image in after]
+        x = [self._pixels(one) for one in self._x]
         with_it = [i for i, group in enumerate(self.groups) if group == self.groups[self.code]]
         shares = int(np.isin(self.read, with_it).sum())
         tiles = [

@@ -215,6 +215,7 @@ print(
 # | [09 know when it fails](09_know_when_it_fails.ipynb) | How would I notice? | 25 + 25 |
 # | [10 bring your own images](10_bring_your_own_images.ipynb) | How do I use my data? | 20 + 25 |
 # | [11 know what can be identified](11_know_what_can_be_identified.ipynb) | What can be identified? | 35 + 20 |
+# | [12 learn actions nobody named](12_learn_actions_nobody_named.ipynb) | What if nobody names the actions? | 35 + 20 |
 #
 # In a hurry: 05 and 06. Sceptical: 04 and 09.
 

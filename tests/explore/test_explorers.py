@@ -68,6 +68,7 @@ MAKERS: dict[str, Callable[[], explore.Explorer]] = {
     "twin": lambda: explore.TwinExplorer(draw_world(np.random.default_rng(0), 4, 6, 1.0)),
     "bet": lambda: explore.BetExplorer(RUNS),
     "unnamed": lambda: explore.UnnamedExplorer(MODEL, WORLD, pairs=24),
+    "unnamed codes": lambda: explore.UnnamedExplorer(untrained(CODES_WORLD), CODES_WORLD, pairs=24),
 }
 
 
@@ -266,7 +267,7 @@ def test_what_is_set_from_python_is_checked(made, name, trait, value, message, e
         (lambda: explore.RetrievalGame(untrained(CODES_WORLD), WORLD), "other actions", ValueError),
         (lambda: explore.RetrievalGame(MODEL, WORLD, seed=-1), "seed must lie in", ValueError),
         (lambda: explore.GraphExplorer(MODEL, CODES), "", ValueError),
-        (lambda: explore.UnnamedExplorer(MODEL, CODES_WORLD), "images, found 'codes'", ValueError),
+        (lambda: explore.UnnamedExplorer(MODEL, "codes"), "expected a world of", TypeError),
         (lambda: explore.UnnamedExplorer(MODEL, WORLD, pairs=7), "pairs must lie in 8", ValueError),
         (lambda: explore.GraphExplorer(MODEL, IMAGE, "shap+"), "did you mean 'shape+'", ValueError),
     ],

@@ -15,6 +15,7 @@ from cvq_tutorial.measure import evaluate, with_names
 from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.training.data import check_data, encoded_transitions, training_codes
 from cvq_tutorial.training.train import train
+from cvq_tutorial.worlds.inspect.check import check_folder
 from cvq_tutorial.worlds.make import make_world
 
 SMALL = {
@@ -176,3 +177,14 @@ def test_pairs_without_a_picture_may_be_left_out(tmp_path, capsys):
     pairs(tmp_path, more=["41a.png,41b.png,right"])
     world = make_world("pictures", root=tmp_path, missing="drop")
     assert world.factors.n_pairs == 40 and "rows without a picture" in capsys.readouterr().out
+
+
+def test_a_check_says_what_it_is_and_how_to_train_on_it(tmp_path):
+    report = check_folder(pairs(tmp_path))
+    assert report.ok and report.n_images == 80
+    assert str(report).endswith(f"to train: cvq train pictures --root {tmp_path}")
+    assert "note: pairs: 40 of 80 pictures (28 train, 6 valid, 6 test)" in str(report)
+    pairs(tmp_path, label=lambda i, a: "")
+    assert str(check_folder(tmp_path)).endswith("--actions none")
+    written(tmp_path, "before,after\n0a.png,x.png\n")
+    assert "x.png is not in" in check_folder(tmp_path).problems[0]

@@ -21,11 +21,12 @@ from cvq_tutorial.worlds.inspect.report import (
     values_text,
 )
 from cvq_tutorial.worlds.pictures import Pictures, decode, is_picture, kind_of
-from cvq_tutorial.worlds.tables.asked import how_of
+from cvq_tutorial.worlds.tables.asked import How, how_of
 from cvq_tutorial.worlds.tables.choose import choose
 from cvq_tutorial.worlds.tables.files import AttributeTable, read_table
 from cvq_tutorial.worlds.tables.find import CELEBA, CELEBA_CSV, PAIRS, find_table
 from cvq_tutorial.worlds.tables.known import read_known_pairs
+from cvq_tutorial.worlds.tables.listed import lists_pairs, pairs_world
 from cvq_tutorial.worlds.tables.sheet import tell
 from cvq_tutorial.worlds.tables.space import PictureSpace, pair_report, paired
 from cvq_tutorial.worlds.tables.world import SIZE, space_of
@@ -47,6 +48,8 @@ def check_table(
     """
     how = how_of(**(options or {}))
     source = find_table(path, how.table) or path
+    if lists_pairs(source):
+        return _pairs_report(path, how)
     faces = source.name in (CELEBA, CELEBA_CSV) and not options
     table = read_table(path, problem, None if faces else how)
     same = False if faces else None
@@ -100,6 +103,18 @@ def check_table(
     return WorldReport(
         path, kind, len(table.files), are, lines, (there, space.size), tuple(notes), **told
     )
+
+
+def _pairs_report(path: Path, how: How) -> WorldReport:
+    """Of a table that lists pairs: how many, and of which actions."""
+    world = pairs_world(path, path, how, {}, None, "crop", (None, None))
+    named = bool((world.factors.acts >= 0).all())
+    words = ["cvq", "train", "pictures", "--root", str(path)]
+    words += ["--table", how.table] if how.table else []
+    return WorldReport(
+        path, "pictures in pairs, before and after", len(np.unique(world.factors.ends)),
+        notes=world.told, command=shlex.join(words + ([] if named else ["--actions", "none"])),
+    )  # fmt: skip
 
 
 def _command(path: Path, faces: bool, factors: Sequence[str], options: Mapping[str, Any]) -> str:

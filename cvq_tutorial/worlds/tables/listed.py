@@ -185,7 +185,7 @@ def pairs_world(
         root: as it was asked for.  folder: where that is.
         how: table, split and missing.  given: options of `pictures_world` that say nothing here.
         crop, fit: how a picture becomes a square.
-        hashes: that the table and the pictures must have; None takes any, and says what there is.
+        hashes: that the table and the pictures must have; None takes any.
 
     Raises:
         ValueError: one of `given`; another hash; a picture that is not there; no pair, or only
@@ -229,8 +229,6 @@ def pairs_world(
         "fit": fit, "table_hash": table_hash, "pictures_hash": pictures_hash,
     }  # fmt: skip
     name = f"{table_hash}-{pictures_hash}"
-    for line in told if hashes[0] is None else ():
-        print(line)
     return PairsWorld(root, asked, space, name, told, pictures)
 
 

@@ -215,7 +215,10 @@ def pictures_world(
         }  # fmt: skip
         some = {name: value for name, value in given.items() if value}
         hashes = table_hash, pictures_hash
-        return pairs_world(place, folder, how, some, crop, fit, hashes)
+        listed = pairs_world(place, folder, how, some, crop, fit, hashes)
+        for line in listed.told if table_hash is None else ():
+            print(line)
+        return listed
     data = read_table(folder, how=how)
     same_hash(data.source, "a table", table_hash, data.fingerprint, OTHER_TABLE)
     if same_identity and data.identity is None:
