@@ -93,7 +93,7 @@ class Explorer(ipywidgets.VBox):
     def show(self, drawn: Sheet) -> None:
         """Put a drawn sheet and its summary before the reader."""
         self.picture.width = str(drawn.width)
-        self.picture.layout.max_width = f"min(100%, {drawn.width}px)"
+        self.picture.layout.max_width = f"min(100% - 4px, {drawn.width}px)"  # its margins
         self.picture.value = drawn.png
         self.tell(drawn.summary)
 
