@@ -16,6 +16,8 @@ from __future__ import annotations
 import html
 import io
 import re
+import struct
+import zlib
 from typing import Any
 
 import PIL.Image
@@ -117,14 +119,30 @@ def small_png(picture: bytes, levels: int = LEVELS) -> bytes:
     image: PIL.Image.Image = PIL.Image.open(io.BytesIO(picture))
     if image.mode == "P":
         return picture
-    image, made = image.convert("RGB"), io.BytesIO()
-    if (colours := image.getcolors(256)) is not None:
-        image = image.quantize(len(colours), dither=PIL.Image.Dither.NONE)
-    else:
+    image = image.convert("RGB")
+    if image.getcolors(256) is None:
         step = 255 / (levels - 1)
         image = image.point([round(round(value / step) * step) for value in range(256)] * 3)
-    image.save(made, "PNG", optimize=True)
-    return min(picture, made.getvalue(), key=len)
+    made = [picture, _unfiltered(image)]
+    if (colours := image.getcolors(256)) is not None:
+        image = image.quantize(len(colours), dither=PIL.Image.Dither.NONE)
+    with io.BytesIO() as file:
+        image.save(file, "PNG", optimize=True)
+        made.append(file.getvalue())
+    return min(made, key=len)
+
+
+def _unfiltered(image: PIL.Image.Image) -> bytes:
+    """An RGB image as a PNG without filters, which Pillow always sets: small if pixels repeat."""
+    rows = image.tobytes()
+    wide = 3 * image.width
+    raw = b"".join(b"\0" + rows[at : at + wide] for at in range(0, len(rows), wide))
+    head = struct.pack(">IIBBBBB", *image.size, 8, 2, 0, 0, 0)
+    made = b"\x89PNG\r\n\x1a\n"
+    for kind, data in ((b"IHDR", head), (b"IDAT", zlib.compress(raw, 9)), (b"IEND", b"")):
+        made += struct.pack(">I", len(data)) + kind + data
+        made += struct.pack(">I", zlib.crc32(kind + data))
+    return made
 
 
 def tidy_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
