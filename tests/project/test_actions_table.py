@@ -11,6 +11,7 @@ import project_tools
 import pytest
 
 from cvq_tutorial.lessons import shipped
+from cvq_tutorial.training.trusted import sealed
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOLD = json.loads((ROOT / "figures" / "actions.json").read_text("utf-8"))
@@ -66,7 +67,7 @@ def test_a_small_run_is_measured_in_the_same_shape(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match=r"expected runs of different seeds, found \[0, 0\]"):
         build_actions.measured(folder, other)
     info = json.loads((other / "model.json").read_text())
-    (other / "model.json").write_text(json.dumps(info | {"seed": 1}))
+    (other / "model.json").write_text(json.dumps(sealed(info | {"seed": 1})))
     told = build_actions.measured(folder, other)
     assert told.keys() == TOLD.keys() and told["factors"] == TOLD["factors"]
     assert told["in_a_row"].keys() == TOLD["in_a_row"].keys()
@@ -85,7 +86,7 @@ def test_runs_of_another_recipe_are_not_compared(tmp_path):
     other = shutil.copytree(folder, tmp_path / "other")
     info = json.loads((other / "model.json").read_text())
     info["recipe"]["mask_price"] = 9.0
-    (other / "model.json").write_text(json.dumps(info | {"seed": 1}))
+    (other / "model.json").write_text(json.dumps(sealed(info | {"seed": 1})))
     with pytest.raises(ValueError, match=r"other: expected the recipe of .*, found another"):
         build_actions.measured(folder, other)
     assert build_actions.main([]) == 2

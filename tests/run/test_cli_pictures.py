@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -55,7 +58,7 @@ def test_name_says_posterior_likelihood_and_verdict(files, capsys):
     named = model.retrieve(*(to_float(world.render([VALUES[k]])) for k in "xy"))
     assert told[0] == "verdict: wall_hue+" and len(told) == 2 + 3 + 1
     assert told[2].split() == ["wall_hue+", "1.000", f"{named.per_code.item():.3f}"]
-    assert told[-1].startswith("what true pairs reach is not known")
+    assert told[-1] == "true pairs reach -0.688 nats per code (99 in 100 of them)"
     order = [model.action_names.index(line.split()[0]) for line in told[2:5]]
     assert order == named.log_posterior[0].topk(3).indices.tolist()
     same = out_of(capsys, "name", RUN, "x.png", "x.png")
@@ -65,6 +68,15 @@ def test_name_says_posterior_likelihood_and_verdict(files, capsys):
     Image.fromarray(image).save("near.png")
     near = out_of(capsys, "name", RUN, "x.png", "near.png")
     assert near[0] == "verdict: nothing happened: all 256 codes are equal; 1 of 4096 pixels differ"
+
+
+def test_of_an_older_run_it_says_that_it_does_not_know_what_true_pairs_reach(files, capsys):
+    old = Path(shutil.copytree(RUN, "old"))
+    info = json.loads((old / "model.json").read_text())
+    del info["explains_at"], info["digest"]
+    (old / "model.json").write_text(json.dumps(info))
+    told = out_of(capsys, "name", str(old), "x.png", "y.png")
+    assert told[-1].startswith("what true pairs reach is not known")
 
 
 def test_a_picture_of_another_size_is_fitted_and_that_is_said(files, capsys):
