@@ -12,6 +12,7 @@ from PIL import Image
 
 from cvq_tutorial.data.transitions import sample_transitions, sample_values, split_of
 from cvq_tutorial.measure import evaluate, with_names
+from cvq_tutorial.run.cli import main
 from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.training.data import check_data, encoded_transitions, training_codes
 from cvq_tutorial.training.train import train
@@ -188,3 +189,18 @@ def test_a_check_says_what_it_is_and_how_to_train_on_it(tmp_path):
     assert str(check_folder(tmp_path)).endswith("--actions none")
     written(tmp_path, "before,after\n0a.png,x.png\n")
     assert "x.png is not in" in check_folder(tmp_path).problems[0]
+
+
+def test_the_command_line_takes_the_table(tmp_path, capsys):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    pairs(folder, label=lambda i, a: "")
+    given = ["--root", str(folder), "--table", "pairs.csv", "--actions", "none", "--recipe", "nano"]
+    for name, value in {**SMALL, "action_codes": 2}.items():
+        given += ["--set", f"{name}={value}"]
+    assert main(["train", "pictures", *given, "--run-dir", str(tmp_path / "run")]) == 0
+    model, world, _ = checkpoints.load_run(tmp_path / "run")
+    assert model.n_actions == 2 and world.factors.n_pairs == 40
+    capsys.readouterr()
+    assert main(["evaluate", str(tmp_path / "run")]) == 2
+    assert "lists pairs" in capsys.readouterr().err

@@ -5,6 +5,10 @@ what was done, blank where nobody knows, and `split`. That is all that is known:
 nothing can be drawn, only read, and no picture can be judged. A pair is taken as it stands, never
 the other way round: what was done may have no way back.
 
+Names are for two things. Training with names (`actions="named"`) wants one for every pair, and says
+so where some lack it. Training without (`"none"`) looks at none; afterwards `measure.with_names`
+scores and names the codes by those pairs of the valid and test splits that have one.
+
 When it misleads: one line is one action. Where two things were done between two pictures, both
 together count as one action of their own, and no data can say that they were two.
 """
