@@ -7,8 +7,9 @@
 
 `notebooks/src/NN_verb_phrase.py` becomes two notebooks: `notebooks/NN_verb_phrase.ipynb` for the
 learner and `notebooks/solutions/NN_verb_phrase.ipynb`. A cell with the tag `stub` stands only in
-the first, the cell with the tag `solution` right after it only in the second. From number 90 on
-there is one notebook, in `notebooks/reproduce`. The same source and package give the same file:
+the first, the cell with the tag `solution` right after it only in the second; the learner's
+exercise ends in the solution, folded. From number 90 on there is one notebook, in
+`notebooks/reproduce`. The same source and package give the same file:
 cell ids come from the text of the cells, there is no time, no path and no version of the
 interpreter in it.
 
@@ -17,6 +18,8 @@ interpreter in it.
 * What nbval compares: in the lessons of `STRICT` every output; in the others, whose numbers come
   from trained weights, the marked facts (tag `nbval-check-output`) - the builder marks the rest as
   not to be compared.
+* A cell with the tag `machinery` is folded, and a `gate` (it holds the page to its own words, and
+  has nothing to read) together with its output.
 * A widget is stored as the picture and the line that it shows, without its live view: that is what
   a page without a kernel can show, and what JupyterLab shows until the cell is run.
 """
@@ -26,6 +29,7 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
+import itertools
 import sys
 from pathlib import Path
 
@@ -45,6 +49,10 @@ LIMIT = 500_000  # bytes of a notebook
 LEVELS = (64, 48, 40, 32)  # of each colour channel: the first with which a notebook fits
 STRICT = ("01",)  # lessons of which every output is compared
 FACT, IGNORED = "nbval-check-output", "nbval-ignore-output"
+FOLDED = {  # tag of a cell -> what JupyterLab folds of it
+    "machinery": {"source_hidden": True},
+    "gate": {"source_hidden": True, "outputs_hidden": True},
+}
 SOLVED = "\n\n*This copy has the solutions of the exercises filled in.*"
 METADATA = {
     "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
@@ -54,7 +62,7 @@ METADATA = {
 
 def sources(names: list[str], root: Path = NOTEBOOKS) -> list[Path]:
     """The sources whose file name starts with one of the names; without names all of them."""
-    found = sorted((root / "src").glob("[0-9][0-9]_*.py"))
+    found = sorted((root / "src").glob("[0-9][0-9]*_*.py"))  # such as 04_ and 04b_
     chosen = [path for path in found if not names or any(path.name.startswith(n) for n in names)]
     for name in names:
         if not any(path.name.startswith(name) for path in found):
@@ -86,7 +94,11 @@ def read_source(source: Path, target: Path) -> NotebookNode:
             tags = cell.metadata.get("tags", [])
             if FACT not in tags and IGNORED not in tags:
                 cell.metadata["tags"] = [*tags, IGNORED]
+        for tag in FOLDED.keys() & set(cell.metadata.get("tags", [])):
+            cell.metadata["jupyter"] = dict(FOLDED[tag])
     _check_pairs(source, [cell.metadata.get("tags", []) for cell in notebook.cells])
+    if lesson and not solved:
+        _fold_solutions(notebook.cells)
     dropped = "stub" if solved else "solution"
     notebook.cells = [c for c in notebook.cells if dropped not in c.metadata.get("tags", [])]
     if solved:
@@ -106,6 +118,20 @@ def _check_pairs(source: Path, tags: list[list[str]]) -> None:
             raise ValueError(f"{source.name}: cell {number} is a stub without a solution after it")
         if "solution" in after and "stub" not in here:
             raise ValueError(f"{source.name}: cell {number + 1} is a solution without a stub")
+
+
+def _fold_solutions(cells: list[NotebookNode]) -> None:
+    """Put each solution, folded, at the end of the words that ask for it."""
+    question = None
+    for cell, asked in itertools.pairwise(cells):
+        if cell.cell_type == "markdown":
+            question = cell
+        elif "solution" in cell.metadata.get("tags", []) and question is not None:
+            name = asked.source.rpartition("\n")[2].partition("(")[0]
+            question.source += (
+                f"\n\n<details><summary>Stuck? <code>{name}.hint()</code> says where to begin; "
+                f"the solution is in here</summary>\n\n```python\n{cell.source}\n```\n\n</details>"
+            )
 
 
 def execute(notebook: NotebookNode, folder: Path) -> None:

@@ -101,7 +101,8 @@ def mutual_information(
     _frame(axes)
     axes.set(xlabel="factor (column)", ylabel="latent (row)")
     unit = SHARE if normalised else "nats"
-    figure.colorbar(heat, shrink=0.8, label=f"mutual information, {unit}")
+    wrap = "\n" if height < 2.4 else " "  # a low figure has no room for it in one line
+    figure.colorbar(heat, shrink=0.8, label=f"mutual information,{wrap}{unit}")
     figure.suptitle(title)
     axes.set_title("orange: the best latent of each factor", fontsize=8)
     told = ", ".join(

@@ -74,7 +74,8 @@ def faithful_text(do: Mapping[str, Any]) -> str:
 
 def _recovered(did: Mapping[str, Any]) -> str:
     if did["recovered"] is None:
-        return f"recovered not defined (the codes lose more; edit kept {did['edit_kept']:.3f})"
+        kept = f"(edit kept {did['edit_kept']:.3f})"
+        return f"recovered not defined: the ceiling is below the copy {kept}"
     return f"recovered {did['recovered']:.3f} of the way between"
 
 

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Make a world with causes
+# # 01 Make a world with causes
 #
 # *What is a factor, a transition, an action?*
 #
@@ -81,8 +81,9 @@ def values_of(number, sizes):
 some = sample_values(space, 200, "train", seed)  # (200, F)
 numbers = [number_of(v, space.sizes) for v in some.tolist()]
 print("images:", space.size)
-print("the package gives the same numbers:", numbers == space.index(some).tolist())
-print("and back:", [values_of(n, space.sizes) for n in numbers] == some.tolist())
+same = sum(a == b for a, b in zip(numbers, space.index(some).tolist(), strict=True))
+back = sum(values_of(a, space.sizes) == b for a, b in zip(numbers, some.tolist(), strict=True))
+print(f"the package gives the same number for {same} of {len(some)}; and back, for {back}")
 
 # %% [markdown]
 # The sizes are multiplied. Nobody keeps 480,000 images: each is drawn when it is needed. How?
@@ -104,9 +105,9 @@ by_hand = np.floor(amount @ colours.astype(np.float32) + 0.5).reshape(64, 64, 3)
 
 image, other = room.render(np.array([values, [floor + 1, *values[1:]]])).astype(int)
 touched = (image != other).any(axis=2).reshape(-1)
-print("largest difference to the package, at most 1 of 255:", bool(abs(by_hand - image).max() <= 1))
+check.as_told(by_hand_as_the_package_to_1_of_255=abs(by_hand - image).max() <= 1)
 without_floor = touched & (amount[:, 0] == 0)
-print("another floor_hue changes pixels:", touched.any(), "- without floor:", without_floor.any())
+print("another floor_hue changes", touched.sum(), "pixels; without floor:", without_floor.sum())
 
 # %%
 grey = np.repeat(np.concatenate([amount, amount.sum(1, keepdims=True)], 1)[..., None], 3, 2)
@@ -143,7 +144,7 @@ factor = np.abs(step).argmax(axis=1)
 action = np.where(step.sum(axis=1) > 0, factor, factor + space.n_factors)
 print("actions:", space.n_actions)
 print("factors that differ, steps:", np.unique((step != 0).sum(1)), np.unique(np.abs(step).sum(1)))
-print("the package names the same actions:", bool((action == drawn.actions).all()))
+print("the package names the same action in", (action == drawn.actions).sum(), "of", len(drawn))
 
 pixels = changed_pixels(place, drawn)
 typical = [np.median(pixels[factor == f]) for f in range(space.n_factors)]
@@ -291,7 +292,7 @@ draw.graph_arrows(causal.factor_graph.astype(float), list(causal.factors.names),
 # %% tags=["nbval-check-output"]
 x = np.array([[3, 5, 7, 4, 1, 7]])  # floor, wall and object hue, scale, shape, orientation
 own = (x[0, 0] - x[0, 1]) % 10  # by hand, from floor = own + wall
-print("own part of the floor; the package agrees:", own, bool(causal.own_parts(x)[0, 0] == own))
+print("own part of the floor:", own, "- by the package:", causal.own_parts(x)[0, 0])
 
 cut = causal.cut("floor_hue")  # the same world without arrows into floor_hue
 trials = [("floor_hue+", causal), ("wall_hue+", causal), ("wall_hue+", cut), ("shape+", causal)]
@@ -318,9 +319,10 @@ draw.pairs(causal.render(x.repeat(4, 0)), causal.render(after), titles, notes, t
 
 # %% tags=["nbval-check-output"]
 still = [sample_values(w.factors, 5000, "train", seed) for w in (room, causal)]
-print("the same images in both worlds:", bool((still[0] == still[1]).all()))
+same = (still[0] == still[1]).all(1).sum()
 linked = np.corrcoef(still[1][:, 0], still[1][:, 1])[0, 1]
-print("correlation of wall and floor in images, below 0.05:", bool(abs(linked) < 0.05))
+print(f"images that are the same in both worlds: {same} of {len(still[0])}")
+print(f"correlation of wall and floor in images: {linked:.2f}")
 for w in (room, causal):
     t = sample_transitions(w.factors, 1200, "train", seed)
     wall_edited = t.actions % 6 == 1

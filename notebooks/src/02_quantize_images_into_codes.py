@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Quantize images into codes
+# # 02 Quantize images into codes
 #
 # *How does an image become integers, and how can anything learn through them?*
 #
@@ -8,7 +8,7 @@
 # | you will do | find nearest codes by hand, carry a gradient past a step that has none, take the losses apart, move a codebook by running means, make it collapse and cure it, and swap codes in an image |
 # | you will be able to | build a quantised autoencoder, see that its codebook has collapsed, and say what perplexity does not tell |
 # | you need | PyTorch: tensors, convolutions, `backward()`; [lesson 01](01_make_a_world_with_causes.ipynb) for the world `shapes3d` |
-# | time | read 30 minutes, exercises 20 minutes; run half a minute on two cores |
+# | time | read 35 minutes, exercises 25 minutes; run half a minute on two cores |
 # | it writes | nothing |
 # | papermill | `-p seed 1 -p images 512` draws other and more test images |
 
@@ -69,10 +69,12 @@ draw.code_maps(codes[:3], model.grid, test[:3])
 # **Predict.** Which patches will share a code: those of one colour, those of one surface (floor, wall,
 # object), or those with an edge in the same direction?
 #
+# $$k(z) = \arg\min_k \lVert z - e_k \rVert^2$$
+#
 # By hand it is two lines: all distances between map vectors and code vectors, and the place of the
 # smallest.
 
-# %% tags=["nbval-check-output"]
+# %%
 with torch.no_grad():
     z = auto.encoder(test)  # (B, 64, 8, 8): the map
 points = z.flatten(2).transpose(1, 2).flatten(0, 1)  # (B * 64 places, 64 channels)
@@ -80,15 +82,23 @@ vectors = auto.quantizer.vectors[0]  # (K, 64): the codebook
 
 distance = torch.cdist(points, vectors)  # (B * 64, K)
 by_hand = distance.argmin(1)
-same = (by_hand == codes.flatten()).float().mean().item()
+same = int((by_hand == codes.flatten()).sum())
 print("map", tuple(z.shape[1:]), "- codebook", tuple(vectors.shape))
-print("the package finds the same codes:", same > 0.999)
+print(f"the package finds the same code at {same} of {codes.numel()} places")
 
 quality = psnr((model.decode(codes) - test).square().mean().item())
 mean_image = drawn(2000, "train").mean(0)
 control = psnr((mean_image - test).square().mean().item())
-print("decoded from its codes, at least 27 dB:", quality >= 27)
-print("control, the mean image for all, below 15 dB:", control < 15)
+print(
+    f"decoded from its codes: {quality:.1f} dB; control, the mean image for all: {control:.1f} dB"
+)
+
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    the_package_finds_the_same_codes=same > 0.999 * codes.numel(),
+    decoded_images_are_near=quality >= 27,
+    the_mean_image_is_not=control < 15,
+)
 
 # %% [markdown]
 # *PSNR*, the peak signal-to-noise ratio, is the squared error on a logarithmic scale: 10 dB more are
@@ -114,7 +124,8 @@ draw.patches_by_code(test, codes, model.grid, [10, 61, 52, 56, 57, 51])
 #
 # > out = z + (e - z).detach()
 #
-# Its *value* is the code vector e. Its *gradient* passes to z as if the step were not there: what the
+# In symbols, with sg for "stop the gradient here" (`detach`):
+# $\mathrm{out} = z + \mathrm{sg}[e - z]$. Its *value* is the code vector e. Its *gradient* passes to z as if the step were not there: what the
 # loss asks of e is copied to z.
 #
 # **Predict.** Three codes in a plane, one point, and a loss that wants the chosen vector at a target.
@@ -144,7 +155,7 @@ book.vectors.data.copy_(vectors[None])
 small = z[:2].clone().requires_grad_()
 wanted = torch.ones_like(small)
 (copied,) = torch.autograd.grad((book(small).values * wanted).sum(), small)
-print("the package copies the gradient too:", bool((copied == wanted).all()))
+print("gradient that the package copies to the map, asked for 1:", copied.unique().tolist())
 
 
 # %%
@@ -177,6 +188,9 @@ draw.code_cells(three, way(0.0), target, "The copied gradient, alone")
 # * the **commitment** loss holds e fixed: the encoder is to commit itself to its code;
 # * the **codebook** loss holds z fixed: the code is to come to the vectors that it stands for.
 #
+# $$\mathcal L_{\text{commitment}} = \lVert z - \mathrm{sg}[e] \rVert^2, \qquad
+# \mathcal L_{\text{codebook}} = \lVert \mathrm{sg}[z] - e \rVert^2$$
+#
 # **Predict.** What would happen to the codebook if its loss were computed on `out`, after the
 # straight-through line, instead of on e? It is the same number.
 
@@ -190,11 +204,12 @@ losses = {
 }
 for name, loss in losses.items():
     to_z, to_e = torch.autograd.grad(loss, [small, book.vectors], allow_unused=True)
-    reached = [g is not None and bool(g.abs().max() > 0) for g in (to_z, to_e)]
-    print(f"{name:25} moves the encoder: {reached[0]!s:5}  moves the codebook: {reached[1]}")
+    who = ("the encoder", to_z), ("the codebook", to_e)
+    reached = [side for side, g in who if g is not None and g.abs().max() > 0]
+    print(f"{name:25} moves {' and '.join(reached)}")
 package = book(small)
 apart = [(losses[n] - getattr(package, n)).abs().item() for n in ("commitment", "codebook")]
-print("the package has the same two losses:", max(apart) < 1e-4)
+print(f"the two losses of the package differ from these by {max(apart):.4f}")
 
 # %%
 draw.code_cells(three, way(1.0), target, "With the commitment loss")
@@ -215,9 +230,11 @@ draw.code_cells(three, way(1.0), target, "With the commitment loss")
 # a small sample, so the mean is a *running* one (exponential moving average, **EMA**). Per code, we
 # remember a count and a sum, and forget a little of both at every step:
 #
-# > count = decay count + (1 - decay) number of vectors given to the code
-# >
-# > total = decay total + (1 - decay) their sum, and the code is total / count
+# $$n_k \leftarrow \gamma\, n_k + (1 - \gamma)\, \lvert S_k \rvert, \qquad
+# t_k \leftarrow \gamma\, t_k + (1 - \gamma) \sum_{z \in S_k} z, \qquad e_k = t_k / n_k$$
+#
+# Here $n_k$ is the count, $t_k$ the total, $S_k$ the vectors of this batch that were given code k, and
+# $\gamma$ the *decay*.
 #
 # **Predict.** With decay 0 there is no memory. Which old algorithm is left?
 
@@ -235,15 +252,16 @@ def moving_average(count, total, points, decay):
 book = copy.deepcopy(auto.quantizer)
 count, total = moving_average(book.count[0], book.total[0], points, decay=book.decay)
 revived = book.update(z, book.encode(z))
-apart = ((total / count[:, None]) - book.vectors[0]).abs().max().item()
-print(
-    "the package moves the codebook to the same place:", apart < 0.02, "- codes revived:", revived
-)
+apart = [((total / count[:, None]) - book.vectors[0]).abs().max().item()]
 
 count, total = moving_average(torch.ones(64, device=here), vectors, points, decay=0.0)
 means = torch.stack([points[codes.flatten() == k].mean(0) for k in range(64)])
-apart = (total / count[:, None] - means).abs().max().item()
-print("with decay 0 each code is the mean of its vectors, a k-means step:", apart < 0.02)
+apart.append((total / count[:, None] - means).abs().max().item())
+print("the package moves the codebook to the same place, but for", round(apart[0], 1),
+      "- codes revived:", revived)  # fmt: skip
+print("with decay 0 each code is the mean of its vectors (a k-means step), but for",
+      round(apart[1], 1))  # fmt: skip
+check.as_told(both_agree=max(apart) < 0.02)
 
 # %% [markdown]
 # So EMA is k-means on a stream, with a memory of about 1 / (1 - decay) steps: 50 for the 0.98 of the
@@ -256,7 +274,7 @@ print("with decay 0 each code is the mean of its vectors, a k-means step:", apar
 # Codes that are never used are wasted, and codes used once in a million hardly count. **Perplexity**
 # weighs that: take the share p of places that each code has, and
 #
-# > perplexity = exp(- sum of p log p)
+# $$\text{perplexity} = \exp\Bigl(-\sum_k p_k \log p_k\Bigr)$$
 #
 # It is 1 if one code does everything, and K if all K are used equally often.
 #
@@ -269,9 +287,10 @@ by_hand = torch.exp(-(share[share > 0] * share[share > 0].log()).sum()).item()
 package = codebook_use(codes.cpu(), 64)
 each = [codebook_use(one[None].cpu(), 64)["perplexity"][0] for one in codes]
 print("codes used:", package["used"][0], "of 64")
-print("by hand as in the package:", abs(by_hand - package["perplexity"][0]) < 0.01)
-print("over all test images, between 45 and 56:", 45 < by_hand < 56)
-print("mean over single images, below 10:", sum(each) / len(each) < 10)
+print(
+    f"perplexity over all test images: {by_hand:.0f}, by the package {package['perplexity'][0]:.0f}"
+)
+print(f"mean over single images: {sum(each) / len(each):.0f}")
 
 # %% [markdown]
 # Fifty of sixty-four codes are "at work", but any one image needs only eight or so: it has few colours.
@@ -333,12 +352,12 @@ rows["its own codebook"] = model.decode(codes)
 draw.image_rows(rows, 6, "Decoded with each codebook")
 
 # %% [markdown]
-# The same images, decoded by the same decoder. With two codes left, it has only two kinds of patch to
+# The same images, decoded by the same decoder. With hardly a code left, it has only that many kinds of patch to
 # paint with, and the decibels are hardly better than those of the mean image above it. Both cures give the image
 # back; here the start from data is the better one. In the last row, the codebook that was trained
 # together with this decoder is ahead of both.
 
-# %% tags=["nbval-check-output"]
+# %%
 worth = {
     n: psnr((made - test).square().mean().item()) for n, made in rows.items() if made is not test
 }
@@ -347,15 +366,27 @@ far = {
     name: torch.cdist(points, of).amin(1).square().mean().item()  # vectors to their codes
     for name, of in (("before", corner), ("after", books["bad start"].vectors[0]))
 }
-print("bad start: at most 8 codes are used:", use["bad start"]["used"][0] <= 8)
-print("bad start: below 19 dB:", worth["bad start"] < 19)
+for name in books:
+    print(f"{name:11} codes used {use[name]['used'][0]:2}, perplexity "
+          f"{use[name]['perplexity'][0]:4.1f}, {worth[name]:.1f} dB")  # fmt: skip
+print(f"mean image  {worth['mean image (control)']:.1f} dB; its own codebook "
+      f"{worth['its own codebook']:.1f} dB")  # fmt: skip
 print(
-    "bad start: its loss fell to less than a fifth all the same:", far["after"] < far["before"] / 5
+    f"the loss of the bad start fell all the same, from {far['before']:.0f} to {far['after']:.1f}"
 )
-for name in ("revival", "data start"):
-    print(f"{name}: at least 56 used:", use[name]["used"][0] >= 56,
-          "- perplexity over 40:", use[name]["perplexity"][0] > 40,
-          "- over 24 dB:", worth[name] > 24)  # fmt: skip
+
+# %% tags=["nbval-check-output", "gate"]
+cures = ("revival", "data start")
+check.as_told(
+    with_a_bad_start_few_codes_are_left=use["bad start"]["used"][0] <= 8,
+    its_decibels_are_hardly_better_than_the_mean=worth["bad start"] < 19,
+    its_loss_fell=far["after"] < far["before"] / 5,
+    both_cures_use_the_codes=all(use[name]["used"][0] >= 56 for name in cures),
+    evenly=all(use[name]["perplexity"][0] > 40 for name in cures),
+    and_give_the_image_back=all(worth[name] > 24 for name in cures),
+    its_own_codebook_is_ahead=worth["its own codebook"] > max(worth[name] for name in cures),
+    the_start_from_data_is_the_better_cure=worth["data start"] > worth["revival"],
+)
 
 # %% [markdown]
 # ## What perplexity does not say
@@ -372,8 +403,8 @@ renamed_perplexity = codebook_use(renamed.cpu(), 64)["perplexity"][0]
 renamed_quality = psnr((model.decode(renamed) - test).square().mean().item())
 coin = torch.randint(2, codes.shape, generator=numbers).to(here)
 twins = codebook_use((codes + 64 * coin).cpu(), 128)["perplexity"][0]
-print("renamed: perplexity is the same:", abs(renamed_perplexity - plain) < 1e-6)
-print("renamed: the image is worse than the mean image:", renamed_quality < control)
+print(f"renamed: perplexity {renamed_perplexity:.0f}, as before ({plain:.0f}); the image has "
+      f"{renamed_quality:.0f} dB, the mean image {control:.0f} dB")  # fmt: skip
 print("twins: perplexity times", round(twins / plain, 1), "- and not one pixel is better")
 
 # %% [markdown]
@@ -394,7 +425,7 @@ editor.node = 10
 editor.code = on_the_object
 editor
 
-# %% tags=["nbval-check-output"]
+# %%
 trial = explore.CodeEditor(model, explore.start_image(world, (3, 6, 0, 5, 1, 7)))
 trial.node, trial.code = 10, on_the_object  # another one: yours stays as you left it
 before = model.decode(trial.codes).cpu()
@@ -405,17 +436,27 @@ untouched = model.decode(trial.codes).cpu()
 change = (before - untouched).abs().sum(1)[0]  # (64, 64)
 inside = (change[8:16, 16:24].sum() / change.sum()).item()  # node 10 is row 1, column 2
 around = (change[0:24, 8:32].sum() / change.sum()).item()
-print("of the change, inside the place itself, less than half:", inside < 0.5)
-print("in the 3 x 3 places around it, more than half:", around > 0.5)
-print("error:", trial.last_error)
+print(
+    f"of the change, inside the place itself: {inside:.0%}; in the 3 x 3 places around: {around:.0%}"
+)
 
 pasted = test.clone()  # the other direction: each image gets one patch of another image
 pasted[:, :, 24:32, 24:32] = test.roll(1, 0)[:, :, 24:32, 24:32]  # row 3, column 3
 differs = (model.encode(pasted) != codes).view(-1, 8, 8).float().mean(0)
 near = (differs[2:5, 2:5].sum() - differs[3, 3]).item()
-print("the code of the patch changes, in more than 85 of 100:", bool(differs[3, 3] > 0.85))
-print("of its eight neighbours, fewer than two on average:", near < 2)
-print("any code farther away:", bool(differs.sum() - differs[2:5, 2:5].sum() > 1e-3))
+far_away = (differs.sum() - differs[2:5, 2:5].sum()).item()
+print(f"a patch of another image changes its own code in {100 * differs[3, 3]:.0f} of 100 images, of its "
+      f"eight neighbours {near:.1f} on average, farther away {far_away:.1f}")  # fmt: skip
+
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    less_than_half_of_the_change_is_inside=inside < 0.5,
+    most_of_it_is_around=around > 0.5,
+    a_patch_changes_its_own_code=bool(differs[3, 3] > 0.85),
+    one_or_two_beside_it=0.5 < near < 2,
+    none_farther_away=far_away < 1e-3,
+    no_error=trial.last_error is None,
+)
 
 # %% [markdown]
 # In the picture the place above the object, on the wall, was given the object's code: a red patch
@@ -440,23 +481,27 @@ where_the_code_moves = 0.1 * 30 / (0.9 * 10 + 0.1 * 30)
 check.where_the_code_moves(where_the_code_moves)
 
 # %% [markdown]
-# **2. Core \*\*** (6 minutes). Write `straight_through(z, e)` for two tensors of one shape: the value is
-# e, the gradient goes to z unchanged, and none goes to e. Expected: one line. With it in `loss_at`, the
-# point takes the same way as in the first figure of the plane.
+# **2. Core \*\*, the heart of the autoencoder** (10 minutes). Write `quantise(z, vectors)`: for map vectors
+# z (P, D) and a codebook vectors (K, D), the codes (P,) of the nearest code vectors, and `out` (P, D) as the
+# decoder gets it: its value is the code vector, its gradient goes to z unchanged, and none goes to the
+# codebook. Write it without looking up. The check compares values and gradients with the package on random
+# input. Expected: four lines.
 
 
 # %% tags=["stub"]
-def straight_through(z, e):
-    return None  # your line
+def quantise(z, vectors):
+    return None  # your lines, ending in: return codes, out
 
 
 # %% tags=["solution"]
-def straight_through(z, e):
-    return z + (e - z).detach()
+def quantise(z, vectors):
+    codes = torch.cdist(z, vectors).argmin(1)
+    e = vectors[codes]
+    return codes, z + (e - z).detach()
 
 
 # %% tags=["nbval-check-output"]
-check.straight_through(straight_through)
+check.quantise(quantise)
 
 # %% [markdown]
 # **3. Stretch \*\*\*** (10 minutes). Write `pooled_perplexity(batches, size)`: the perplexity over a list

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Use several codebooks
+# # 03 Use several codebooks
 #
 # *If one codebook can turn an image into integers, why would anyone use four?*
 #
@@ -60,7 +60,7 @@ draw.code_maps(codes[:2], model.grid, test[:2])
 # **Predict.** One codebook of 64 codes can say 64 different things at a place. How many can four
 # codebooks of 64 codes say, and how many vectors must be stored for it?
 #
-# A place that can say `K` things carries log2 K *bits*.
+# A place that can say $K$ things carries $\log_2 K$ *bits*.
 
 # %% tags=["nbval-check-output"]
 for books, size in ((1, 64), (1, 256), (4, 4), (4, 64)):
@@ -68,8 +68,11 @@ for books, size in ((1, 64), (1, 256), (4, 4), (4, 64)):
     print(f"{books} x {size}: {bits:.0f} bits, {size**books} words, {books * size} vectors stored")
 
 # %% [markdown]
-# Codebooks multiply what a place can say, so their bits add up: C codebooks of K codes carry C log2 K
-# bits, and store only C K vectors. Four times 64 vectors say 16,777,216 different *words*. One codebook that could say as much would
+# Codebooks multiply what a place can say, so their bits add up. C codebooks of K codes say
+#
+# $$K^C \text{ words}, \qquad C \log_2 K \text{ bits}, \qquad \text{with } C K \text{ vectors.}$$
+#
+# Four times 64 vectors say 16,777,216 different *words*. One codebook that could say as much would
 # have to store as many vectors, and most of them would never meet an image to learn from. The price
 # is freedom: the words of four codebooks stand on a grid, while 256 vectors of one codebook can be
 # put anywhere.
@@ -96,9 +99,9 @@ with torch.no_grad():
 flat = z.flatten(2).transpose(1, 2).flatten(0, 1)  # one row per place
 by_hand = nearest_by_slice(flat, model.autoencoder.quantizer.vectors)
 package = model.encode(test[:64]).flatten(0, 1)
-share = (by_hand == package).float().mean().item()
+same = int((by_hand == package).sum())
 print("codes per place:", by_hand.shape[1])
-print("the package finds the same codes:", share > 0.999)
+print(f"the package finds {same / by_hand.numel():.0%} of the {by_hand.numel()} codes the same")
 
 # %% [markdown]
 # ## What more codebooks buy
@@ -128,14 +131,17 @@ mean_image = to_float(world.render(sample_values(world.factors, 2000, "train", s
 control = psnr(mean_image.expand_as(test), test)
 bits = [m.n_codebooks * math.log2(m.n_codes) for m in models.values()]
 stored = [m.n_codebooks * m.n_codes for m in models.values()]
+print(", ".join(f"{name}: {value:.1f} dB" for name, value in quality.items()),
+      f"- control, the mean image: {control:.1f} dB")  # fmt: skip
 draw.error_against_bits(list(models), bits, list(quality.values()), stored, control)
 
-# %% tags=["nbval-check-output"]
-print("equal bits: 1 x 256 is better than 4 x 4:", quality["1 x 256"] > quality["4 x 4"] + 0.5)
-print("equal vectors: 4 x 64 is at least as good as 1 x 256:",
-      quality["4 x 64"] > quality["1 x 256"] - 0.1)  # fmt: skip
-print("more codes help: 4 x 64 is better than 1 x 64:", quality["4 x 64"] > quality["1 x 64"] + 0.3)
-print("all are far above the control:", min(quality.values()) > control + 8)
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    equal_bits_one_codebook_is_better=quality["1 x 256"] > quality["4 x 4"] + 0.5,
+    equal_vectors_four_are_as_good=quality["4 x 64"] > quality["1 x 256"] - 0.1,
+    more_codes_help=quality["4 x 64"] > quality["1 x 64"] + 0.3,
+    all_are_far_above_the_control=min(quality.values()) > control + 8,
+)
 
 # %% [markdown]
 # Read the figure from left to right. At **equal bits** (the two points at 8 bits) one codebook is
@@ -230,13 +236,16 @@ overlapping, _, _ = load_or_train(device=device, **small, codebooks=4, codes=64,
 proper_shared, overlap_shared = mean_shared(proper), mean_shared(overlapping)
 print(f"split:   {psnr(proper.reconstruct(test), test):.1f} dB, shared {proper_shared:.2f}")
 print(f"overlap: {psnr(overlapping.reconstruct(test), test):.1f} dB, shared {overlap_shared:.2f}")
+print(f"one codebook of 64: {quality['1 x 64']:.1f} dB")
 
-# %% tags=["nbval-check-output"]
-print("shuffled, below 0.1:", bool(mean_shared(proper, shuffled=True) < 0.1))
-print("overlapping codebooks say more of the same:", bool(overlap_shared > proper_shared + 0.2))
+# %% tags=["nbval-check-output", "gate"]
 overlap_quality = psnr(overlapping.reconstruct(test), test)
-print("they lose at least 0.3 dB:", overlap_quality < quality["4 x 64"] - 0.3)
-print("and are within 0.6 dB of one codebook:", abs(overlap_quality - quality["1 x 64"]) < 0.6)
+check.as_told(
+    shuffled_codebooks_share_little=mean_shared(proper, shuffled=True) < 0.1,
+    overlapping_ones_say_more_of_the_same=overlap_shared > proper_shared + 0.2,
+    they_lose=overlap_quality < quality["4 x 64"] - 0.3,
+    and_are_hardly_better_than_one=abs(overlap_quality - quality["1 x 64"]) < 0.6,
+)
 
 # %% [markdown]
 # Alone, the picture is a trap: the encoder adapts to the mistake, and the decibels look fair. Beside
@@ -269,7 +278,7 @@ for codebook in range(model.n_codebooks):
     changed.append(int((trial.codes != whole_image).sum()))
     trial.undo()
 print("codes edited, one codebook after the other:", changed)
-print("error:", trial.last_error)
+check.as_told(one_at_a_time=changed == [1, 1, 1, 1], no_error=trial.last_error is None)
 
 # %% [markdown]
 # ## Take a codebook away
@@ -311,13 +320,14 @@ print("read right, of 100:", ", ".join(world.factors.names))
 for name, row in (("all four", whole_read), *((f"without {c}", r) for c, r in enumerate(table))):
     print(f"{name:10}", (100 * row).round().astype(int).tolist())
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "gate"]
 hues = table[:, :3]
-print("each of the four is needed:", min(lost) > 1)
-print("all four: every factor right in more than 95 of 100:", bool((whole_read > 0.95).all()))
-print("without one of 0, 1, 3: two hues or more are often wrong:",
-      bool(((hues[[0, 1, 3]] < 0.9).sum(1) >= 2).all()))  # fmt: skip
-print("without 2: no hue is:", bool((hues[2] > 0.95).all()))
+check.as_told(
+    each_of_the_four_is_needed=min(lost) > 1,
+    with_all_four_every_factor_is_read=bool((whole_read > 0.95).all()),
+    without_0_1_or_3_several_hues_are_misread=bool(((hues[[0, 1, 3]] < 0.9).sum(1) >= 2).all()),
+    without_2_every_hue_is_still_right=bool((hues[2] > 0.95).all()),
+)
 
 # %% [markdown]
 # No codebook can be spared. Without codebook 0, 1 or 3 the hues of *several* surfaces are misread

@@ -1,11 +1,11 @@
 # %% [markdown]
-# # Retrieve the action
+# # 06 Retrieve the action
 #
 # *Two images. One action lies between them. Which one was it?*
 #
 # | | |
 # | --- | --- |
-# | you will do | compute a posterior over actions, read confusion matrices of actions and of factors, put blinkers on the model, play against it, flatten a posterior on purpose, and plan several actions from one image to another |
+# | you will do | compute a posterior over actions, read confusion matrices of actions and of factors, let the model see a narrow strip only, play against it, flatten a posterior on purpose, and plan several actions from one image to another |
 # | you will be able to | turn a model of effects into a detector of causes, and say how good a guess is beside chance and majority |
 # | you need | [lesson 05](05_intervene_on_codes.ipynb): mask, copy, mechanism |
 # | time | read 20 minutes, exercises 25 minutes; run half a minute on two cores |
@@ -55,7 +55,8 @@ print("chance of naming one right:", round(1 / len(names), 3))
 # probability for every possible y. Turned round with Bayes' rule, and every action equally likely
 # beforehand:
 #
-# > p(action | x, y) is proportional to p(y | x, action)
+# $$p(a \mid x, y) = \frac{p(y \mid x, a)}{\sum_{b} p(y \mid x, b)}, \qquad
+# \log p(y \mid x, a) = \sum_{n, c} \log p(y_{nc} \mid x, a)$$
 #
 # So we let the model predict *under each action* and ask which prediction would have been least
 # surprised by what we see. The likelihood of a whole image is a product over its 256 codes; its
@@ -73,8 +74,10 @@ per_code = log_p.gather(-1, target)[..., 0]  # (8, A, N, C), nats
 posterior = per_code.sum((2, 3)).softmax(1)  # (8, A)
 
 package = model.retrieve(x[:8], y[:8])
-same = (posterior - package.log_posterior.exp()).abs().max().item() < 1e-3
-print("posterior of 8 pairs over", posterior.shape[1], "actions; agrees with the package:", same)
+apart = (posterior - package.log_posterior.exp()).abs().max().item()
+print(
+    f"posterior of 8 pairs over {posterior.shape[1]} actions; by the package, but for {apart:.2f}"
+)
 print("named right, of 8:", int((posterior.argmax(1).cpu() == actions[:8]).sum()))
 
 # %% [markdown]
@@ -115,20 +118,23 @@ draw.confusion(counts, names)
 # factors in the wrong direction: a model that stands only there names every factor and no action. A
 # colour mistaken for a shape would stand anywhere else.
 
-# %% tags=["nbval-check-output"]
+# %%
 factor = test.actions % space.n_factors
 right = (found == actions).numpy()
 right_factor = (found.numpy() % space.n_factors) == factor
 macro = np.mean([right[test.actions == a].mean() for a in np.unique(test.actions)])
 majority = np.bincount(test.actions).max() / pairs
-print("action, at least 0.97:", bool(right.mean() >= 0.97))
-print("factor, at least 0.97:", bool(right_factor.mean() >= 0.97))
-print("macro over actions, at least 0.96:", bool(macro >= 0.96))
-print(
-    "chance:",
-    round(1 / 12, 3),
-    "- always the most frequent action, below 0.15:",
-    bool(majority < 0.15),
+print(f"action {right.sum()} of {pairs}, factor {right_factor.sum()} of {pairs}, macro over actions "
+      f"{macro:.3f}")  # fmt: skip
+print(f"chance: {1 / 12:.3f} - always the most frequent action: {majority:.3f} - always the factor, "
+      f"direction by a coin: {1 / 2}")  # fmt: skip
+
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    the_action_is_right=bool(right.mean() >= 0.97),
+    the_factor_is_right=bool(right_factor.mean() >= 0.97),
+    macro_as_well=bool(macro >= 0.96),
+    the_majority_is_near_chance=bool(majority < 0.15),
 )
 
 # %% [markdown]
@@ -139,7 +145,7 @@ print(
 #
 # ## A confusion with something to read
 #
-# A table without mistakes teaches little. So let us put blinkers on the model: the sum goes over the
+# A table without mistakes teaches little. So let us narrow the model's view: the sum goes over the
 # eight places of the **top row** of the 8 x 8 map only, where there is nothing but wall. To see
 # which factors are taken for which, the table is folded: raising and lowering are added up.
 #
@@ -157,22 +163,24 @@ def log_likelihoods(x, y):
 
 
 top_row = log_likelihoods(x, y)[:, :, :8].sum((2, 3))  # (B, A): of 8 of the 64 places
-blinkered = top_row.argmax(1)
+narrow = top_row.argmax(1)
 of_factors = torch.zeros(space.n_factors, space.n_factors, dtype=torch.int64)
-pairs_of = (actions % space.n_factors, blinkered % space.n_factors)
+pairs_of = (actions % space.n_factors, narrow % space.n_factors)
 of_factors.index_put_(pairs_of, torch.ones_like(actions), accumulate=True)
+print("named right of the top row alone, of 100:",
+      (100 * of_factors.diagonal() / of_factors.sum(1)).round().int().tolist())  # fmt: skip
 draw.confusion(of_factors, space.names, "factor")
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "gate"]
 folded = counts.unflatten(0, (2, -1)).unflatten(2, (2, -1)).sum((0, 2))  # of the model as it is
 share = (of_factors.diagonal() / of_factors.sum(1)).tolist()
 share = dict(zip(space.names, share, strict=True))
-print("factors right as it is, at least 0.97:", bool(folded.diagonal().sum() >= 0.97 * pairs))
-print("blinkered: wall and orientation, at least 0.9:",
-      min(share["wall_hue"], share["orientation"]) >= 0.9)  # fmt: skip
 rest = [share[name] for name in ("floor_hue", "object_hue", "scale", "shape")]
-print("the other four together, below 0.5:", sum(rest) / 4 < 0.5, "- chance of a factor:",
-      round(1 / space.n_factors, 3))  # fmt: skip
+check.as_told(
+    as_it_is_factors_are_right=bool(folded.diagonal().sum() >= 0.97 * pairs),
+    of_the_top_row_wall_and_camera=min(share["wall_hue"], share["orientation"]) >= 0.9,
+    and_not_the_other_four=sum(rest) / 4 < 0.5,
+)
 
 # %% [markdown]
 # In the figure above, row = true factor, column = named one. The colour of the wall and the turn of the
@@ -193,16 +201,22 @@ game = explore.RetrievalGame(model, world, seed=seed)
 game.choose("scale+")
 game
 
-# %% tags=["nbval-check-output"]
+# %%
 trial = explore.RetrievalGame(model, world, seed=seed)  # another one: yours goes on
 trial.choose("scale+")
 for _ in range(5):
     trial.next()
     trial.choose(trial.truth)  # a player who knows everything
-print("rounds played:", trial.round + 1, "- won by who knows everything:", trial.score >= 5)
-print("the model won at least 5 of 6:", trial.model_score >= 5)
-print("posterior adds up to one:", bool(abs(trial.posterior.sum() - 1) < 1e-4))
-print("error:", trial.last_error)
+print(f"rounds played: {trial.round + 1}, won by who knows everything but the first: {trial.score}, "
+      f"by the model: {trial.model_score}")  # fmt: skip
+
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    who_knows_wins=trial.score >= 5,
+    so_does_the_model=trial.model_score >= 5,
+    posterior_adds_up_to_one=bool(abs(trial.posterior.sum() - 1) < 1e-4),
+    no_error=trial.last_error is None,
+)
 
 # %% [markdown]
 # ## Break it on purpose: a mean instead of a sum
@@ -214,22 +228,28 @@ print("error:", trial.last_error)
 # **Predict.** The right action leads by 150 nats. What is left of this lead after dividing by 256, and
 # how sure is the model then? Which edits suffer most, large ones or small ones?
 
-# %% tags=["nbval-check-output"]
+# %%
 rows = torch.arange(8)
 sure_sum = posterior[rows, actions[:8]].mean().item()
 flat = per_code.mean((2, 3)).softmax(1)
 sure_mean = flat[rows, actions[:8]].mean().item()
-print("same order of actions:", bool((flat.argmax(1) == posterior.argmax(1)).all()))
-print("probability of the right action, by the sum, above 0.9:", sure_sum > 0.9)
-print("by the mean, below 0.7:", sure_mean < 0.7)
+same_order = int((flat.argmax(1) == posterior.argmax(1)).sum())
+print(f"same first action in {same_order} of 8")
+print(f"probability of the right action: by the sum {sure_sum:.2f}, by the mean {sure_mean:.2f}")
 every_pair = model.retrieve(x, y).log_posterior.cpu()  # the sums; a mean divides them
 flat = (every_pair / per_code[0, 0].numel()).softmax(1)
 left = flat[torch.arange(pairs), actions].numpy()  # of each right action, by the mean
 large = np.array([names[a].startswith(("floor", "wall")) for a in test.actions])
-print("of edits of floor and wall by the mean, above 0.7:", bool(left[large].mean() > 0.7))
-print(
-    "of all other edits, of the object and of the camera, below 0.5:",
-    bool(left[~large].mean() < 0.5),
+print(f"by the mean, edits of floor and wall: {left[large].mean():.2f}; all others, of the object and of "
+      f"the camera: {left[~large].mean():.2f}")  # fmt: skip
+
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    the_order_stays=same_order == 8,
+    by_the_sum_it_is_sure=sure_sum > 0.9,
+    by_the_mean_it_is_not=sure_mean < 0.7,
+    large_edits_survive=bool(left[large].mean() > 0.7),
+    others_are_drowned=bool(left[~large].mean() < 0.5),
 )
 
 # %% [markdown]
@@ -261,15 +281,17 @@ image_x, image_y = (to_float(world.render(v)) for v in (start, goal))
 plan = model.plan(image_x, image_y)
 wanted = {"wall_hue+", "scale-", "shape+"}
 print("sequences of three:", len(names) ** 3)
-print("it reached y, with", len(plan), "actions:", plan.reached)
-print("they are the three that are needed:", set(plan.names) == wanted)
-print("states on which all actions were tried, fewer than 100:", plan.expanded < 100)
+print(
+    "it reached y, with:" if plan.reached else "it did not reach y:", ", ".join(sorted(plan.names))
+)
+check.as_told(the_three_that_are_needed=set(plan.names) == wanted, few_states=plan.expanded < 100)
 
 # %%
 truth = [start[0]]
 for action in plan.actions:
     truth.append(space.apply(truth[-1][None], np.array([action]))[0])
 frames = model.decode(plan.codes).cpu()
+print("states on which all actions were tried:", plan.expanded)
 draw.plan_strip(frames, plan.names, to_float(world.render(np.array(truth))), image_y)
 
 # %% [markdown]
@@ -286,9 +308,11 @@ measured = plan_success(model, world, distance=3, n=8, seed=seed)
 print(f"success {measured['success']:.2f}, by random search with as many states "
       f"{measured['random']['success']:.2f}")  # fmt: skip
 
-# %% tags=["nbval-check-output"]
-print("at least 6 of 8 plans of three steps succeed:", measured["success"] >= 0.75)
-print("random search does so less often:", measured["random"]["success"] < measured["success"])
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    plans_succeed=measured["success"] >= 0.75,
+    random_search_less_often=measured["random"]["success"] < measured["success"],
+)
 
 # %% [markdown]
 # **Try it.** Choose x and y with the sliders, or draw a random pair, and press `find a plan`. How far apart may
@@ -340,7 +364,7 @@ check.posterior_of_actions(posterior_of)
 # %% [markdown]
 # **3. Stretch \*\*\*** (12 minutes). Write `macro_accuracy(true, named)`: the mean over the actions that
 # occur in `true` of the share that was named right. Both are integer arrays (B,). Then compare it with
-# the plain accuracy, for `test.actions` and `blinkered.numpy()`: which actions are the weakest?
+# the plain accuracy, for `test.actions` and `narrow.numpy()`: which actions are the weakest?
 # Expected: the two numbers are close, as the pairs were drawn evenly, and the actions of four factors
 # are named right in less than half of their pairs.
 
@@ -383,7 +407,7 @@ check.macro_over_actions(macro_accuracy)
 #
 # Flat over all actions that could have changed nothing: such as the colour of eyes behind hair. A
 # model that is sure there has learned something about the pairs and not about the image: think of the
-# blinkered model, which had to name something for every edit of the floor. Accuracy is therefore also
+# model with the narrow view, which had to name something for every edit of the floor. Accuracy is therefore also
 # given on visible edits only.
 #
 # </details>

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Know what can be identified
+# # 11 Know what can be identified
 #
 # *What can be identified, from which data, and what never?*
 #
@@ -107,20 +107,30 @@ print("package, causes first:", found.order, "- ancestors:", found.ancestors.ast
 #
 # **Predict.** How many digits of the mixing will come back?
 
-# %% tags=["nbval-check-output"]
+# %%
 big = draw_world(drawn(1), latents=5, observed=10, density=0.75)
 solution = solve_precisions(big.precisions())
 truth = match.relabelled(big.ancestors, big.targets)  # in the numbering of the contexts
 true_H = match.by_contexts(big.H, big.targets)
 other_H = draw_world(drawn(2), latents=5, observed=10).H
 error = match.row_error(solution.H, true_H)
-print("ancestors all right:", bool((solution.order.ancestors == truth).all()))
-print("unmixing right to 10 digits:", error < 1e-10)
-print("control, the unmixing of another world, above 1:", match.row_error(other_H, true_H) > 1)
-print("precisions predicted again, to 10 digits:", solution.misfit.max() < 1e-10)
 rescaled = twins.changed(big, np.diag([2.0, -3.0, 1.0, 0.5, -1.0]))  # other units and signs
 apart = np.abs(rescaled.covariances() - big.covariances()).max()
-print("in other units the data stay the same:", apart < 1e-10)
+wrong = int((solution.order.ancestors != truth).sum())
+control = match.row_error(other_H, true_H)
+print(f"ancestors that are not right: {wrong} of {truth.size}")
+print(f"error of the unmixing {error:.0e}; control, the unmixing of another world: {control:.1f}")
+print(f"precisions predicted again, misfit {solution.misfit.max():.0e}")
+print(f"in other units and signs the data differ by {apart:.0e}")
+
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    ancestors_are_right=wrong == 0,
+    the_unmixing_comes_back=error < 1e-10,
+    not_by_chance=control > 1,
+    nothing_is_left_unexplained=solution.misfit.max() < 1e-10,
+    other_units_give_the_same_data=apart < 1e-10,
+)
 
 # %% [markdown]
 # Everything comes back, **up to** names (contexts give them), signs and units: the last line is the proof
@@ -138,17 +148,28 @@ samples = explore.SamplesExplorer(seed)
 samples.samples = 10_000
 samples
 
-# %% tags=["nbval-check-output"]
+# %%
 trial = explore.SamplesExplorer(seed)  # another one: yours stays as you left it
 trial.samples = 2500
 few, few_right = trial.error, trial.share
 trial.samples = 250_000
-print("100 times the samples, error smaller by 5 to 20 times:", 5 < few / trial.error < 20)
-print("order right in all models:", trial.share == 1, "- with few:", few_right < 1)
+many, many_right = trial.error, trial.share
 trial.noise = 0.1
-print("with noise, the order is right in at least 9 of 10:", trial.share >= 0.9)
-print("with noise, the mixing is wrong by more than 0.3:", trial.error > 0.3)
-print("error:", trial.last_error)
+for text, share, error in (
+    ("2,500 samples", few_right, few),
+    ("250,000 samples", many_right, many),
+    ("250,000 samples, noise 0.1", trial.share, trial.error),
+):
+    print(f"{text:27} order right in {share:.0%} of the models, error of the mixing {error:.3f}")
+
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    the_error_falls_with_the_root_of_the_samples=5 < few / many < 20,
+    and_the_order_is_right=many_right == 1 > few_right,
+    noise_leaves_the_order=trial.share >= 0.9,
+    and_spoils_the_numbers=trial.error > 0.3,
+    no_error=trial.last_error is None,
+)
 
 # %%
 draw.by_samples(
@@ -179,7 +200,7 @@ draw.by_samples(
 #
 # **Predict.** The routine for hard interventions gets data of soft ones, exact. Will its misfit tell?
 
-# %% tags=["nbval-check-output"]
+# %%
 soft = draw_world(drawn(3), latents=5, observed=10, soft=True, repeats=2)  # each target twice
 covariances = soft.covariances()
 fooled = solve(covariances[:6])  # one context per target
@@ -188,14 +209,20 @@ second = max(check_context(fooled, extra).misfit for extra in covariances[6:])
 hard = draw_world(drawn(3), latents=5, observed=10, repeats=2)
 honest = solve(hard.covariances()[:6])
 control = max(check_context(honest, extra).misfit for extra in hard.covariances()[6:])
-print("soft data, misfit below 1e-9:", fooled.misfit.max() < 1e-9)
-print("and the unmixing is wrong by more than 0.5:", wrong > 0.5)
-print("a second context of each target, misfit above 0.01:", second > 0.01)
-print("control, hard data, second contexts below 1e-9:", control < 1e-9)
+print(f"soft data: misfit {fooled.misfit.max():.0e}, and the unmixing is wrong by {wrong:.1f}")
+print(f"a second context of each target, misfit: {second:.2f}")
+print(f"control, hard data, second contexts: {control:.0e}")
+
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    the_misfit_does_not_tell=fooled.misfit.max() < 1e-9 and wrong > 0.5,
+    a_second_context_does=second > 0.01,
+    and_only_where_it_is_soft=control < 1e-9,
+)
 
 # %% [markdown]
 # It does not tell. Soft interventions on one world are hard ones on another: that is a twin, exact, and the
-# routine finds the wrong one with a straight face. What helps is a **second** context of the same target.
+# routine finds the wrong one, and fits it perfectly. What helps is a **second** context of the same target.
 # Hard ones differ in strength only, soft ones in direction. Measured over 100 worlds: with one context per
 # target none of 100 soft worlds was noticed, with two all 100, and no hard one falsely.
 #
@@ -206,17 +233,24 @@ print("control, hard data, second contexts below 1e-9:", control < 1e-9)
 # log-density: how it changes under an intervention points one way for a source, and turns with the parents
 # for a child. The same routine reads the ranks.
 
-# %% tags=["nbval-check-output"]
+# %%
+counted = {}
 for kind in ("relu", "tanh", "linear"):
     bent = draw_shift_world(drawn(4), kind, 5, 10)
     u = bent.latents(2000, drawn(5), np.zeros(5))
     read = ancestors_from_scores(bent.score_differences(u))
     wanted = match.relabelled(bent.ancestors, bent.targets)
-    print(f"{kind}: {int((read.ancestors & wanted).sum())} of {int(wanted.sum())} ancestors found,",
-          f"{int((read.ancestors & ~wanted).sum())} false")  # fmt: skip
+    right, false = (int((read.ancestors & kept).sum()) for kept in (wanted, ~wanted))
+    counted[kind] = (right - int(wanted.sum()), false)  # missed, with a minus
+    print(f"{kind}: {right} of {int(wanted.sum())} ancestors found, {false} false")
 straight = twins.shift(draw_shift_world(drawn(4), "linear", 5, 10))
-print(
-    "linear, the twin without any edge: data differ by less than 1e-10:", straight.measured < 1e-10
+print(f"linear, the twin without any edge: data differ by {straight.measured:.0e}")
+
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    bent_all_are_found=counted["relu"] == counted["tanh"] == (0, 0),
+    linear_none=right == false == 0,
+    its_twin_has_the_same_data=straight.measured < 1e-10,
 )
 
 # %% [markdown]
@@ -239,17 +273,23 @@ ratios = explore.RatioExplorer(learned, wanted)
 ratios.ratio = 0.1
 ratios
 
-# %% tags=["nbval-check-output"]
+# %%
 trial, counts = explore.RatioExplorer(learned, wanted), {}  # yours stays as you left it
 for ratio in report.RATIOS:
     trial.ratio = ratio
     counts[ratio] = (trial.missed, trial.false)
 missed, false = np.array(list(counts.values())).T
-print("a larger ratio never finds more false ones:", bool((np.diff(false) <= 0).all()))
-print("nor misses fewer:", bool((np.diff(missed) >= 0).all()))
-own = learned.ancestors
-print("by the null, wrong in at most one of 12 pairs:", int((own != wanted).sum()) <= 1)
-print("error:", trial.last_error)
+own = int((learned.ancestors != wanted).sum())
+print("ratio: missed and false;", "; ".join(f"{k}: {m} and {f}" for k, (m, f) in counts.items()))
+print(f"by the null, wrong in {own} of 12 pairs")
+
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    a_larger_ratio_never_finds_more_false_ones=(np.diff(false) <= 0).all(),
+    nor_misses_fewer=(np.diff(missed) >= 0).all(),
+    by_the_null_hardly_one_is_wrong=own <= 1,
+    no_error=trial.last_error is None,
+)
 
 # %% [markdown]
 # Over eight such worlds the ratio that the null names found all 42 ancestors and no false one. A ratio of
@@ -278,7 +318,7 @@ for number in range(1, 5):
     else:
         gaps.append(trial.pair.measured)
 print("targets without a twin:", none, "- causes of z3:", int(world.graph[:, 3].sum()))
-print("the others agree on all data to 10 digits:", max(gaps) < 1e-10)
+check.as_told(the_others_agree_on_all_data_to_10_digits=max(gaps) < 1e-10)
 fewer = [k for k in range(5) if k != missing]
 try:
     solve(world.covariances()[fewer], 4)
@@ -313,7 +353,7 @@ bet = explore.BetExplorer(middle)
 bet.bet = "right order"
 bet
 
-# %% tags=["nbval-check-output"]
+# %%
 trial = explore.BetExplorer(middle)  # another one: yours is still to be revealed
 trial.bet = "right order"
 trial.reveal()
@@ -324,14 +364,16 @@ knows = on_doubles["right order"]
 for rival in ("reversed", "no graph"):
     worse = int((on_doubles[rival] > knows).sum())
     print(f"{rival}: worse than the right order with {worse} of {len(knows)} seeds")
-print(
-    "no run above 0.2 of copying:",
-    max(v.max() for v in on_doubles.values()) < 0.2 * middle[0]["copy"],
-)
+worst, copied = max(v.max() for v in on_doubles.values()), middle[0]["copy"]
+print(f"the worst of all runs {worst:.2f}, a copy {copied:.2f}")
 chain = discrepancy.chain_world(drawn(8), "relu")
 _, tried = discrepancy.train(chain, seed, order=[4, 3, 2, 1, 0], epochs=40)
-print(
-    "reversed, trained here for 40 epochs, below half of copying:", tried.model < 0.5 * tried.copy
+print(f"reversed, trained here for 40 epochs: {tried.model:.2f}, a copy {tried.copy:.2f}")
+
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    no_run_is_near_a_copy=worst < 0.2 * copied,
+    neither_is_the_one_trained_here=tried.model < 0.5 * tried.copy,
 )
 
 # %%
@@ -358,22 +400,32 @@ draw.doubles(each, "Two interventions at once, never seen: three seeds of each r
 # **Predict.** Order 3, four latents, five observed: exponential noise, Laplace noise (symmetric), Gaussian
 # noise. Which will be refused? And can six latents be had from five observed?
 
-# %% tags=["nbval-check-output"]
+# %%
+errors = {}
 for noise in ("exponential", "laplace", "gaussian"):
     skew = draw_noise_world(drawn(9), 4, 5, noise)
     try:
         got = solve_third(skew.cumulants(2), skew.cumulants(3), rng=drawn(10))
         gap = match.relative_error(got.H, np.linalg.pinv(skew.F)[skew.targets])
-        print(f"{noise}: unmixing right to 8 digits: {gap < 1e-8}")
+        errors[noise] = gap
+        print(f"{noise}: error of the unmixing {gap:.0e}")
     except Unidentifiable as told:
         print(f"{noise}: {told.fails.split(' is not above')[0]} is none")
 many = draw_noise_world(drawn(11), latents=6, observed=5)
 got = solve_fourth(many.cumulants(4), 6, rng=drawn(12))
 F = many.F[:, many.targets]
 cosine = (F * got.F).sum(0) / np.linalg.norm(F, axis=0) / np.linalg.norm(got.F, axis=0)
-print("six columns from five observed, right to 8 digits:", np.abs(np.abs(cosine) - 1).max() < 1e-8)
+errors["six"] = np.abs(np.abs(cosine) - 1).max()
+print(f"six columns from five observed, error {errors['six']:.0e}")
 tail = twins.cumulants(draw_noise_world(drawn(13), 4, 5))
-print("soft interventions: a twin without edges agrees to order 4:", tail.measured < 1e-10)
+print(f"soft interventions: cumulants of a twin without edges differ by {tail.measured:.0e}")
+
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    only_skewed_noise_has_a_third_cumulant=set(errors) == {"exponential", "six"},
+    columns_come_back=max(errors.values()) < 1e-8,
+    no_cumulant_tells_soft_ones=tail.measured < 1e-10,
+)
 
 # %% [markdown]
 # Only the skewed noise has a third cumulant. Laplace needs order 4, Gaussian has nothing above the second:
@@ -390,10 +442,10 @@ print("soft interventions: a twin without edges agrees to order 4:", tail.measur
 G = drawn(14).standard_normal((6, 2))
 turn = np.array([[np.cos(0.6), -np.sin(0.6)], [np.sin(0.6), np.cos(0.6)]])
 same = np.abs(G @ G.T - (G @ turn) @ (G @ turn).T).max()
-print("concepts turned by 34 degrees, the same covariance:", same < 1e-10)
+print(f"concepts turned by 34 degrees: covariances differ by {same:.2f}")
 step = np.array([1.0, 0.0])  # do(first concept): a label, or a named action, is about this one
 moved = np.abs(G @ step - G @ turn @ step).max()
-print("what doing the first concept changes, differs:", moved > 0.1)
+print(f"what doing the first concept changes: differs by {moved:.2f}")
 for row in stored["two-stage"]:
     same = "the same" if row["retrieval the same bit for bit"] else "another"
     print(f"{row['world']:8} {row['model']:20} PSNR {row['PSNR']:4.1f} dB, Frechet "
@@ -450,7 +502,8 @@ for colour in ("red", "green", "blue"):
                     seen.setdefault(pair_seen, {}).setdefault(name, []).append((i, j))
 posterior = {tuple(sorted(names)): [len(v) for v in names.values()] for names in seen.values()}
 print("which actions explain a pair of pictures:", sorted(posterior))
-print("equally often, in every pair:", all(len(set(n)) == 1 for n in posterior.values()))
+uneven = sum(len(set(n)) > 1 for n in posterior.values())
+print("kinds of pair in which one of them is likelier:", uneven, "of", len(posterior))
 best = max(max(n) / sum(n) for n in posterior.values())
 print("so the best retrieval is right in", best)
 

@@ -47,7 +47,7 @@ with torch.no_grad():  # untrained: half of the nodes set, edges of all strength
 GRAPH = """\
 graph = explore.GraphExplorer(model, explore.start_image(world, (1, 4, 7, 5, 1, 3)), "scale+")
 graph"""
-FIRST, GRAPHS = "00_start_here.ipynb", "04_learn_a_causal_graph.ipynb"
+FIRST, GRAPHS = "00_start_here.ipynb", "04b_read_the_graph_of_an_image.ipynb"
 ALL = f"import sys\nsys.path[:0] = {[str(ROOT / 'tests'), str(ROOT / 'tests' / 'explore')]}"
 ONE = "import test_explorers\ntest_explorers.MAKERS[{!r}]()"
 MAKERS = re.findall(
@@ -447,7 +447,7 @@ def test_a_first_action_by_a_click_in_lesson_00(browser: Any, lab: tuple[str, Pa
     ends_well(desk)
 
 
-def test_a_node_of_the_graph_in_lesson_04(browser: Any, lab: tuple[str, Path]):
+def test_a_node_of_the_graph_in_lesson_04b(browser: Any, lab: tuple[str, Path]):
     desk = Desk(browser, *lab, GRAPHS)
     desk.run_all()
     desk.show(".cvq .board.before .cell")
@@ -463,7 +463,7 @@ def test_a_node_of_the_graph_in_lesson_04(browser: Any, lab: tuple[str, Path]):
     before = desk.href("after")
     desk.page.get_by_label("action", exact=True).first.select_option("floor_hue+")
     desk.wait(lambda: desk.href("after") != before, "another picture")
-    desk.shot("9-lesson-04")
+    desk.shot("9-lesson-04b")
     ends_well(desk)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ NODES = Exercise(
     right=lambda n: n == 64,
     hints={"multiply": lambda n: n == 8, "less than 8": lambda n: n < 8},
     praise="8 x 8 places",
+    clue="count a row",
 )
 
 
@@ -127,3 +130,55 @@ def test_every_exercise_has_two_hints_and_takes_anything_without_a_traceback(cap
             line = exercise.reply(answer)
             assert line.startswith(("not yet: ", NOT_ATTEMPTED)), (name, answer, line)
             assert "\n" not in line
+
+
+def test_a_hint_is_for_who_has_not_guessed_and_gives_nothing_away(capsys):
+    assert NODES.hint() is None
+    assert capsys.readouterr().out == "hint: count a row\n"
+    for name, exercise in check.EXERCISES.items():
+        assert exercise.clue and "\n" not in exercise.clue, name
+        assert exercise.clue not in (*exercise.hints, exercise.praise, exercise.otherwise), name
+
+
+def test_a_page_is_held_to_its_words(capsys):
+    check.as_told(near=True, far_from_a_copy=np.bool_(True))
+    check.as_told(near=True, far_from_a_copy=torch.tensor(False))
+    assert capsys.readouterr().out == (
+        "2 of 2 as the text says\n1 of 2 as the text says; not here: far from a copy\n"
+    )
+
+
+def descendants_of_two_levels(graph, cause):
+    near = graph[cause]
+    return near | graph[near].any(axis=0) | (np.arange(len(graph)) == cause)
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "told"),
+    [
+        ("undoing_action", lambda a, n: a + 6, "F is an argument"),
+        ("moved_by", descendants_of_two_levels, "two arrows in a row"),
+        ("word_of_a_place", lambda codes, size: size * codes[:, 0] + codes[:, 1], "left out"),
+        ("macro_over_actions", lambda t, n: sum((n[t == a] == a).mean() for a in set(t)) / 12,
+         "do not occur"),
+        ("chances_to_draw", lambda c, s: (1 - s) / len(c)
+         + s * (1 / np.bincount(c)[c]) / (1 / np.bincount(c)[c]).sum(), "an exponent"),
+        ("mig_by_hand", lambda i, h: (np.sort(i, 0)[-1] - np.sort(i, 0)[-2]).mean() / h.mean(),
+         "divide first"),
+        ("limit_of_an_alarm", lambda good, share: good.mean() - 2 * good.std(), "normal ones"),
+    ],
+)  # fmt: skip
+def test_likely_mistakes_that_were_once_told_nothing_of_their_own(exercise, answer, told):
+    assert told in check.EXERCISES[exercise].reply(answer)
+
+
+def test_replies_name_nothing_of_the_check_itself():
+    """What a reader reads speaks of their answer, never of a name in `check`."""
+    inner = re.compile(
+        r"(?<!\w)_[a-z]|lambda|check\.|lesson_|numpy\.|unhashable|positional|NoneType"
+    )
+    wrong = (lambda *a: "x", lambda *a: [1, [2]], lambda *a: {}, lambda *a: object, lambda *a: -1e9)
+    for name, exercise in check.EXERCISES.items():
+        for answer in (*wrong, *(w() for w in wrong[:3]), 10**6, [[]], "x"):
+            line = exercise.reply(answer)
+            assert not inner.search(line), (name, line)

@@ -22,7 +22,7 @@ BACK = ["wall_hue+", "object_hue-", "object_hue-", "shape-"]
         (check.actions_of_nine_factors, 9, "raised and lowered"),
         (check.actions_of_nine_factors, 512, "added"),
         (check.actions_of_nine_factors, 12, "this world's"),
-        (check.actions_of_nine_factors, 17, "read the question"),
+        (check.actions_of_nine_factors, 17, "one up, one down"),
         (check.actions_of_nine_factors, "nine", "expected an integer"),
         (check.actions_of_nine_factors, None, "not attempted yet"),
         (check.undoing_action, lambda a, f: (a + f) % (2 * f), "right: "),
@@ -65,8 +65,10 @@ def test_answers(exercise, answer, told):
 
 def test_the_map_has_every_lesson_with_the_minutes_of_its_card():
     start = (SOURCES / "00_start_here.py").read_text("utf-8")
-    rows = re.findall(r"\| \[(\d\d) [^\]]+\]\((\S+)\.ipynb\) \| [^|]+ \| (\d+) \+ (\d+) \|", start)
-    assert [name for _, name, *_ in rows] == sorted(p.stem for p in SOURCES.glob("[0-8]?_*.py"))
+    rows = re.findall(
+        r"\| \[(\d\d\w?) [^\]]+\]\((\S+)\.ipynb\) \| [^|]+ \| (\d+) \+ (\d+) \|", start
+    )
+    assert [name for _, name, *_ in rows] == sorted(p.stem for p in SOURCES.glob("[0-8]?*_*.py"))
     for number, name, *minutes in rows:
         assert name.startswith(number)
         card = (SOURCES / f"{name}.py").read_text("utf-8")

@@ -37,6 +37,26 @@ class OnlyValue(torch.autograd.Function):
         return gradient, None
 
 
+def choosing(line):
+    """An answer with the right codes, and `out` by a line of z and e."""
+
+    def quantise(z, vectors):
+        codes = torch.cdist(z, vectors).argmin(1)
+        return codes, line(z, vectors[codes])
+
+    return quantise
+
+
+def by(codes):
+    """An answer with codes of its own, and the straight-through line."""
+
+    def quantise(z, vectors):
+        chosen = codes(z, vectors)
+        return chosen, z + (vectors[chosen] - z).detach()
+
+    return quantise
+
+
 @pytest.mark.parametrize(
     ("exercise", "answer", "told"),
     [
@@ -46,21 +66,33 @@ class OnlyValue(torch.autograd.Function):
         (check.where_the_code_moves, 0.1, "many vectors weigh more"),
         (check.where_the_code_moves, 0.964, "decay is the share that is kept"),
         (check.where_the_code_moves, 0.75, "forgets nothing"),
-        (check.where_the_code_moves, 0.5, "read the question"),
+        (check.where_the_code_moves, 0.5, "new total / new count"),
         (check.where_the_code_moves, "left", "expected a number"),
         (check.where_the_code_moves, None, "not attempted yet"),
-        (check.straight_through, lambda z, e: z + (e - z).detach(), "right: "),
-        (check.straight_through, OnlyValue.apply, "right: "),
-        (check.straight_through, lambda z, e: e + (z - e).detach(), "wrong way round"),
-        (check.straight_through, lambda z, e: z + (e - z), "z cancels out"),
-        (check.straight_through, lambda z, e: e, "z cancels out"),
-        (check.straight_through, lambda z, e: e.detach(), "no gradient gets through"),
-        (check.straight_through, lambda z, e: z, "its value is to be e"),
-        (check.straight_through, lambda z, e: z + e - z.detach(), "e gets one too"),
-        (check.straight_through, lambda z, e: (z + e) / 2, "the value is not e"),
-        (check.straight_through, lambda z, e: z.sum(), "expected a tensor of shape (2, 3)"),
-        (check.straight_through, lambda z, e: None, "not attempted yet"),
-        (check.straight_through, 3, "expected a function"),
+        (check.quantise, choosing(lambda z, e: z + (e - z).detach()), "right: "),
+        (check.quantise, choosing(OnlyValue.apply), "right: "),
+        (check.quantise, choosing(lambda z, e: e + (z - e).detach()), "wrong way round"),
+        (check.quantise, choosing(lambda z, e: z + (e - z)), "z cancels out"),
+        (check.quantise, choosing(lambda z, e: e), "z cancels out"),
+        (check.quantise, choosing(lambda z, e: e.detach()), "no gradient gets through"),
+        (check.quantise, choosing(lambda z, e: z), "its value is to be e"),
+        (check.quantise, choosing(lambda z, e: z.detach() + (e - z)), "minus its gradient"),
+        (check.quantise, choosing(lambda z, e: z + e - z.detach()), "gets one too"),
+        (check.quantise, choosing(lambda z, e: 2 * z + (e - 2 * z).detach()), "once, and whole"),
+        (check.quantise, choosing(lambda z, e: (z + e) / 2), "is not e"),
+        (check.quantise, choosing(lambda z, e: z.sum()), "out as a tensor of shape (20, 3)"),
+        (check.quantise, by(lambda z, v: torch.cdist(z, v).argmax(1)), "farthest"),
+        (check.quantise, by(lambda z, v: (z @ v.T).argmax(1)), "long vectors win"),
+        (check.quantise, by(lambda z, v: (z[:, :1] - v[:, 0]).abs().argmin(1)), "all channels"),
+        (
+            check.quantise,
+            by(lambda z, v: torch.cdist(z, v).argmin(1) * 0),
+            "not those of the nearest",
+        ),
+        (check.quantise, lambda z, v: torch.cdist(z, v).argmin(1), "return codes, out"),
+        (check.quantise, lambda z, v: (torch.cdist(z, v), z), "codes as a tensor of shape (20,)"),
+        (check.quantise, lambda z, v: None, "not attempted yet"),
+        (check.quantise, 3, "expected a function"),
         (check.pooled_perplexity, lambda b, k: entropy(b, k).exp(), "right: "),
         (check.pooled_perplexity, mean_of_batches, "add up the counts first"),
         (check.pooled_perplexity, entropy, "in nats"),

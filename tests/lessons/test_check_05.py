@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from cvq_tutorial.lessons import check
 
@@ -26,6 +27,26 @@ def whole_columns(read, expected, factor):
     return wrong.any(axis=1).mean()
 
 
+def mixture(m, copy, mechanism):
+    return ((1 - m) * copy + m * mechanism).log()
+
+
+def of_y(p, m, y):
+    return p.expand(*m.shape, -1).gather(-1, y.expand(m.shape)[..., None])[..., 0]
+
+
+def by(mixed, over=torch.sum):
+    """An answer that adds up something of m and the probabilities of y by copy and mechanism."""
+    return lambda m, copy, mechanism, y: over(
+        mixed(m, of_y(copy, m, y), of_y(mechanism, m, y)), (1, 2)
+    ).softmax(0)
+
+
+def products(m, copy, mechanism, y):
+    likely = mixture(m, of_y(copy, m, y), of_y(mechanism, m, y)).exp().flatten(1).prod(1)
+    return likely / likely.sum()
+
+
 @pytest.mark.parametrize(
     ("exercise", "answer", "told"),
     [
@@ -35,11 +56,23 @@ def whole_columns(read, expected, factor):
         (check.scores_of_a_copy, [0, 0], "every other factor"),
         (check.scores_of_a_copy, [1, 1], "did not change either"),
         (check.scores_of_a_copy, 0.5, "shape (2)"),
-        (check.recovered_share, lambda e, c, x: (x - e) / (x - c), "right: "),
-        (check.recovered_share, lambda e, c, x: (e - c) / (x - c), "what is lost"),
-        (check.recovered_share, lambda e, c, x: 1 - e / x, "leaves the ceiling out"),
-        (check.recovered_share, lambda e, c, x: (x - e) / (c - x), "sign is turned"),
-        (check.recovered_share, lambda e, c, x: None, "not attempted"),
+        (check.posterior_of_a_pair, by(mixture), "right: "),
+        (check.posterior_of_a_pair, products, "for many the product is 0"),
+        (check.posterior_of_a_pair, by(mixture, torch.mean), "it is the sum"),
+        (check.posterior_of_a_pair, by(lambda m, c, k: (m * c + (1 - m) * k).log()), "exchanged"),
+        (
+            check.posterior_of_a_pair,
+            by(lambda m, c, k: (1 - m) * c.log() + m * k.log()),
+            "mean of logarithms",
+        ),
+        (check.posterior_of_a_pair, by(lambda m, c, k: k.log() + 0 * m), "the mechanism alone"),
+        (check.posterior_of_a_pair, lambda *pair: by(mixture)(*pair).log(), "the logarithm of"),
+        (check.posterior_of_a_pair, lambda *pair: 2 * by(mixture)(*pair), "add up to one"),
+        (check.posterior_of_a_pair, by(lambda *three: mixture(*three).exp()), "not added"),
+        (check.posterior_of_a_pair, by(lambda *three: 2 * mixture(*three)), "a sum over all codes"),
+        (check.posterior_of_a_pair, lambda m, c, k, y: m, "found (5, 3, 2)"),
+        (check.posterior_of_a_pair, lambda m, c, k, y: 1, "found int"),
+        (check.posterior_of_a_pair, lambda *pair: None, "not attempted"),
         (check.share_that_leaks, leaks, "right: "),
         (check.share_that_leaks, lambda r, e, f: (r != e).any(1).mean(), "no leak"),
         (check.share_that_leaks, whole_columns, "one entry per row"),

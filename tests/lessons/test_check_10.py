@@ -25,7 +25,7 @@ def whole(identity, share):
         (check.others_that_differ, 21, "how many agree"),
         (check.others_that_differ, 10, "not one of the others"),
         (check.others_that_differ, 0.3, "share of one attribute"),
-        (check.others_that_differ, 5, "read the question"),
+        (check.others_that_differ, 5, "as many as were not chosen"),
         (check.others_that_differ, "nine", "expected a number"),
         (check.others_that_differ, None, "not attempted"),
         (check.share_of_atomic_pairs, lambda v, p: (differ(v, p) == 1).mean(), "right: "),

@@ -54,7 +54,7 @@ def without_itself(d, m):
         (check.orders_that_work, [3, 4, 4, 0], "right: "),
         (check.orders_that_work, [3, 4, 4], "shape (4)"),
         (check.orders_that_work, [3.0, 4, 4, 0], "expected integers"),
-        (check.orders_that_work, [0, 4, 4, 0], "not it"),
+        (check.orders_that_work, [0, 4, 4, 0], "the first cumulant"),
         (check.orders_that_work, [3, 3, 4, 0], "no third cumulant"),
         (check.orders_that_work, [3, 4, 3, 0], "order 3 whitens"),
         (check.orders_that_work, [3, 4, 4, 4], "no cumulant above the second"),

@@ -1,4 +1,4 @@
-"""Every self-check refuses the lesson's own solution once a place of it is changed.
+"""Every self-check refuses the lesson's own solution once a place of it is changed, and says why.
 
 The solutions are those of `notebooks/src`; the changes are those of `tools/mutants.py`.
 """
@@ -19,6 +19,7 @@ import torch
 from project_tools import load
 
 from cvq_tutorial.lessons import check
+from cvq_tutorial.lessons.check import base
 
 SOURCES = Path(__file__).resolve().parent.parent.parent / "notebooks" / "src"
 CALL = re.compile(r"check\.(\w+)\((\w+)\)")
@@ -94,10 +95,11 @@ def test_a_changed_solution_is_not_right(exercise):
         for what, spoil in SPOILT.items():
             line = ask(lambda first, *more, spoil=spoil: spoil(right(first, *more), first))
             assert line.startswith("not yet: "), (what, line)
+            assert base.Exercise.otherwise not in line, (what, line)
         for what, text in changed(source):
             tried += 1
             line = ask(answer(name, text))
-            assert "\n" not in line
+            assert "\n" not in line and base.Exercise.otherwise not in line, (what, line)
             if line.startswith("right"):
                 accepted.add(f"{exercise}: {what}")
     assert tried + len(SPOILT) >= 5

@@ -433,10 +433,51 @@ def test_a_lesson_becomes_the_learners_notebook_and_the_solution(tmp_path, monke
     assert not any("stub" in c.metadata.get("tags", []) for c in solution.cells)
     assert "solutions" in solution.cells[0].source
     assert builder.main(["--check"]) == 0
-    source.write_text(EXERCISE.replace("21", "22"))  # only the solution is another one
+    source.write_text(EXERCISE.replace("21", "22"))  # the learner has the solution folded
+    assert all(builder.differences(source, target) for target in builder.targets_of(source))
+    source.write_text(EXERCISE.replace("answer = None", "answer = ..."))  # a stub is the learner's
     first, second = builder.targets_of(source)
-    assert builder.differences(source, first) == []
-    assert builder.differences(source, second) != []
+    assert builder.differences(source, first) != []
+    assert builder.differences(source, second) == []
+
+
+def test_what_is_folded_and_where_a_solution_stands(tmp_path):
+    text = """# %% [markdown]
+# # 03 Try
+#
+# The next cell is machinery.
+
+# %% tags=["machinery"]
+import math
+
+# %% [markdown]
+# **1.** What is twice 21?
+
+# %%
+print("a figure")
+
+# %% tags=["stub"]
+answer = None
+
+# %% tags=["solution"]
+answer = 2 * 21
+
+# %% tags=["nbval-check-output"]
+check.twice(answer)
+
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(so=True)
+"""
+    source = project(tmp_path, text, "03_try.py")
+    mine, solved = (builder.read_source(source, t).cells for t in builder.targets_of(source))
+    assert [c.metadata.get("jupyter") for c in mine if c.cell_type == "code"] == [
+        {"source_hidden": True}, None, None, None, {"source_hidden": True, "outputs_hidden": True},
+    ]  # fmt: skip
+    assert mine[2].source.startswith(
+        "**1.** What is twice 21?\n\n<details><summary>Stuck? <code>check.twice.hint()</code>"
+    )
+    assert mine[2].source.endswith("```python\nanswer = 2 * 21\n```\n\n</details>")
+    assert solved[2].source == "**1.** What is twice 21?"
 
 
 def test_a_stub_and_its_solution_stand_side_by_side(tmp_path):
@@ -660,10 +701,50 @@ LESSONS = [path for path in BUILT if path.parent.name != "reproduce"]
 @pytest.mark.parametrize("path", LESSONS, ids=lambda p: f"{p.parent.name}/{p.stem}")
 class TestLessonGates:
     def test_it_is_one_sitting_half_of_it_words(self, path):
-        cells = nbformat.read(path, as_version=4).cells
+        every = nbformat.read(path, as_version=4).cells
+        cells = [cell for cell in every if "gate" not in cell.metadata.get("tags", [])]  # to read
         words = sum(cell.cell_type == "markdown" for cell in cells)
-        assert 25 <= len(cells) <= 45
+        assert 22 <= len(cells) <= 45
         assert 0.4 <= words / len(cells) <= 0.65
+
+    def test_its_title_has_its_number_and_its_card_an_hour_at_most(self, path):
+        first = nbformat.read(path, as_version=4).cells[0].source
+        assert first.startswith(f"# {path.stem.partition('_')[0]} ")
+        minutes = re.search(r"\| time \| read (\d+) minutes, exercises (\d+) minutes", first)
+        assert minutes and sum(map(int, minutes.groups())) <= 60
+
+    def test_its_words_are_plain(self, path):
+        text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+        assert not re.search(r"\b(dear|blinkers|blinkered|in earnest|dealt)\b", text, flags=re.I)
+
+    def test_machinery_is_folded_and_said_to_be_skipped(self, path):
+        words = ""
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "markdown":
+                words = cell.source
+                continue
+            tags, folded = cell.metadata.get("tags", []), cell.metadata.get("jupyter", {})
+            lines = [
+                line
+                for line in cell.source.splitlines()
+                if line.strip() and not re.match(r"import |from |    \w+,$|\)$", line)
+            ]
+            assert len(lines) <= 30 or "machinery" in tags, cell.source
+            if "machinery" in tags:
+                assert folded == {"source_hidden": True}
+                assert "skip it at first" in words, cell.source
+
+    def test_what_holds_it_to_its_words_is_folded_and_holds(self, path):
+        """Numbers are printed for the reader; whether they are as the text says, in gates."""
+        for cell in nbformat.read(path, as_version=4).cells:
+            tags, folded = cell.metadata.get("tags", []), cell.metadata.get("jupyter", {})
+            if "gate" in tags:
+                assert "nbval-check-output" in tags and "check.as_told(" in cell.source
+                assert folded == {"source_hidden": True, "outputs_hidden": True}
+            if "check.as_told(" in cell.source:
+                told = [re.match(r"(\d+) of (\d+) as", o.get("text", "")) for o in cell.outputs]
+                assert "not here" not in text_of(nbformat.v4.new_notebook(cells=[cell]))
+                assert "gate" not in tags or (all(m and m[1] == m[2] for m in told) and told)
 
     def test_it_has_parameters_and_five_facts(self, path):
         book = nbformat.read(path, as_version=4)
@@ -709,7 +790,7 @@ class TestLessonGates:
         book = nbformat.read(path, as_version=4)
         text = "\n".join(c.source for c in book.cells if c.cell_type == "markdown")
         code = "\n".join(c.source for c in book.cells if c.cell_type == "code")
-        checks = set(re.findall(r"check\.(\w+)\(", code))
+        checks = set(re.findall(r"check\.(\w+)\(", code)) - {"as_told"}
         assert len(checks) >= 3
         assert checks <= set(check.EXERCISES)
         said = text_of(book)
@@ -728,6 +809,43 @@ class TestLessonGates:
             for link in re.findall(r"\]\(([^)#\s]+)", cell.source):
                 if not link.startswith(("http://", "https://", "attachment:")):
                     assert (path.parent / link).resolve().is_file(), link
+
+
+def bare_verdicts(path: Path) -> tuple[int, int]:
+    """How many of the lines that a notebook prints only say that something is so, and how many."""
+    lines = [
+        line
+        for cell in nbformat.read(path, as_version=4).cells
+        for output in cell.get("outputs", [])
+        for line in output.get("text", "").splitlines()
+        if line.strip()
+    ]
+    return sum(bool(re.search(r"\b(True|False)\s*$", line)) for line in lines), len(lines)
+
+
+def test_notebooks_print_numbers_and_not_that_something_is_so(tmp_path):
+    """Asked "how many of 120?", a reader must not see "at least 0.97: True"."""
+    cells = [nbformat.v4.new_code_cell("x")]
+    cells[0].outputs = [
+        nbformat.v4.new_output("stream", text="at least 0.97: True\n\n118 of 120\n")
+    ]
+    path = written(tmp_path / "x.ipynb", nbformat.v4.new_notebook(cells=cells))
+    assert bare_verdicts(path) == (1, 2)
+    found = [bare_verdicts(p) for p in BUILT if p.parent.name != "solutions"]
+    assert sum(bare for bare, _ in found) <= 0.03 * sum(lines for _, lines in found)
+    assert max(bare for bare, _ in found) <= 7
+
+
+@pytest.mark.parametrize("number", ["02", "03", "04", "04b", "05", "06", "08"])
+def test_the_equations_of_the_method_are_typeset(number):
+    (path,) = (
+        p for p in LESSONS if p.name.startswith(f"{number}_") and p.parent.name != "solutions"
+    )
+    words = "\n".join(
+        c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "markdown"
+    )
+    assert re.search(r"^\$\$[^$]+\$\$$", words, flags=re.M), path.name
+    assert words.count("$") % 2 == 0, path.name
 
 
 def layer_has_parameters(path: Path) -> bool:

@@ -191,6 +191,16 @@ def test_a_table_of_damaged_metrics_is_one_line(change, told):
         report.times(METRICS)
 
 
+def test_a_share_that_is_not_defined_says_why():
+    did = dict.fromkeys(("target_reached", "others_kept"), 0.5)
+    did |= {f"{name}_ceiling": 0.5 for name in did} | {"edit_kept": 0.5}
+    did |= {"psnr": 20.9, "psnr_ceiling": 22.5, "psnr_copy": 23.4, "recovered": None}
+    told = report.table(METRICS | {"intervention": did})
+    assert "recovered not defined: the ceiling is below the copy (edit kept 0.500)" in told
+    told = report.table(METRICS | {"intervention": did | {"recovered": 0.25}})
+    assert "recovered 0.250 of the way" in told
+
+
 def test_a_damaged_log_is_one_line(tmp_path):
     (tmp_path / "log.csv").write_text("phase,step\ntransition,x\n")
     with pytest.raises(FileError, match=r"log\.csv is damaged: line 2, step: expected a"):

@@ -1,8 +1,9 @@
 """Self-checks of the exercises: `check.<exercise>(answer)` prints one line and never raises.
 
 The line says "not attempted yet", "right: ..." with what the answer shows, or "not yet: ..." with a
-hint; the two likeliest wrong answers of each exercise have a hint of their own. How an answer is
-read and told is in `check.base`; the exercises of lesson NN are in `check.lesson_NN`.
+hint; the two likeliest wrong answers of each exercise have a hint of their own. `.hint()` is for
+who has not guessed yet; `as_told` holds a page to its words. How an answer is read and told is in
+`check.base`; the exercises of lesson NN are in `check.lesson_NN`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from pkgutil import iter_modules
 
-from cvq_tutorial.lessons.check.base import Exercise
+from cvq_tutorial.lessons.check.base import Exercise, as_told
 
 EXERCISES: dict[str, Exercise] = {
     name: value
@@ -20,4 +21,4 @@ EXERCISES: dict[str, Exercise] = {
     if isinstance(value, Exercise)
 }
 globals().update(EXERCISES)
-__all__ = ["EXERCISES", *EXERCISES]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = ["EXERCISES", "as_told", *EXERCISES]  # pyright: ignore[reportUnsupportedDunderAll]

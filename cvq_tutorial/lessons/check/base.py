@@ -10,8 +10,12 @@ whatever was typed.
         right=lambda n: n == 64,
         hints={"the map is two-dimensional: multiply": lambda n: n == 8},
         praise="8 x 8 places, one node each",
+        clue="how many places has a row, and how many rows are there?",
     )
     nodes(8)        # not yet: the map is two-dimensional: multiply
+    nodes.hint()    # the clue, for who has not guessed yet
+
+`as_told` is for the page itself: what the text says about the numbers on it.
 """
 
 from __future__ import annotations
@@ -45,18 +49,24 @@ class Exercise:
     right: whether the value is right.
     hints: text of each hint -> whether it is for this wrong value; the first that is, is told.
     praise: what a right answer shows, told after "right: ".
+    clue: where to begin; it gives nothing away that the question does not.
     otherwise: told for a wrong value that no hint is for.
     """
 
     read: Reader
     right: Callable[[Any], bool]
     praise: str
+    clue: str = ""
     hints: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)
     otherwise: str = "that is not it; read the question once more"
 
     def __call__(self, answer: Any = None) -> None:
         """Print what `reply` says."""
         print(self.reply(answer))
+
+    def hint(self) -> None:
+        """Print where to begin."""
+        print(f"hint: {self.clue}")
 
     def reply(self, answer: Any = None) -> str:
         """The line for an answer; an answer that is None or `...` was not attempted."""
@@ -77,6 +87,16 @@ class Exercise:
         except Exception as error:  # an answer may be anything, its own code included
             told = str(error).strip().splitlines()
             return f"not yet: your answer raised {type(error).__name__}: {told[0] if told else ''}"
+
+
+def as_told(**claims: Any) -> None:
+    """Print how many claims of a page hold, and which do not; it raises nothing.
+
+    claims: name -> whether it holds. With other seeds than those of the text some may not.
+    """
+    off = [name.replace("_", " ") for name, holds in claims.items() if not holds]
+    told = f"; not here: {', '.join(off)}" if off else ""
+    print(f"{len(claims) - len(off)} of {len(claims)} as the text says{told}")
 
 
 # Readers -----------------------------------------------------------------------------------------

@@ -24,7 +24,9 @@ actions_of_nine_factors = Exercise(
         ),
         "that is this world's number; sprites have nine factors": lambda n: n == 12,
     },
+    clue="count the actions of one factor, then of nine",
     praise="9 that raise and 9 that lower",
+    otherwise="two actions for each factor: one up, one down",
 )
 
 
@@ -53,11 +55,15 @@ undoing_action = Exercise(
         "that counts from the other end; the pairs are 0 and F, 1 and F + 1, ...": _undoes(
             lambda a, f: 2 * f - 1 - a
         ),
-        "F is an argument: it is not 6 in every world": lambda given: all(
-            given(a, 6) == (a + 6) % 12 for a in range(12)
+        "F is an argument: it is not 6 in every world": lambda given: any(
+            all(given(a, f) == line(a) for f in (6, 9) for a in range(2 * f))
+            for line in (lambda a: a + 6, lambda a: a - 6, lambda a: (a + 6) % 12)
         ),
     },
+    clue="write down the pairs that undo each other for F = 6: 0 and 6, 1 and 7, ...; and back: "
+    "6 and 0",
     praise="F further, and round at 2 F: twice undone is done",
+    otherwise="for F = 6 the pairs that undo each other are 0 and 6, 1 and 7, up to 5 and 11",
 )
 
 
@@ -110,5 +116,6 @@ way_to_the_goal = Exercise(
             lambda way: _moves(way) < _MOVED
         ),
     },
+    clue="compare the two pictures surface by surface: which hues, sizes and shapes differ?",
     praise="four steps, and their order does not matter",
 )

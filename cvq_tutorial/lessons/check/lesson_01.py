@@ -26,6 +26,7 @@ transitions_of_the_first = Exercise(
         "the other factor can have any of its 15 values": lambda n: n in (3, 6),
         "these are those of both factors; only the first is asked for": lambda n: n in (101, 202),
     },
+    clue="how many steps up are there between 4 values? Then down, then the other factor",
     praise="3 steps, 2 directions, 15 settings of the other factor",
     otherwise="count the steps between 4 values, the directions, and the settings of the other",
 )
@@ -51,6 +52,7 @@ best_with_invisible_edits = Exercise(
             _near(1)
         ),
     },
+    clue="which edits can nobody see, what is the best guess there, and how often is it right?",
     praise="a factor can be named where an action cannot; no method is to blame for the rest",
     otherwise="share of the eyes, times the share of their edits that are invisible, times the "
     "chance to guess those wrong; take it from 1",
@@ -113,5 +115,8 @@ moved_by = Exercise(
             or _moves(lambda g, c: g[c])(given)
         ),
     },
+    clue="begin with the cause alone; add the effects of what you have until nothing new comes",
     praise="the factor and its descendants: what an action on it moves",
+    otherwise="True for the cause itself and for whatever a chain of arrows from it reaches; "
+    "nothing else",
 )

@@ -1,4 +1,4 @@
-"""Exercises of lesson 02: running means, the straight-through line, perplexity over batches."""
+"""Exercises of lesson 02: running means, the quantiser, perplexity over batches."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from cvq_tutorial.lessons.check.base import Exercise, Unreadable, function, number, one_number
+from cvq_tutorial.method import make_quantizer
 
 
 def _near(wanted: float, tolerance: float = 5e-3) -> Callable[[float], bool]:
@@ -29,55 +30,95 @@ where_the_code_moves = Exercise(
         "that forgets nothing: 10 old and 30 new ones; the old ones count 0.9, the new ones "
         "0.1": _near(0.75),
     },
+    clue="count and total are averaged first, each with decay; then divide",
     praise="3 / 12: the batch was three times the count, but only a tenth of it is taken",
+    otherwise="new total / new count, each 0.9 x old + 0.1 x what the batch gives",
 )
 
-_Z = torch.tensor([[0.5, -1.0, 2.0], [0.0, 3.0, -0.25]])
-_E = torch.tensor([[1.0, -1.5, 2.25], [0.5, 2.0, 0.0]])
-_G = torch.tensor([[1.0, -2.0, 0.5], [3.0, 0.25, -1.0]])  # what a loss asks of the output
+_RANDOM = torch.Generator().manual_seed(0)
+_Z, _VECTORS, _G = (torch.randn(n, 3, generator=_RANDOM) for n in (20, 6, 20))
+# _G: what a loss asks of the output
 
 
-def _passes(line: Callable[..., Any]) -> tuple[Tensor, Tensor, Tensor]:
-    """Value, and the gradients that arrive at z and e, zeros where none does."""
-    z, e = _Z.clone().requires_grad_(), _E.clone().requires_grad_()
-    out = line(z, e)
+def _package() -> tuple[Tensor, Tensor]:
+    """Codes (P,) and code vectors (P, D) that a quantiser of the package chooses."""
+    book = make_quantizer(3, 1, len(_VECTORS))
+    book.vectors.copy_(_VECTORS[None])
+    found = book(_Z.T[None, :, :, None])  # P places as a map (1, D, P, 1)
+    return found.codes[0, :, 0], found.values[0, :, :, 0].T
+
+
+_CODES, _E = _package()
+
+
+def _parts(given: Callable[..., Any]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Codes, value of out, and the gradients that arrive at z and e, zeros where none does."""
+    z, vectors = _Z.clone().requires_grad_(), _VECTORS.clone().requires_grad_()
+    both = given(z, vectors)
+    if not isinstance(both, tuple) or len(both) != 2:
+        raise Unreadable("expected two results: `return codes, out`")
+    codes, out = both
+    if not isinstance(codes, Tensor) or codes.shape != _CODES.shape:
+        raise Unreadable(f"expected codes as a tensor of shape {tuple(_CODES.shape)}, one per row")
     if not isinstance(out, Tensor) or out.shape != _Z.shape:
-        raise Unreadable(f"expected a tensor of shape {tuple(_Z.shape)} like z")
+        raise Unreadable(f"expected out as a tensor of shape {tuple(_Z.shape)} like z")
     found: list[Tensor | None] = [None, None]
     if out.requires_grad:
-        found = list(torch.autograd.grad((out * _G).sum(), [z, e], allow_unused=True))
-    to_z, to_e = (torch.zeros_like(_Z) if g is None else g for g in found)
-    return out.detach(), to_z, to_e
+        found = list(torch.autograd.grad((out * _G).sum(), [z, vectors], allow_unused=True))
+    to_z, to_e = (f if f is not None else torch.zeros_like(z) for f in found)
+    return codes.detach(), out.detach(), to_z, to_e
 
 
-def _gives(value: Tensor | None, to_z: Tensor, to_e: Tensor) -> Callable[..., bool]:
-    def test(line: Callable[..., Any]) -> bool:
-        out, at_z, at_e = _passes(line)
-        fits = value is None or torch.allclose(out, value)
-        return bool(fits and torch.allclose(at_z, to_z) and torch.allclose(at_e, to_e))
+def _codes_are(wanted: Tensor) -> Callable[..., bool]:
+    return lambda given: torch.equal(_parts(given)[0].long(), wanted)
+
+
+def _gives(value: Tensor, share: float | None, to_e: bool) -> Callable[..., bool]:
+    """Whether out has a value, z that share of the gradient, and the codebook some or none."""
+
+    def test(given: Callable[..., Any]) -> bool:
+        _, out, at_z, at_e = _parts(given)
+        fits = torch.allclose(out, value, atol=1e-5) and bool(at_e.any()) == to_e
+        return fits and (share is None or torch.allclose(at_z, share * _G, atol=1e-5))
 
     return test
 
 
-_NONE = torch.zeros_like(_G)
-straight_through = Exercise(
-    read=function(_Z.clone(), _E.clone()),
-    right=_gives(_E, _G, _NONE),
+_APART = torch.cdist(_Z, _VECTORS)  # (P, K)
+_PLAIN = _gives(_E, 1, False)
+
+quantise = Exercise(
+    read=function(_Z.clone(), _VECTORS.clone()),
+    right=lambda given: _codes_are(_CODES)(given) and _PLAIN(given),
     hints={
-        "value and gradient are the wrong way round: e is to be the value, z is to get the "
-        "gradient": _gives(_Z, _NONE, _G),
-        "without detach() z cancels out: the whole gradient goes to e": _gives(_E, _NONE, _G),
-        "the value is right but no gradient gets through: detach the difference, not "
-        "everything": _gives(_E, _NONE, _NONE),
-        "z is passed on as it is; its value is to be e": _gives(_Z, _G, _NONE),
-        "the value is right, but z gets minus its gradient and e the whole: detach the difference, "
-        "not z": _gives(_E, -_G, _G),
-        "z gets its gradient, but e gets one too: detach it": lambda line: bool(
-            torch.allclose(_passes(line)[1], _G) and _passes(line)[2].abs().max() > 0
+        "those are the codes farthest away: argmin": _codes_are(_APART.argmax(1)),
+        "the largest product is not the nearest vector: long vectors win there": _codes_are(
+            (_Z @ _VECTORS.T).argmax(1)
         ),
-        "the value is not e": lambda line: not torch.allclose(_passes(line)[0], _E),
+        "the distance has to be over all channels, not over one": lambda given: any(
+            _codes_are((_Z[:, [c]] - _VECTORS[:, c]).abs().argmin(1))(given) for c in range(3)
+        ),
+        "the codes are not those of the nearest vectors": lambda given: (
+            not _codes_are(_CODES)(given)
+        ),
+        "value and gradient are the wrong way round: e is to be the value, z is to get the "
+        "gradient": _gives(_Z, 0, True),
+        "z is passed on as it is; its value is to be e": _gives(_Z, 1, False),
+        "the value is right but no gradient gets through: detach the difference, not "
+        "everything": _gives(_E, 0, False),
+        "without detach() z cancels out: the whole gradient goes to the codebook": _gives(
+            _E, 0, True
+        ),
+        "the value is right, but z gets minus its gradient and e the whole: detach the difference, "
+        "not z": _gives(_E, -1, True),
+        "z gets its gradient, but the codebook gets one too: detach e": _gives(_E, 1, True),
+        "z is to get the gradient once, and whole": _gives(_E, None, False),
+        "the value of `out` is not e": lambda given: not torch.allclose(_parts(given)[1], _E),
     },
-    praise="the value of e, the gradient to z, nothing to e",
+    clue="distances (P, K) with torch.cdist, their argmin, the vectors of these codes; then begin "
+    "with z + (e - z) and detach() what is to have no gradient",
+    praise="the nearest code, the value of e, the gradient to z: this is `Quantizer.forward`",
+    otherwise="nearest code vector by distance; out has its value, and z gets the whole gradient",
 )
 
 _SIZE = 6  # code 5 never occurs
@@ -120,5 +161,7 @@ pooled_perplexity = Exercise(
         "the sign: entropy is minus the sum of p log p": _value(math.exp(-_NATS)),
         "that counts the codes that occur; the shares matter": _value(5.0),
     },
+    clue="add up torch.bincount of each batch, with minlength=size",
     praise="counts first, the formula after",
+    otherwise="exp of the entropy of the shares p of all codes in all batches together",
 )

@@ -18,7 +18,9 @@ bits_of_an_image = Exercise(
         "each place holds four codes, not one": lambda n: n == 64 * 6,
         "that counts codes; each of them is log2 64 bits": lambda n: n == 64 * 4,
     },
+    clue="bits of one code, codes of one place, places of one image",
     praise="1,536 bits; the image itself has 98,304",
+    otherwise="places x codes of a place x bits of a code",
 )
 
 channels_that_are_read = Exercise(
@@ -31,7 +33,9 @@ channels_that_are_read = Exercise(
             lambda n: n == 24
         ),
     },
+    clue="write down the channels of slice 0, of slice 1, and of the last one",
     praise="128 / 8 + 8 - 1 = 23 of 128 channels; 105 reach nobody",
+    otherwise="from channel 0 of the first slice to the last channel of the last one",
 )
 
 _CODES = torch.tensor([[1, 2, 3], [3, 2, 1], [0, 0, 0], [1, 2, 3], [4, 4, 4], [0, 1, 0]])
@@ -70,5 +74,7 @@ word_of_a_place = Exercise(
             tuple(torch.as_tensor(word(_CODES.clone(), 5)).shape) != (len(_CODES),)
         ),
     },
+    clue="it is a number with C digits to the base `size`",
     praise="places have the same word exactly if all their codes agree",
+    otherwise="with C = 3 codes a, b, c it is (a x size + b) x size + c, one integer per row",
 )

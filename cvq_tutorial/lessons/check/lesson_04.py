@@ -1,13 +1,14 @@
-"""Exercises of lesson 04: reading a graph, what data can tell, and what an edge may cost."""
+"""Exercises of lesson 04: reading a graph, what data can tell, and how a graph is judged."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log
+from typing import Any
 
 import numpy as np
 
-from cvq_tutorial.lessons.check.base import Exercise, array, whole, words
+from cvq_tutorial.graphs import graph_recovery
+from cvq_tutorial.lessons.check.base import Exercise, function, one_number, whole, words
 
 _NAMES = ("v0", "v1", "v2", "v3")
 _GRAPH = np.array([[0, 0, 0, 1], [0, 1, 0, 0], [0, 1, 0, 1], [0, 1, 0, 1]])  # row = cause
@@ -33,7 +34,9 @@ causes_of_v3 = Exercise(
             lambda found: found == _named(_GRAPH[:, 1])
         ),
     },
+    clue="row = cause, column = effect: where do the causes of v3 stand?",
     praise="down the column of v3, its own entry included",
+    otherwise="go down the column of v3 and name each row with a 1",
 )
 
 _STATES = np.stack(np.meshgrid(*[np.arange(4)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
@@ -50,38 +53,70 @@ states_that_tell = Exercise(
         "not in all of them: compare v0 and v1": lambda n: n == len(_STATES),
         "the data of the twins hold none; the question is about all 64 states": lambda n: n == 0,
     },
+    clue="the two worlds read v0 and v1; when does it matter which?",
     praise="wherever v0 and v1 differ, and never in the twins' data",
+    otherwise="count the states in which v0 and v1 differ",
 )
 
 
-def _near(*wanted: float) -> Callable[[np.ndarray], bool]:
-    return lambda found: bool(np.allclose(found, wanted, atol=0.01))
+Graphs = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-_ALWAYS = log(4)
-_SILENT = 4 * (log(4) - 0.75 * log(3))  # ln 4 falls to 3/4 ln 3, paid in 1 of 4 transitions
+def _graphs(seed: int) -> Graphs:
+    """found, true (3, 5, 5) and targets (3, 5), drawn so that no two wrong formulas agree."""
+    rng = np.random.default_rng(seed)
+    return rng.random((3, 5, 5)) < 0.4, rng.random((3, 5, 5)) < 0.3, rng.random((3, 5)) < 0.6
 
-prices_that_pay = Exercise(
-    read=array((2,)),
-    right=_near(_ALWAYS, _SILENT),
+
+_TRIALS = [_graphs(seed) for seed in (0, 1, 2)]
+
+
+def _columns(found: np.ndarray, true: np.ndarray, targets: np.ndarray) -> Graphs:
+    return found & targets[:, None], true & targets[:, None], targets
+
+
+def _share(found: np.ndarray, true: np.ndarray, of: str) -> float:
+    """Of marks found and true: their precision, recall, f1, or both over either."""
+    both, sizes = (found & true).sum(), {"precision": found.sum(), "recall": true.sum()}
+    sizes |= {"f1": (found.sum() + true.sum()) / 2, "either": (found | true).sum()}
+    return float(both / sizes[of])
+
+
+def _gives(formula: Callable[..., float]) -> Callable[[Callable[..., Any]], bool]:
+    return lambda given: all(
+        bool(np.isclose(given(*(part.copy() for part in trial)), formula(*trial), atol=1e-6))
+        for trial in _TRIALS
+    )
+
+
+def _judged(of: str) -> Callable[..., float]:
+    return lambda *trial: _share(*_columns(*trial)[:2], of)
+
+
+edge_f1 = Exercise(
+    read=function(*(part.copy() for part in _TRIALS[0]), gives=one_number),
+    right=_gives(lambda *t: graph_recovery(t[0].astype(float), t[1], t[2])["edge_f1"]),
     hints={
-        "that is in bits; nats have the natural logarithm": lambda found: bool(
-            np.isclose(found[0], 2.0, atol=0.01)
+        "edges into variables that are only copied count there: judge the columns of targets": (
+            _gives(lambda found, true, _: _share(found, true, "f1"))
         ),
-        "turned round: first the edge that is always on": _near(_SILENT, _ALWAYS),
-        "(ii) that is what silence saves; it is paid for in one transition of four": (
-            _near(_ALWAYS, _SILENT / 4)
+        "an effect is a column: `targets[:, None, :]`, not a row": _gives(
+            lambda found, true, t: _share(found & t[..., None], true & t[..., None], "f1")
         ),
-        "(ii) silence does not tell everything: ln 3 of surprise is left, three times of four": (
-            lambda found: bool(np.isclose(found[1], 4 * log(4), atol=0.01))
+        "that is the precision; recall matters as much": _gives(_judged("precision")),
+        "that is the recall; precision matters as much": _gives(_judged("recall")),
+        "that is the harmonic mean without its factor 2": _gives(lambda *t: _judged("f1")(*t) / 2),
+        "that is the plain mean of precision and recall; F1 is the harmonic one": _gives(
+            lambda *t: (_judged("precision")(*t) + _judged("recall")(*t)) / 2
         ),
-        "(ii) that is an edge silent for one code only; let it be silent for three": (
-            _near(_ALWAYS, log(4) / 0.75)
+        "an edge that is found and true is in both numbers below the line, so it counts twice": (
+            _gives(_judged("either"))
         ),
-        "(i) an edge that is always on saves all of ln 4 and is paid for every time": (
-            lambda found: not np.isclose(found[0], _ALWAYS, atol=0.01)
+        "that is the mean of the actions' F1; count the edges of all of them first": _gives(
+            lambda *t: float(np.mean([_judged("f1")(*(p[a : a + 1] for p in t)) for a in range(3)]))
         ),
     },
-    praise="so an edge is first given up for some codes of its cause, and only then as a whole",
-    otherwise="(ii) what is saved per transition, divided by how often the edge is on",
+    clue="mark the columns that are judged, then count three things: found, true, and both",
+    praise="what `graph_recovery` says, and the controls of this lesson are measured with",
+    otherwise="twice what is found and true, over found plus true, in the columns of targets",
 )

@@ -1,4 +1,4 @@
-"""Exercises of lesson 05: what an intervention is measured by."""
+"""Exercises of lesson 05: what an intervention is measured by, and the posterior of actions."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from cvq_tutorial.lessons.check.base import Exercise, array, function, one_number
+from cvq_tutorial.lessons.check.base import Exercise, Unreadable, array, function, one_number
+from cvq_tutorial.method.causal_transition import TransitionOutput, at_codes
 
 
 def _near(*wanted: float) -> Callable[[np.ndarray], bool]:
@@ -25,31 +28,99 @@ scores_of_a_copy = Exercise(
         "nothing changed, so every other factor is where it was": lambda found: found[1] < 1,
         "nothing changed, so the target did not change either": lambda found: found[0] == 1,
     },
+    clue="what does the judge read in x, for the target and for the others?",
     praise="0 and 1: one of the two numbers alone can be had for nothing",
+    otherwise="two shares: how often the target is reached, how often all others are kept",
 )
 
-_ERRORS = [(0.004, 0.002, 0.012), (0.002, 0.002, 0.012), (0.012, 0.002, 0.012), (0.02, 0.01, 0.03)]
+_SMALL, _LARGE = 3, 400  # nodes; a product over 400 is 0 in a float
 
 
-def _as(formula: Callable[[float, float, float], float]) -> Callable[[Callable[..., Any]], bool]:
-    return lambda given: all(np.isclose(given(*errors), formula(*errors)) for errors in _ERRORS)
+def _pair(nodes: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """m, copy, mechanism and y of one pair: 5 actions, nodes, 2 codebooks, 4 codes."""
+    random = torch.Generator().manual_seed(0)
+    m = torch.rand(5, nodes, 2, generator=random)
+    copy = torch.full((1, nodes, 2, 4), 0.1)
+    x, y = (torch.randint(4, (nodes, 2), generator=random) for _ in range(2))
+    copy.scatter_(-1, x[None, ..., None], 0.7)
+    mechanism = torch.randn(5, nodes, 2, 4, generator=random).softmax(-1)
+    return m, copy, mechanism, y
 
 
-recovered_share = Exercise(
-    read=function(*_ERRORS[0], gives=one_number),
-    right=_as(lambda e, ceiling, copy: (copy - e) / (copy - ceiling)),
+def _package(m: Tensor, copy: Tensor, mechanism: Tensor, y: Tensor) -> Tensor:
+    none = torch.zeros(0)
+    out = TransitionOutput(copy.log()[None], mechanism.log()[None], m.logit()[None], none, none)
+    likely = out.log_likelihood(y[None, None].expand(1, *m.shape))
+    return out.evidence(likely)[0].softmax(0)
+
+
+def _posterior(given: Callable[..., Any], nodes: int) -> Tensor:
+    found = given(*(part.clone() for part in _pair(nodes)))
+    if not isinstance(found, Tensor) or found.shape != (5,):
+        shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+        raise Unreadable(f"expected one probability per action, a tensor (A,), found {shape}")
+    return found
+
+
+def _names(formula: Callable[..., Tensor], *sizes: int) -> Callable[[Callable[..., Any]], bool]:
+    return lambda given: all(
+        torch.allclose(_posterior(given, n), formula(*_pair(n)), atol=1e-4) for n in sizes
+    )
+
+
+def _with(mixed: Callable[..., Tensor]) -> Callable[[Callable[..., Any]], bool]:
+    """Whether an answer is the posterior by another log-likelihood of each code."""
+    return _names(
+        lambda m, copy, mechanism, y: (
+            mixed(m, *(at_codes(p, y.expand(m.shape)) for p in (copy, mechanism)))
+            .sum((1, 2))
+            .softmax(0)
+        ),
+        _SMALL,
+    )
+
+
+posterior_of_a_pair = Exercise(
+    read=function(*_pair(_SMALL)),
+    right=_names(_package, _SMALL, _LARGE),
     hints={
-        "that is what is lost; 1 should be as good as the ceiling": _as(
-            lambda e, ceiling, copy: (e - ceiling) / (copy - ceiling)
+        "right for few codes; for many the product is 0 in a float: add logarithms, then softmax": (
+            _names(_package, _SMALL)
         ),
-        "that leaves the ceiling out: a perfect intervention would not get 1": _as(
-            lambda e, ceiling, copy: (copy - e) / copy
+        "that is the mean over the codes; evidence adds up, so it is the sum": _names(
+            lambda *pair: _package(*pair).log().div(_SMALL * 2).softmax(0), _SMALL
         ),
-        "the sign is turned: copying is the larger error": _as(
-            lambda e, ceiling, copy: (copy - e) / (ceiling - copy)
+        "m and 1 - m are exchanged: m is the probability that the action sets the code": _with(
+            lambda m, copy, mechanism: (m * copy + (1 - m) * mechanism).log()
+        ),
+        "that is a mean of logarithms; it is the probabilities that are mixed": _with(
+            lambda m, copy, mechanism: (1 - m) * copy.log() + m * mechanism.log()
+        ),
+        "that is the mechanism alone: a code may also have been copied": _with(
+            lambda m, copy, mechanism: mechanism.log()
+        ),
+        "that is the logarithm of the posterior": _names(
+            lambda *pair: _package(*pair).log(), _SMALL
+        ),
+        "the probabilities of all actions must add up to one": lambda given: (
+            abs(float(_posterior(given, _SMALL).sum()) - 1) > 1e-3
+        ),
+        "the probabilities of a code are multiplied, not added": _names(
+            lambda m, copy, mechanism, y: (
+                (
+                    (1 - m) * at_codes(copy, y.expand(m.shape))
+                    + m * at_codes(mechanism, y.expand(m.shape))
+                )
+                .sum((1, 2))
+                .softmax(0)
+            ),
+            _SMALL,
         ),
     },
-    praise="this is `recovered` in metrics.json",
+    clue="first p (A, N, C, K) as in the lesson; then the entry of y (gather); then logarithms, a "
+    "sum over nodes and codebooks, and a softmax over actions",
+    praise="Bayes' rule over every action at once: this is `model.retrieve`",
+    otherwise="log p(y | x, a) is a sum over all codes of log((1 - m) copy + m mechanism) at y",
 )
 
 _EXPECTED = np.array([[1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2, 3]])
@@ -73,5 +144,7 @@ share_that_leaks = Exercise(
         "that is the mean over the other factors; one of them is enough": _shares(3 / 10),
         "that is the share that kept all others; the question is the opposite": _shares(3 / 5),
     },
+    clue="mark what is read wrong, clear the target of each row, then ask row by row",
     praise="the share of edits with a leak; `leakage.leakage` says from which factor to which",
+    otherwise="a row leaks if any factor but its own target is read wrong; the share of such rows",
 )

@@ -23,7 +23,9 @@ chance_of_the_factor = Exercise(
         "that is for six factors, as in this lesson's images; here there are nine": _is(1 / 6),
         "that is the chance of the direction, when the factor is known": _is(1 / 2),
     },
+    clue="how many of the 18 actions would name the right factor?",
     praise="2 of 18 actions move the right factor",
+    otherwise="actions that move the right factor, over all actions",
 )
 
 # sums near -900: exp of them is zero, and so is what one divides by
@@ -63,7 +65,9 @@ posterior_of_actions = Exercise(
             not (abs(float(torch.as_tensor(given(_PER_CODE.clone())).sum()) - 1) < 1e-3)
         ),
     },
+    clue="what is the log-likelihood of a whole image? Then make the A numbers add up to one",
     praise="a softmax of sums",
+    otherwise="softmax over actions of the sum over codes",
 )
 
 _TRUE = np.array([0, 0, 0, 0, 0, 0, 2, 2, 5, 5])
@@ -87,5 +91,8 @@ macro_over_actions = Exercise(
             _accuracy((5 / 6 + 1 / 2) / n)(given) for n in (4, 6, 12, 18)
         ),
     },
+    clue="one accuracy for each action that occurs in `true`, then their mean",
     praise="every action counts the same, however rare",
+    otherwise="for each action in `true`: the share of its rows that was named right; then the "
+    "mean",
 )

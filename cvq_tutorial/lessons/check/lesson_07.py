@@ -28,7 +28,9 @@ macro_of_the_majority = Exercise(
         ),
         "the mean over values counts each once, whatever its share": _near(0.49, 0.52, 0.175),
     },
+    clue="write down the accuracy for each of the four shapes",
     praise="1 right value of 4: macro shows that it knows nothing",
+    otherwise="the mean of four accuracies, one per shape",
 )
 
 # Functions on small samples -----------------------------------------------------------------------
@@ -78,7 +80,10 @@ chances_to_draw = Exercise(
             lambda c, s: _normalised(1 / _counts(c))
         ),
     },
+    clue="np.bincount(column)[column] is, for each row, how often its value occurs",
     praise="what balanced_chances does with one column; 0.5 is square-root sampling",
+    otherwise="each row gets (count of its value) to the power of minus strength, over the sum "
+    "of these",
 )
 
 _SAMPLES = [np.array([0.25] * 4), np.array([0.7, 0.1, 0.1, 0.1]), np.array([0.5, 0.5, 0.0])]
@@ -105,5 +110,7 @@ worth_of_a_sample = Exercise(
             lambda p: float(1 / p.max())
         ),
     },
+    clue="try it with [1/4, 1/4, 1/4, 1/4]: it should give 4",
     praise="Kish's effective size: what is drawn again and again is worth little",
+    otherwise="the square of the sum of p, over the sum of the squares of p",
 )

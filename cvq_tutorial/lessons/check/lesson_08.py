@@ -9,16 +9,27 @@ import numpy as np
 
 from cvq_tutorial.lessons.check.base import Exercise, function, number, one_number
 
-gap_of_two_copies = Exercise(
+
+def _is(wanted: float) -> Callable[[float], bool]:
+    return lambda given: abs(given - wanted) < 1e-6
+
+
+mig_with_copies = Exercise(
     read=number(0, 1),
-    right=lambda gap: gap < 1e-9,
+    right=_is(0.9),
     hints={
-        "that is what the best one knows; the gap is to the second best": lambda gap: gap == 1,
-        "both copies know everything, so the second best is as good as the best": (
-            lambda gap: 0 < gap < 1
+        "the copies of the tenth: the second best knows as much as the best, so it has no gap": (
+            lambda given: given == 1 or _is(0.95)(given) or abs(given - 28 / 30) < 1e-3
+        ),
+        "that is the gap of the tenth; MIG is the mean over all ten": _is(0),
+        "that is what the copies cost; the mean of the ten gaps is asked for": _is(0.1),
+        "a mean over the latents? It is over the ten factors": lambda given: (
+            abs(given - 9 / 12) < 1e-3 or abs(given - 10 / 12) < 1e-3
         ),
     },
-    praise="0: MIG punishes a factor that is written twice, however clearly",
+    clue="write down the ten gaps, then take their mean",
+    praise="MIG punishes a factor that is written more than once, however clearly",
+    otherwise="the mean of ten gaps: what is the gap of the tenth, and of each of the others?",
 )
 
 _INFORMATION = np.array([[1.0, 0.1], [0.25, 0.3], [0.0, 0.8], [0.5, 0.2], [0.1, 0.05]])
@@ -57,7 +68,9 @@ mig_by_hand = Exercise(
             lambda i, h: float(((i.max(0) - i.min(0)) / h).mean())
         ),
     },
+    clue="sort each column; the gap is between its last two entries",
     praise="the mutual information gap",
+    otherwise="(largest - second largest of each column) / entropy of that column, then the mean",
 )
 
 _TABLE = np.stack([np.arange(40), 100 + np.arange(40)], axis=1)
@@ -104,5 +117,6 @@ permuted_rows = Exercise(
             _dealt(given).shape == _TABLE.shape
         ),
     },
+    clue="the generator has a method that gives an order of the rows",
     praise="what a score says of this is what it says of nothing",
 )

@@ -20,6 +20,7 @@ what_shows_shuffled_actions = Exercise(
             lambda word: word == "reconstruction"
         ),
     },
+    clue="which of the three could not be good without the right actions?",
     praise="and only because its chance stands beside it",
 )
 
@@ -58,7 +59,9 @@ limit_of_an_alarm = Exercise(
             for times in (1, 2, 3)
         ),
     },
+    clue="sort the good values: which one has at most `share` of the others below it?",
     praise="known good images set the limit, never the suspicious ones",
+    otherwise="it is a quantile of `good`: a share of `share` lies below it",
 )
 
 _LOW, _HIGH = np.array([0.0, 1.0, 1.0, 3.0]), np.array([1.0, 2.0, 5.0])
@@ -82,5 +85,9 @@ auroc_with_ties = Exercise(
         ),
         "turned round: how often is `high` the higher one?": _area(1 - _RIGHT),
     },
+    clue="compare every value of `high` with every value of `low`: one is a row, the other a "
+    "column",
     praise="an alarm that always says the same gets 0.5, as a coin does",
+    otherwise="over all pairs: 1 where `high` is larger, 1/2 where they are equal, 0 else; then "
+    "the mean",
 )

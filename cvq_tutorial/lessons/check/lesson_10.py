@@ -25,7 +25,9 @@ others_that_differ = Exercise(
         "the one that was meant to differ is not one of the others": _near(10),
         "that is the share of one attribute; there are 30 of them": _near(0.3),
     },
+    clue="how many attributes are not chosen, and how many of these differ on average?",
     praise="9 of 30 in the mean pair: nobody would call that a change of one thing",
+    otherwise="as many as were not chosen, each with its chance to differ",
 )
 
 _VALUES = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 0]])
@@ -53,7 +55,9 @@ share_of_atomic_pairs = Exercise(
         ),
         "that counts pairs; divide by how many there are": _share(float((_DIFFER == 1).sum())),
     },
+    clue="for each pair count the attributes that differ; which count is atomic?",
     praise="this is the column `none` of `pair_report`, counted over all attributes",
+    otherwise="count the attributes that differ in each pair; the share of pairs whose count is 1",
 )
 
 _IDENTITY = np.repeat(np.arange(60), 5)[np.random.default_rng(0).permutation(300)]
@@ -89,5 +93,6 @@ whole_identities = Exercise(
         ),
         "the test side is far from the share that was asked for": lambda given: True,
     },
+    clue="draw from np.unique(identity), then ask of each picture whether its identity was drawn",
     praise="whoever is in the test has never been seen, not even in another picture",
 )

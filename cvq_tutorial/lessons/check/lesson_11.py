@@ -34,6 +34,7 @@ soft_data_set = Exercise(
             lambda letter: letter == "c"
         ),
     },
+    clue="fit with the first four covariances, then look at `check_context` of the last three",
     praise="one context per target fits whatever it is; the second one does not",
 )
 
@@ -81,7 +82,10 @@ twin_matrix = Exercise(
             lambda given: any((np.diag(M) != 1).any() for M, _ in _matrices(given))
         ),
     },
+    clue="of which latents may latent m be a mixture, so that causes still have the larger "
+    "numbers?",
     praise="no data without that context can tell it from the world you began with",
+    otherwise="the identity, but for row m: it may mix in latents with larger numbers",
 )
 
 orders_that_work = Exercise(
@@ -97,5 +101,9 @@ orders_that_work = Exercise(
         ),
         "order 4 would do as well, but the smallest is asked for": lambda found: found[0] == 4,
     },
+    clue="skewed noise has a third cumulant; symmetric noise has not; Gaussian noise has none "
+    "above two",
     praise="skewed: 3; symmetric, or more latents than observed: 4; Gaussian: none",
+    otherwise="one of 0, 3 and 4 for each: what is the first cumulant that is not zero and has "
+    "room enough?",
 )
