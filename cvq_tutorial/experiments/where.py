@@ -141,7 +141,7 @@ def examined(client: Any, who: str, asked: dict, say: Callable[[str], object]) -
             why = f"expected cvq_tutorial {__version__} to be installed there: {why}"
         if why:
             raise OSError(f"the worker {address}: {' '.join(str(why).split())[:500]}")
-    say(f"{len(answers)} workers" if answers else "there is no worker yet: waiting for one")
+    say(f"workers: {len(answers)}" if answers else "there is no worker yet: waiting for one")
 
 
 @contextmanager

@@ -213,7 +213,7 @@ def test_a_cluster_started_by_hand_gives_the_tables_of_one_process(serial, two, 
     where = {"device": "cpu", "scheduler": two.address, "say": said.append}
     made = sweeps.sweep(CELLS, tmp_path, **where)
     assert numbers(made) == {cell.label: serial[cell.label] for cell in CELLS}
-    assert said[:2] == ["3 runs, 0 finished before", "2 workers"] and len(said) == 5
+    assert said[:2] == ["3 runs, 0 finished before", "workers: 2"] and len(said) == 5
     said.clear()
     sweeps.sweep(CELLS, tmp_path, **where)
     assert said == ["3 runs, 3 finished before"]
