@@ -137,11 +137,11 @@ def examined(client: Any, who: str, asked: dict, say: Callable[[str], object]) -
         raise OSError(f"{who}: expected cvq_tutorial {__version__} as here, found {other}")
     answers = client.run(remote.ready, json.dumps(asked), on_error="return")
     for address, why in answers.items():
-        if isinstance(why, ImportError):
+        if why and not isinstance(why, str):  # it did not find what it was asked
             why = f"expected cvq_tutorial {__version__} to be installed there: {why}"
         if why:
             raise OSError(f"the worker {address}: {' '.join(str(why).split())[:500]}")
-    say(f"{len(answers)} workers" if answers else "there is no worker yet: waiting for one")
+    say(f"workers: {len(answers)}" if answers else "there is no worker yet: waiting for one")
 
 
 @contextmanager

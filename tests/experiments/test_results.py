@@ -84,7 +84,7 @@ def test_no_folder_is_one_line_and_the_shipped_results_are_the_default(tmp_path)
 def test_some_cells_are_run_small_and_gone_on_with(tmp_path, monkeypatch):
     seen = []
 
-    def trained(cell, root, device, progress):
+    def trained(cell, root, device):
         seen.append(cell)
         finished(cell, root, 0.5)
 
@@ -112,7 +112,7 @@ def test_some_cells_are_run_small_and_gone_on_with(tmp_path, monkeypatch):
 def test_cells_that_are_run_small_are_still_what_their_label_says(tmp_path, monkeypatch, grid):
     seen = []
 
-    def trained(cell, root, device, progress):
+    def trained(cell, root, device):
         seen.append(cell)
         finished(cell, root, 0.5)
 
@@ -130,9 +130,7 @@ def test_cells_that_are_run_small_are_still_what_their_label_says(tmp_path, monk
 
 
 def test_one_text_chooses_cells_as_a_list_of_one_does(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        sweeps, "_run", lambda cell, root, device, progress: finished(cell, root, 0.5)
-    )
+    monkeypatch.setattr(sweeps, "_run", lambda cell, root, device: finished(cell, root, 0.5))
     some = {"seeds": [0], "say": lambda _: None}
     made, _ = results.run_some("recovery", tmp_path, "nano", only="1000 tr", **some)
     assert list(made["rows"]) == ["1000 transitions"]
