@@ -145,6 +145,10 @@ class CausalTransition(nn.Module):
         scores = torch.einsum("bid,bqjd->bqij", cause, effect) / math.sqrt(self.width)
         return scores + self.edge_bias
 
+    def at_once(self, most: int) -> int:
+        """How many rows (B times Q) go through a pass without gradient: `most`, or what fits."""
+        return max(1, min(most, 2**24 // self.nodes**2))
+
     def forward(
         self, x: Tensor, actions: Tensor,
         *, generator: torch.Generator | None = None, cut: Tensor | None = None,

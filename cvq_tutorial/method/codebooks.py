@@ -64,16 +64,12 @@ class Quantizer(nn.Module):
         if not 0.0 <= decay < 1.0:
             raise ValueError(f"decay must lie in [0, 1), found {decay}")
         self.width, self.codebooks, self.codes, self.decay = width, codebooks, codes, decay
+        self.slice_width = width // codebooks  # d, channels per codebook
         vectors = torch.empty(codebooks, codes, width // codebooks).uniform_(-1 / codes, 1 / codes)
         self.register_buffer("vectors", vectors)  # (C, K, d)
         self.register_buffer("count", torch.ones(codebooks, codes))  # (C, K) running use
         self.register_buffer("total", vectors.clone())  # (C, K, d) running sum
         self.register_buffer("started", torch.zeros((), dtype=torch.bool))
-
-    @property
-    def slice_width(self) -> int:
-        """Channels per codebook, d = D / C."""
-        return self.width // self.codebooks
 
     def forward(self, z: Tensor) -> Quantized:
         """Nearest codes of an encoder map z (B, D, h, w), of any float type, which `values` keeps.

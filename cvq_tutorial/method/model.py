@@ -64,6 +64,8 @@ class CausalVQ(nn.Module):
                 raise ValueError(
                     f"expected a transition of (nodes, codebooks, codes) = {sizes}, found {found}"
                 )
+        if (fits := transition.at_once(self.BATCH)) < self.BATCH:  # of many nodes
+            self.BATCH = fits
         self.autoencoder = autoencoder
         self.transition = transition
         self.action_names = list(action_names)

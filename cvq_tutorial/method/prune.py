@@ -21,18 +21,16 @@ from cvq_tutorial.method.causal_transition import CausalTransition
 
 
 @torch.no_grad()
-def edge_cost(
-    transition: CausalTransition, x: Tensor, action: int, y: Tensor, *, batch: int = 512
-) -> Tensor:
+def edge_cost(transition: CausalTransition, x: Tensor, action: int, y: Tensor) -> Tensor:
     """What each edge is worth to its effect under one action: (N, N) nats, row = cause.
 
     x, y: (B, N, C) codes before and after the action. The worth is the rise of the effect's
     negative log-likelihood per transition when that one edge is cut.
     """
-    base, n = _nll(transition, x, action, y, None, batch), transition.nodes
+    base, n = _nll(transition, x, action, y, None), transition.nodes
     # effects do not see each other: all edges of a cause are cut at once
     rows = torch.eye(n, dtype=torch.bool, device=x.device)[..., None].expand(n, n, n)
-    return torch.stack([_nll(transition, x, action, y, cut, batch) - base for cut in rows])
+    return torch.stack([_nll(transition, x, action, y, cut) - base for cut in rows])
 
 
 @torch.no_grad()
@@ -69,11 +67,11 @@ def prune(
 
 
 def _nll(
-    transition: CausalTransition, x: Tensor, action: int, y: Tensor, cut: Tensor | None,
-    batch: int = 512,
-) -> Tensor:  # fmt: skip
+    transition: CausalTransition, x: Tensor, action: int, y: Tensor, cut: Tensor | None
+) -> Tensor:
     """(N,) mean negative log-likelihood of each effect."""
     total = torch.zeros(transition.nodes, device=x.device)
+    batch = transition.at_once(512)
     for before, after in zip(x.split(batch), y.split(batch), strict=True):
         actions = torch.full((len(before),), action, device=x.device)
         out = transition(before, actions, cut=cut)

@@ -464,12 +464,27 @@ for command in (graph, do, name, identify, refine):
     show_default=True,
 )
 @click.option("--device", default="auto", show_default=True, metavar="DEVICE")
-@click.option("--quick", is_flag=True, help="Fewer rounds.")
-def bench(out: Path, device: str, quick: bool) -> None:
+@click.option("--quick", is_flag=True, help="Fewer rounds, smaller sizes.")
+@click.option(
+    "--growth",
+    is_flag=True,
+    help="Instead: time and memory of a step as nodes, codebooks, codes and actions grow, on a CPU;"
+    " to figures/growth.json and growth.md unless --out says where.",
+)
+@click.pass_context
+def bench(context: click.Context, out: Path, device: str, quick: bool, growth: bool) -> None:
     """Time one training step and one retrieval on this machine."""
     from cvq_tutorial.common.files import place_of
-    from cvq_tutorial.experiments import bench as benchmark
 
+    if growth and context.get_parameter_source("out") is ParameterSource.DEFAULT:
+        out = out.with_name("growth.json")
     place_of(out)
-    benchmark.run(out, quick, device)
+    if growth:
+        from cvq_tutorial.experiments import growth as grown
+
+        grown.run(out, quick, click.echo)
+    else:
+        from cvq_tutorial.experiments import bench as benchmark
+
+        benchmark.run(out, quick, device)
     click.echo(f"written: {out}")

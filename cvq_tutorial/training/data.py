@@ -120,13 +120,16 @@ def training_codes(
 ) -> tuple[Tensor, Tensor, Tensor, np.ndarray | None]:
     """What the second phase learns from, as codes, see `encoded_transitions`, and the chances.
 
-    It is drawn once: x, y (n, N, C) int16, actions (n,) int64, on the CPU; chances (n,) or None.
+    It is drawn once: x, y (n, N, C) uint8, or int16 of more than 256 codes, actions (n,) int64, on
+    the CPU; chances (n,) or None.
     """
-    n = recipe.transitions
+    n, kept = recipe.transitions, torch.uint8 if model.n_codes <= 256 else torch.int16
     if not world.has_images:
-        return *encoded_transitions(world, model, n, "train", seed), None
+        x, actions, y = encoded_transitions(world, model, n, "train", seed)
+        return x.to(kept), actions, y.to(kept), None
     drawn, chances = training_transitions(world, recipe, seed)
-    return *_encoded(world, model, drawn, not world.factors.one_way, seed, recipe.augment), chances
+    twice = not world.factors.one_way
+    return *_encoded(world, model, drawn, twice, seed, recipe.augment, kept), chances
 
 
 def encoded_transitions(
@@ -155,14 +158,15 @@ def encoded_transitions(
 
 
 def _encoded(
-    world: Any, model: CausalVQ, drawn: Transitions, twice: bool, seed: int, augment: str
-) -> tuple[Tensor, Tensor, Tensor]:
+    world: Any, model: CausalVQ, drawn: Transitions, twice: bool, seed: int, augment: str,
+    kept: torch.dtype = torch.int16,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Transitions as codes; twice: the second half is the first reversed, the same images."""
     n = len(drawn)
     once = (n + 1) // 2 if twice else n
 
     def look(images: Tensor) -> Tensor:
-        return model.encode(images).to("cpu", torch.int16)
+        return model.encode(images).to("cpu", kept)
 
     x, y = both_ends(look, world, drawn.take(slice(once)), augment, seed)
     if twice:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cvq_tutorial.common.arrays import counts
 from cvq_tutorial.method.answers import NOTHING, UNCHANGED, UNEXPLAINED
+from cvq_tutorial.method.causal_transition import CausalTransition
 from cvq_tutorial.method.model import CausalVQ
 from cvq_tutorial.method.published import CodebookPlaces, make_model
 
@@ -441,3 +442,12 @@ def test_a_path_without_an_edge_is_refused_in_one_line(only, message):
     model.transition.allowed[:, 1, 2] = False
     with pytest.raises(ValueError, match=message):
         model.intervene(codes(), 0, only=only)
+
+
+def test_of_many_nodes_fewer_rows_go_through_at_once():
+    net = CausalTransition(600, 1, 2, 1, width=4)
+    assert [net.at_once(most) for most in (1, 46, 256)] == [1, 46, 46]
+    assert CausalVQ(None, net, ["a"]).BATCH == 46 and CausalVQ.BATCH == 256
+    for nodes, rows in ((64, 256), (256, 256), (1024, 16), (5000, 1)):
+        net.nodes = nodes
+        assert net.at_once(256) == rows

@@ -94,10 +94,11 @@ def test_a_larger_tolerance_cuts_more_and_a_huge_one_everything(transition, stat
     assert left[-1] == 0 and not transition.allowed.any()
 
 
-def test_what_an_edge_costs_is_what_cutting_it_alone_costs(transition):
+def test_what_an_edge_costs_is_what_cutting_it_alone_costs(transition, monkeypatch):
     x, actions, y = sample(300)
     rows = actions == 1
-    costs = edge_cost(transition, x[rows], 1, y[rows], batch=7)
+    monkeypatch.setattr(type(transition), "at_once", lambda self, most: 7)
+    costs = edge_cost(transition, x[rows], 1, y[rows])
     base = nll(transition, x[rows], 1, y[rows])
     for i in range(4):
         for j in range(4):

@@ -242,8 +242,15 @@ def test_set_with_a_bad_name_is_refused():
 def test_bench_hands_its_file_on(capsys, tmp_path, monkeypatch):
     asked: list[tuple] = []
     monkeypatch.setattr("cvq_tutorial.experiments.bench.run", lambda *a: asked.append(a))
+    monkeypatch.setattr("cvq_tutorial.experiments.growth.run", lambda *a: asked.append(a[:2]))
     assert run(capsys, "bench", "--out", str(tmp_path / "b.json"), "--device", "cpu")[0] == 0
-    assert asked == [(tmp_path / "b.json", False, "cpu")]
+    assert run(capsys, "bench", "--growth", "--quick")[0] == 0
+    assert run(capsys, "bench", "--growth", "--out", str(tmp_path / "g.json"))[0] == 0
+    assert asked == [
+        (tmp_path / "b.json", False, "cpu"),
+        (Path("figures/growth.json"), True),
+        (tmp_path / "g.json", False),
+    ]
 
 
 def test_a_code_page_that_lacks_the_letters_of_a_name_stops_nothing(tmp_path):

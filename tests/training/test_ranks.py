@@ -113,14 +113,27 @@ def near(one: Path, other: Path, tolerance: float = 1e-5) -> None:
         torch.testing.assert_close(x[name], y[name], rtol=tolerance, atol=tolerance * most)
 
 
-@pytest.mark.parametrize("kind", ["images", "codes", "unnamed"])
-def test_two_processes_do_what_one_does(tmp_path, kind):
-    work = script(tmp_path, TRAIN)
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The run on pictures in one process: a script, and its folder."""
+    work = script(tmp_path_factory.mktemp("alone"), TRAIN)
+    folder = Path(work).parent / "one"
+    all_well(started(1, [work, str(folder), "images", "0"]))
+    return work, folder
+
+
+def test_two_processes_do_what_one_does_on_unnamed_actions(tmp_path, alone):
     one, two = tmp_path / "one", tmp_path / "two"
-    alone = started(1, [work, str(one), kind, "0"])
-    pair = started(2, [work, str(two), kind, "0"])
-    all_well(alone)
+    single = started(1, [alone[0], str(one), "unnamed", "0"])
+    pair = started(2, [alone[0], str(two), "unnamed", "0"])
+    all_well(single)
     all_well(pair)
+    near(one, two)
+
+
+def test_two_processes_do_what_one_does_on_pictures(tmp_path, alone):
+    (work, one), two, kind = alone, tmp_path / "two", "images"
+    all_well(started(2, [work, str(two), kind, "0"]))
     near(one, two)
     left = sorted(path.name for path in two.iterdir())
     assert left == ["log.csv", "model.json", "model.safetensors"]
@@ -130,10 +143,8 @@ def test_two_processes_do_what_one_does(tmp_path, kind):
     assert all(torch.equal(seen[name], again[name]) for name in seen)
 
 
-def test_a_run_goes_on_upon_another_number_of_processes(tmp_path):
-    work = script(tmp_path, TRAIN)
-    one, moved = tmp_path / "one", tmp_path / "moved"
-    all_well(started(1, [work, str(one), "images", "0"]))
+def test_a_run_goes_on_upon_another_number_of_processes(tmp_path, alone):
+    (work, one), moved = alone, tmp_path / "moved"
     for n, stop in ((2, 2), (1, 5), (4, 0)):
         told = ended(started(n, [work, str(moved), "images", str(stop)]))
         assert [code for code, _, _ in told] == [0] * n, told
@@ -144,11 +155,11 @@ def test_a_run_goes_on_upon_another_number_of_processes(tmp_path):
 def test_codebooks_start_and_revive_from_the_joined_batch(tmp_path):
     work = script(tmp_path, QUANTIZE)
     outs = [
-        all_well(started(n, [work, str(tmp_path / f"{n}.safetensors")])) for n in (1, 2, 3)
+        all_well(started(n, [work, str(tmp_path / f"{n}.safetensors")])) for n in (1, 3)
     ]  # three: shares of 2, 3 and 3 pictures
     assert len({out for many in outs for out in many}) == 1
     assert sum(int(word) for word in outs[0][0].split()) > 3  # some were revived
-    found = [load_file(tmp_path / f"{n}.safetensors") for n in (1, 2, 3)]
+    found = [load_file(tmp_path / f"{n}.safetensors") for n in (1, 3)]
     for other in found[1:]:
         for name, value in found[0].items():
             torch.testing.assert_close(other[name], value, rtol=1e-5, atol=1e-5)
@@ -200,9 +211,8 @@ def test_torchrun_trains_stops_and_says_what_is_wrong_once(tmp_path):
     assert (tmp_path / "run" / "state.safetensors").exists() and "trained:" not in out
 
 
-@pytest.mark.parametrize("command", ["reproduce", "evaluate"])
-def test_other_commands_are_for_one_process(command, tmp_path):
-    told = ended(started(2, ["-m", "cvq_tutorial", command, str(tmp_path)]))
+def test_other_commands_are_for_one_process(tmp_path):
+    told = ended(started(2, ["-m", "cvq_tutorial", "evaluate", str(tmp_path)]))
     assert [code for code, _, _ in told] == [2, 2]
     assert any("on several processes only `train` runs" in error for _, _, error in told)
 
