@@ -77,16 +77,13 @@ def test_what_lesson_11_says_of_stored_results_is_measured():
 def test_what_lesson_11_says_of_the_vae_is_measured():
     rows = PARTS["vae"]
     bent = [row for row in rows if row["run"] != "unknowable"]
-    assert "five of the nine runs with a ReLU got stuck above 0.6" in WORDS
-    assert len(bent) == 9 and sum(row["MMD on doubles"] > 0.6 for row in bent) == 5
-    by = {row["run"]: row for row in rows if row["seed"] == 2027}
-    told = found(r"seed 2027: right order ([\d.]+), reversed ([\d.]+), no graph ([\d.]+),", WORDS)
-    names = ("right order", "reversed", "no graph")
-    assert told == tuple(f"{by[name]['MMD on doubles']:.3f}" for name in names)
-    assert all(0.005 < by[n]["MMD on doubles"] / by[n]["copy"] < 0.015 for n in names)
+    assert "All nine runs with a ReLU end close together, at about a hundredth of the copy" in WORDS
+    shares = [row["MMD on doubles"] / row["copy"] for row in bent]
+    assert len(bent) == 9 and min(shares) > 0.005 and max(shares) < 0.015
+    assert max(shares) < 1.3 * min(shares)
     assert all(r["MMD on doubles"] < 1.2 * r["floor"] for r in rows if r["run"] == "unknowable")
     edges = [row["true edges, mean"] for row in rows if row["run"] == "right order"]
-    told = found(r"did the right order find its edges: ([\d.]+) to ([\d.]+) in the mean", WORDS)
+    told = found(r"did the right order find its edges: (-[\d.]+) to (-[\d.]+) in the mean", WORDS)
     assert told == (f"{min(edges):.2f}", f"{max(edges):.2f}")
 
 
