@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Learn actions nobody named
+# # 12 Learn actions nobody named
 #
 # *Pairs of pictures, before and after. Nobody says what was done. Which actions are there?*
 #
@@ -106,7 +106,7 @@ if yours.any():  # you did guess
 # * **M**: given these, $\pi_a$ is the mean of $r_a$, and $p_{an}$ the share of change of sign $n$ among
 #   the pairs, each counted $r_a$ times.
 
-# %% tags=["nbval-check-output"]
+# %%
 changed = (x != y).flatten(1).double()  # (1200, 8)
 
 
@@ -136,13 +136,18 @@ for start in range(1, 6):
     package = unnamed.mixture(changed.float(), 5, np.random.default_rng([seed, start])).argmax(1)
     both = measure.together(by_hand, package, 5, 5)
     same += both[np.arange(5), measure.codes_of(both)].sum() > 0.98 * len(x)
-print("the package, from at least 3 of 5 starts, says the same but for names:", same >= 3)
-print("one to one above 0.8, chance below 0.3:", score(by_hand, 5)["one_to_one"] > 0.8,
-      score(by_hand, 5)["chance"] < 0.3)  # fmt: skip
-
-# %%
+print(f"starts of 5 from which the package says the same, but for names: {same}")
 for name, found in {"k-means": clusters, "mixture": by_hand}.items():
-    print(f"{name} on which signs changed, one to one: {score(found, 5)['one_to_one']:.3f}")
+    told = score(found, 5)
+    print(f"{name} on which signs changed, one to one: {told['one_to_one']:.3f}, "
+          f"chance {told['chance']:.3f}")  # fmt: skip
+
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    the_package_says_the_same_from_most_starts=same >= 3,
+    most_pairs_are_right=told["one_to_one"] > 0.8,
+    chance_is_far_below=told["chance"] < 0.3,
+)
 
 # %% [markdown]
 # Good, and it cannot be perfect: it looks at *where* a sign changed and never at *what it became*. And a circle ends
@@ -186,15 +191,17 @@ use = torch.bincount(read, minlength=8).tolist()
 print("pairs read as each code:", use)
 for name in ("one_to_one", "many_to_one", "nmi", "chance"):
     print(f"{name.replace('_', ' '):12} {by_model[name]:.3f}")
-
-# %% tags=["nbval-check-output"]
 few = sum(n < 24 for n in use)
-print("codes that are read in fewer than 2 % of the pairs: at least 2:", few >= 2)
-print("one to one at least 0.93:", by_model["one_to_one"] >= 0.93)
-print("ahead of the mixture:", by_model["one_to_one"] > score(by_hand, 5)["one_to_one"])
-print("the posterior over the codes adds up to 1:",
-      bool(torch.allclose(model.retrieve(x[:9], y[:9]).log_posterior.exp().sum(1),
-                          torch.ones(9), atol=1e-4)))  # fmt: skip
+print("codes that are read in fewer than 2 % of the pairs:", few)
+
+# %% tags=["nbval-check-output", "gate"]
+added_up = model.retrieve(x[:9], y[:9]).log_posterior.exp().sum(1)
+check.as_told(
+    two_codes_or_more_run_dry=few >= 2,
+    nearly_all_pairs_are_right=by_model["one_to_one"] >= 0.93,
+    ahead_of_the_mixture=by_model["one_to_one"] > score(by_hand, 5)["one_to_one"],
+    the_posterior_adds_up_to_one=bool((added_up - 1).abs().max() < 1e-4),
+)
 
 # %% [markdown]
 # Codes that are not needed run dry: whatever they could explain, a code that is used more explains at a lower
@@ -230,10 +237,11 @@ print(f"signs of 300 rows that are as after the true action: {same / n_signs:.3f
 drawn = sheets.sheet(gallery, [16] * 3, told)
 Image(drawn.png, width=drawn.width, alt=drawn.summary)
 
-# %% tags=["nbval-check-output"]
-print("five codes have a match:", int((meant >= 0).sum()))
-print("done, they leave less than half of the wrong signs that doing nothing leaves:",
-      n_signs - same < 0.5 * (n_signs - moved))  # fmt: skip
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    five_codes_have_a_match=int((meant >= 0).sum()) == 5,
+    done_they_leave_less_than_half_of_what_is_wrong=n_signs - same < 0.5 * (n_signs - moved),
+)
 
 # %% [markdown]
 # **Try this.** Below, names are yours to give. Try `action 1` on a few rows until you are sure which signs it
@@ -245,19 +253,28 @@ print("done, they leave less than half of the wrong signs that doing nothing lea
 naming = explore.UnnamedExplorer(model, signs, seed)
 naming
 
-# %% tags=["nbval-check-output"]
+# %%
 trial = explore.UnnamedExplorer(model, signs, seed)  # another one: yours stays as you left it
-print("without names, right:", trial.right)
+nameless = trial.right
 for code in np.flatnonzero(meant >= 0):
     trial.code = int(code)
     trial.call(signs.action_names[meant[code]])
-print("with the names of the match, as good as the best to 1 %:", trial.best - trial.right < 0.01)
-nmi, best = trial.nmi, trial.best
+nmi, best, named = trial.nmi, trial.best, trial.right
 one, other = np.flatnonzero(meant >= 0)[:2].tolist()
 trial.code = one
 trial.merge(other)
-print("two that are different, merged: NMI falls:", trial.nmi < nmi, "- best:", trial.best < best)
-print("error:", trial.last_error)
+print(f"named right without names {nameless:.2f}, with those of the match {named:.2f}, "
+      f"with the best {best:.2f}")  # fmt: skip
+print(f"two that are different, merged: NMI {nmi:.2f}, then {trial.nmi:.2f}; "
+      f"best {best:.2f}, then {trial.best:.2f}")  # fmt: skip
+
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    without_names_none_is_right=nameless == 0,
+    the_match_is_as_good_as_the_best=best - named < 0.01,
+    merging_different_ones_costs=trial.nmi < nmi and trial.best < best,
+    no_error=trial.last_error is None,
+)
 
 # %% [markdown]
 # ## One name each
@@ -266,15 +283,23 @@ print("error:", trial.last_error)
 # per action with its name; each code gets the name that the labelled pairs say. The rival is a classifier that
 # learns from the same labelled pairs and nothing else.
 
-# %% tags=["nbval-check-output"]
+# %%
 posterior = model.retrieve(x, y).log_posterior.exp()
 features = measure.code_changes(x, y, model.n_codes)
 order = np.random.default_rng(seed).permutation(len(x))
+by_names = {}
 for each in (1, 5):
     some = [order[seen.actions[order] == a][:each] for a in range(5)]
-    reached = measure.few_names(posterior, features, seen.actions, np.concatenate(some), 5)
-    print(f"{each} per action: learnt codes above 0.93: {reached['learnt_codes'] > 0.93},",
-          f"ahead of the classifier: {reached['learnt_codes'] > reached['classifier']}")  # fmt: skip
+    told = measure.few_names(posterior, features, seen.actions, np.concatenate(some), 5)
+    by_names[each] = told["learnt_codes"], told["classifier"]
+    print(f"{each} per action: learnt codes {told['learnt_codes']:.3f}, "
+          f"classifier {told['classifier']:.3f}")  # fmt: skip
+
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    one_name_each_is_enough=by_names[1][0] > 0.93 and by_names[5][0] > 0.93,
+    the_classifier_is_behind=all(codes > rival for codes, rival in by_names.values()),
+)
 
 # %% [markdown]
 # ## Pictures, and which way is up
@@ -311,11 +336,13 @@ for kind in unnamed.STARTS:
     print(f"from what is {kind:8} one to one {told['one_to_one']:.3f}, factor {told['factor']:.3f}, "
           f"chance {told['chance']:.3f}")  # fmt: skip
 
-# %% tags=["nbval-check-output"]
-print("slow is ahead by more than 0.1:",
-      by_start["slow"]["one_to_one"] > by_start["changed"]["one_to_one"] + 0.1)  # fmt: skip
-print("what changed names the factor in more than 0.6, one to one in less:",
-      by_start["changed"]["factor"] > 0.6 > by_start["changed"]["one_to_one"])  # fmt: skip
+# %% tags=["nbval-check-output", "gate"]
+slow, what = by_start["slow"], by_start["changed"]
+check.as_told(
+    slow_is_far_ahead=slow["one_to_one"] > what["one_to_one"] + 0.1,
+    what_changed_names_the_factor=what["factor"] > 0.6,
+    and_not_the_action=what["one_to_one"] < 0.6,
+)
 
 # %% [markdown]
 # From there the circle turns as before. It takes minutes, so here is what was measured (`figures/unnamed.md`, by
@@ -365,20 +392,25 @@ merging = explore.UnnamedExplorer(pieces, world, seed)
 merging.code = int(np.bincount(merging.read).argmax())
 merging
 
-# %% tags=["nbval-check-output"]
+# %%
 trial = explore.UnnamedExplorer(pieces, world, seed)  # another one: yours stays as you left it
 nmi, best = trial.nmi, trial.best
 by_code = measure.together(trial.true, trial.read, 12, 24).argmax(0)  # what each is mostly read in
 for code in np.unique(trial.read).tolist():
     trial.code = code
     trial.merge(int(np.flatnonzero(by_code == by_code[code])[0]))
-print("pieces of one action merged, by the truth: NMI rises by more than 0.03:",
-      trial.nmi > nmi + 0.03)  # fmt: skip
-print("and what the best names reach, by more than 0.1:", trial.best > best + 0.1)
-print("error:", trial.last_error)
+print(f"pieces of one action merged, by the truth: NMI {nmi:.2f}, then {trial.nmi:.2f}; "
+      f"what the best names reach {best:.2f}, then {trial.best:.2f}")  # fmt: skip
+
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    the_nmi_rises=trial.nmi > nmi + 0.03,
+    what_the_best_names_reach_too=trial.best > best + 0.1,
+    no_error=trial.last_error is None,
+)
 
 # %% [markdown]
-# The facts above merged by the truth, which is a ceiling: you, and a learner, have only what the codes do. A code
+# The cell above merged by the truth, which is a ceiling: you, and a learner, have only what the codes do. A code
 # that is a piece has states in which it was never needed, and there nothing holds it to anything.
 #
 # ## Break it on purpose: collapse
@@ -387,19 +419,25 @@ print("error:", trial.last_error)
 # there by construction, and it looks like training. With more codes it comes from the start. Codes that begin
 # *alike* get alike responsibilities, so they stay alike.
 
-# %% tags=["nbval-check-output"]
+# %%
 alone = learnt(1, 40)
 collapsed = score(alone.retrieve(x, y).actions, 1)
-print("one code, NMI:", collapsed["nmi"])
-print("one code, one to one is the share of the usual action:",
-      abs(collapsed["one_to_one"] - collapsed["one_code"]) < 1e-9)  # fmt: skip
+print(f"one code: NMI {collapsed['nmi']:.3f}, one to one {collapsed['one_to_one']:.3f}; "
+      f"share of the usual action {collapsed['one_code']:.3f}")  # fmt: skip
 alike = em(changed.mean(0).repeat(5, 1))
-print("five codes that begin alike, responsibilities all 1/5:",
-      bool(torch.allclose(alike, torch.full_like(alike, 0.2))))  # fmt: skip
+print(f"five codes that begin alike: responsibilities {alike.min():.3f} to {alike.max():.3f}")
 one, eight = alone.retrieve(x, y), model.retrieve(x, y)
 price = np.log(8)  # nats, the most that saying one of eight can cost
 gain = eight.log_likelihood.max(1).values.mean() - one.log_likelihood.max(1).values.mean()
-print("eight codes explain a pair better by more than they can cost:", float(gain) > price)
+print(f"eight codes explain a pair better by {gain:.1f} nats, and cost {price:.1f} at most")
+
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    one_code_says_nothing=collapsed["nmi"] == 0,
+    it_scores_as_the_usual_action=abs(collapsed["one_to_one"] - collapsed["one_code"]) < 1e-9,
+    alike_stays_alike=bool((alike - 0.2).abs().max() < 1e-6),
+    eight_are_worth_their_price=float(gain) > price,
+)
 
 # %% [markdown]
 # The last line is what a judge without names can see: nats per pair. A code costs at most $\ln M$ nats to say. If
@@ -415,8 +453,10 @@ print("eight codes explain a pair better by more than they can cost:", float(gai
 # Beside it stands the shipped model of lesson 05, which was told twelve names and *does* actions on codes.
 #
 # **Predict.** The error on the pairs themselves will fall. And if the same codes are done on *another* picture?
+#
+# The next cell does all of them, folded; skip it at first.
 
-# %%
+# %% tags=["machinery"]
 before, after = (to_float(world.render(values[:400])) for values in (test.x, test.y))
 change = (after - before).flatten(1).numpy()
 swap = np.random.default_rng(seed).permutation(400)  # another picture for each code
@@ -458,15 +498,14 @@ draw.reconstructions(
     rows=("truth", "150 clusters"), title="Codes of other pairs, done here",
 )  # fmt: skip
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "gate"]
 own, another = ({name: e[side] for name, e in errors.items()} for side in (0, 1))
-print("more clusters, smaller error on their own pairs:",
-      own["4 clusters"] > own["12 clusters"] > own["150 clusters"])  # fmt: skip
-print("on another picture 150 clusters are worse than a copy:",
-      another["150 clusters"] > another["copy of x"])  # fmt: skip
-print("true actions, done by the model that knows their names, better than half a copy, on both:",
-      own["named actions"] < 0.5 * own["copy of x"],
-      another["named actions"] < 0.5 * another["copy of x"])  # fmt: skip
+check.as_told(
+    more_clusters_smaller_error=own["4 clusters"] > own["12 clusters"] > own["150 clusters"],
+    on_another_picture_worse_than_a_copy=another["150 clusters"] > another["copy of x"],
+    true_actions_are_good_on_their_own=own["named actions"] < 0.5 * own["copy of x"],
+    and_on_another=another["named actions"] < 0.5 * another["copy of x"],
+)
 
 # %% [markdown]
 # The ghosts are parts of *other* pictures: the code carries the object that it was learnt on. On its own pairs it

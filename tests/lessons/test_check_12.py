@@ -48,6 +48,8 @@ def as_the_package(true, found, n):
         (check.told_apart, [0, 1, 1, 0], "expected booleans"),
         (check.responsibilities, shared, "right: "),
         (check.responsibilities, lambda s, p: torch.softmax(torch.tensor(s), 1), "is its prior"),
+        (check.responsibilities, lambda s, p: shared(s, 1 / p), "divides by the use"),
+        (check.responsibilities, lambda s, p: shared(s, p**2), "likelihood times use, over"),
         (check.responsibilities, by_columns, "every row adds up to 1"),
         (check.responsibilities, lambda s, p: s + np.log(p), "every row adds up to 1"),
         (check.responsibilities, lambda s, p: s[0], "shape (6, 3)"),
@@ -57,6 +59,7 @@ def as_the_package(true, found, n):
         (check.one_to_one, lambda t, f, n: (t == f).mean(), "try every way"),
         (check.one_to_one, lambda t, f, n: table(t, f, n).max(0).sum() / len(t), "in pieces"),
         (check.one_to_one, lambda t, f, n: len(t) * hungarian(t, f, n), "divide by the number"),
+        (check.one_to_one, lambda t, f, n: 1 - hungarian(t, f, n), "the largest share of"),
         (check.one_to_one, lambda t, f, n: "x", "expected a number"),
     ],
 )  # fmt: skip

@@ -836,7 +836,7 @@ def test_notebooks_print_numbers_and_not_that_something_is_so(tmp_path):
     assert max(bare for bare, _ in found) <= 7
 
 
-@pytest.mark.parametrize("number", ["02", "03", "04", "04b", "05", "06", "08"])
+@pytest.mark.parametrize("number", ["02", "03", "04", "04b", "05", "06", "08", "12"])
 def test_the_equations_of_the_method_are_typeset(number):
     (path,) = (
         p for p in LESSONS if p.name.startswith(f"{number}_") and p.parent.name != "solutions"

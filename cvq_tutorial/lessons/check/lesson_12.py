@@ -21,7 +21,9 @@ told_apart = Exercise(
             lambda found: found[3]
         ),
     },
+    clue="is there a pair of pictures that one of the two can have made, and the other cannot?",
     praise="what differs in some pair is told apart, and nothing else is",
+    otherwise="for each: does some pair that occurs look other under the one than under the other?",
 )
 
 _RNG = np.random.default_rng(0)
@@ -51,6 +53,9 @@ responsibilities = Exercise(
         "the use of each code is its prior: a code that is seldom used must be believed less": (
             lambda given: _like(given, _expected(_SCORES, np.ones(3)), slice(5))
         ),
+        "that divides by the use; what is used seldom must become less likely, not more": (
+            lambda given: _like(given, _expected(_SCORES, 1 / _SHARE), slice(5))
+        ),
         "each pair shares itself among the codes: every row adds up to 1": (
             lambda given: not np.allclose(given(_SCORES, _SHARE)[:5].sum(1), 1)
         ),
@@ -58,7 +63,9 @@ responsibilities = Exercise(
             lambda given: _like(given, _expected(_SCORES, _SHARE), slice(5))
         ),
     },
+    clue="log-likelihood and log-prior are added; then each row of M numbers shares out one",
     praise="likelihood times prior, shared out: one E-step",
+    otherwise="per row: likelihood times use, over the sum of that product over all codes",
 )
 
 _TRUE = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2, 2])
@@ -96,5 +103,7 @@ one_to_one = Exercise(
             lambda given: _reach(given, lambda true, found, n: _fair(true, found, n) * len(true))
         ),
     },
+    clue="count how often each code meets each action; which n of these counts may be added up?",
     praise="the best of all ways to name codes, each used once",
+    otherwise="of all ways to give each code another action: the largest share of right pairs",
 )
