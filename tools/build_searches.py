@@ -1,7 +1,7 @@
 """Measure graphs by search on `codes` -> figures/searches.json and figures/searches.md.
 
     pip install 'cvq_tutorial[discovery]'
-    python tools/build_searches.py           all of it (an hour of one core; most of it is GES)
+    python tools/build_searches.py           what is not measured yet (an hour; most of it is GES)
     python tools/build_searches.py --text    figures/searches.md again, of what was measured
 
 The same transitions as `cvq reproduce --grid judged` and its neighbours: no network is trained.
@@ -9,6 +9,7 @@ The same transitions as `cvq reproduce --grid judged` and its neighbours: no net
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
@@ -78,13 +79,13 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["--text"]):
         print(__doc__)
         return 2
-    if not arguments:
-        rows = []
-        for name, (options, n) in WORLDS.items():
-            for how in SEARCHES:
-                rows += _row(name, options, n, how)
-                print(rows[-1:], flush=True)
-        write_atomic(path, to_json(rows))
+    rows = json.loads(path.read_text()) if path.exists() else []
+    done = {(row["world"], row["search"]) for row in rows}
+    for name, how in () if arguments else itertools.product(WORLDS, SEARCHES):
+        if (name, how) not in done:
+            rows += _row(name, *WORLDS[name], how)
+            print(rows[-1:], flush=True)
+            write_atomic(path, to_json(rows))
     write_atomic(OUT / "searches.md", text(json.loads(path.read_text())))
     return 0
 
