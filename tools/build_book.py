@@ -29,6 +29,7 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 
+from cvq_tutorial.common.files import write_atomic
 from cvq_tutorial.common.folders import PROJECT_ROOT
 from cvq_tutorial.run.outputs import EXPLORER, for_html
 
@@ -173,25 +174,24 @@ def lay_out(folder: Path, root: Path = PROJECT_ROOT) -> None:
         shutil.copy(root / path, folder / path)
     for path, text in said[1 : 1 + len(words)]:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(first_page(text), "utf-8")
+        write_atomic(folder / path, first_page(text).encode())
     lessons = [entry[p] for p in books if len(p.parts) == 2]
     solved = [entry[p] for p in books if "solutions" in p.parts]
     runs = [entry[p] for p in [*books, *words] if "reproduce" in p.parts]
     rest = [entry[p] for p in words if entry[p] not in runs]
-    (folder / "solutions.md").write_text(
-        "# Solutions\n\nThe lessons with their exercises filled in.\n\n"
-        + toctree("Solutions", solved, hidden=False), "utf-8",
-    )  # fmt: skip
+    filled = "# Solutions\n\nThe lessons with their exercises filled in.\n\n"
+    filled += toctree("Solutions", solved, hidden=False)
+    write_atomic(folder / "solutions.md", filled.encode())
     for module in API:
         (folder / "api").mkdir(exist_ok=True)
-        (folder / "api" / f"{module}.md").write_text(api_page(module), "utf-8")
+        write_atomic(folder / "api" / f"{module}.md", api_page(module).encode())
     trees = [
         toctree("Lessons", [*lessons, "solutions"]),
         toctree("Reproductions", runs),
         toctree("Tables and texts", rest),
         toctree("Public names", [f"api/{module}" for module in API]),
     ]
-    (folder / "index.md").write_text("\n".join([readme, "", *trees]), "utf-8")
+    write_atomic(folder / "index.md", "\n".join([readme, "", *trees]).encode())
     (folder / "_static").mkdir()
     for name in ("book.css", "book.js"):
         shutil.copy(HERE / name, folder / "_static")

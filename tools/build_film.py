@@ -54,7 +54,7 @@ def jupyterlab(folder: Path, settings: dict[str, dict]) -> Iterator[str]:
     for name, values in settings.items():
         path = folder / "settings" / f"{name.replace(':', '/')}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(values))
+        write_atomic(path, json.dumps(values).encode())
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

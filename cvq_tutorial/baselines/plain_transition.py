@@ -47,6 +47,10 @@ class PlainTransition(nn.Module):
         self.final = nn.LayerNorm(width)
         self.mechanism = nn.Linear(width, codebooks * codes)
 
+    def at_once(self, most: int) -> int:
+        """How many rows a pass without gradient takes at once: no edges, so as many as asked."""
+        return most
+
     def forward(
         self,
         x: Tensor,

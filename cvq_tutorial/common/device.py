@@ -19,6 +19,8 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
         if not torch.cuda.is_available():
             return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
         device = "cuda"
+        if launched() == 1:
+            return torch.device(device)
     if device == "cuda" and launched() > 1:  # each process its own
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     kind, _, number = device.partition(":")

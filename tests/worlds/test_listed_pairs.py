@@ -84,6 +84,8 @@ def test_pairs_come_as_they_are_listed_each_picture_in_one_split(tmp_path, capsy
 class Seen:
     """In the place of a model: its codes are 64 pixels."""
 
+    n_codes = 256
+
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         return (images[:, 0, ::8, ::8] * 255).flatten(1)[:, :, None]
 
