@@ -519,3 +519,8 @@ def test_scores_say_how_many_nodes_are_not_judged():
 def test_graphs_are_told_apart_by_which_they_are_and_can_be_keys():
     one, two = CausalGraph(np.eye(2)), CausalGraph(np.eye(2))
     assert one == one and one != two and {one: 1, two: 2}[one] == 1
+
+
+def test_of_many_groups_of_actions_twenty_are_left():
+    masks = (np.arange(32) >> np.arange(5)[:, None]) & 1  # (5, 32): each node is set by others
+    assert len(set(graph_groups.by_actions(masks.astype(float), list("abcde")))) == 20
