@@ -110,7 +110,7 @@ def main(arguments: list[str]) -> int:
             rows.append(_row(name, seed, judge))
             print(rows[-1], flush=True)
             write_atomic(path, to_json(rows))
-    write_atomic(OUT / "factor_graph.md", text(json.loads(path.read_text())))
+    write_atomic(OUT / "factor_graph.md", text(json.loads(path.read_text())).encode())
     return 0
 
 

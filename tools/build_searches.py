@@ -60,17 +60,20 @@ Edge F1 against the true graph of `codes`, of what needs no training of a networ
 transitions that the method would be trained on (`python tools/build_searches.py`). *Independence*
 tests pairs; *sets of parents* scores every set of at most {most} (BDeu); *PC* and *GES* are those
 of causal-learn, one graph over all variables before and one after. Mean over seeds {seeds}
-(lowest), seconds of one core that had other work; GES with one seed and {slow} variables. Chance,
-edges at random as many as there are, is 0.1 to 0.3.
+(lowest), seconds of one core that had other work; GES with one seed and {slow} variables. Edges
+at random, as many as there are, reach their share of all: 0.03 of 48 variables, 0.33 of parity 4.
 
 {table}
 
 How to read it: where every parent matters alone a plain test is enough. In a parity or a gate none
 does, and PC and GES, which start from pairs, find next to nothing. To score whole sets of parents
-finds all of these graphs in seconds, {four}. So on a world of few variables with few parents **this
-is the one to use**: the learned graph (figures/tables.md, `judged`) reaches it at best. What the
-search cannot do is the rest: it needs the codes as variables that are given, has a sum over sets
-that grows with the power of the parents, and says nothing about pictures.
+finds these graphs exactly, in seconds (two minutes with 48 variables),
+{four}.
+
+So where variables are few and given, and have few parents, **this is the one to use**: the learned
+graph (figures/tables.md, `judged`) reaches it at best. What the search cannot do is the rest: it
+needs the variables, its sum over sets grows with the power of the parents, and it neither paints
+nor names anything.
 """
 
 
@@ -86,7 +89,7 @@ def main(arguments: list[str]) -> int:
             rows += _row(name, *WORLDS[name], how)
             print(rows[-1:], flush=True)
             write_atomic(path, to_json(rows))
-    write_atomic(OUT / "searches.md", text(json.loads(path.read_text())))
+    write_atomic(OUT / "searches.md", text(json.loads(path.read_text())).encode())
     return 0
 
 
