@@ -5,7 +5,7 @@ document.addEventListener("DOMContentLoaded", () => {
   document.querySelector(".toc-drawer")?.setAttribute("aria-label", "on this page");
   const reach = () => { // what scrolls by itself can be reached
     for (const box of document.querySelectorAll("article pre, article table.docutils, .cell_output, .table-wrapper, .output, .math-wrapper"))
-      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+      if (box.scrollWidth > box.clientWidth || box.matches(".math-wrapper")) box.tabIndex = 0;
   };
   reach();
   addEventListener("resize", reach);
