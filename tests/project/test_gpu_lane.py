@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,7 +50,8 @@ def test_without_a_card_there_is_one_line(tmp_path):
 
 def test_a_given_interpreter_is_taken_without_set_up():
     words = ["make", "-n", "test-gpu", "PY=some_python", "VENV=none"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    alone = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, env=alone)
     assert done.stdout.split() == ["some_python", "tools/test_gpu.py"], done.stderr
 
 
