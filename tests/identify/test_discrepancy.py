@@ -52,6 +52,14 @@ def test_columns_of_the_decoder_start_at_the_effects_of_their_contexts():
     assert torch.allclose(moved, effects[:, None].expand(-1, 5, -1), atol=1e-5)
 
 
+def test_training_starts_where_contexts_that_have_a_place_move_the_picture():
+    world = discrepancy.chain_world(np.random.default_rng(0), "relu", 3, 6)
+    _, start = discrepancy.train(world, 0, order=[0, 1, 2], epochs=1, samples=256, fresh=200)
+    assert start.singles < 0.5 * start.copy
+    _, free = discrepancy.train(world, 0, order=None, epochs=1, samples=256, fresh=200)
+    assert free.singles > 2 * start.singles
+
+
 def test_training_beats_the_copy_and_its_own_start():
     world = discrepancy.chain_world(np.random.default_rng(0), "relu", 2, 3)
     world = replace(world, shift=2.5)

@@ -152,6 +152,17 @@ def test_shipping_halves_the_weights_and_refuses_large_ones(tmp_path, monkeypatc
         shipped.ship(source, "a command", tmp_path)
 
 
+def test_a_model_of_before_the_verdict_is_shipped_with_what_true_pairs_reach(tmp_path):
+    old = shutil.copytree(shipped.SHIPPED / "codes-lesson-s0", tmp_path / "old")
+    info = json.loads((old / "model.json").read_text())
+    reached = info.pop("explains_at")
+    del info["digest"]
+    (old / "model.json").write_text(json.dumps(info))
+    assert checkpoints.load_run(old)[0].explains_at is None
+    made = shipped.ship(old, "a command", tmp_path / "new")
+    assert checkpoints.load_run(made)[0].explains_at == pytest.approx(reached, abs=1e-3)
+
+
 def test_one_number_in_two_spellings_is_one_folder():
     names = [
         shipped.name_of("codes", shipped.recipes.get("lesson", "codes", edge_price=price), 0)
