@@ -110,6 +110,8 @@ def plan(
             raise ValueError(close_match("recipe setting", name, recipes.SETTINGS))
     options = dict(options or {})
     if options.get("actions") == "none":  # it is not what the world does, but what is told of it
+        if (also := overrides.get("actions", "none")) != "none":
+            raise ValueError(f"actions: expected one value, found 'none' and {also!r}")
         overrides["actions"] = options.pop("actions")
     changed = recipes.get(recipe, recipe_world(world, options), **overrides)
     name = run_name(world, recipe, options=options)

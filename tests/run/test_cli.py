@@ -125,6 +125,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(capsys, arguments, message):
         (["codes", "--set", "codes=many"], "expected int, found 'many'"),
         (["codes", "--set", "codes"], "--set wants name=value, found 'codes'"),
         (["codes", "--set", "codes=1", "--set", "codes=2"], "'codes' twice"),
+        (["codes", "--actions", "none", "--set", "actions=3"], "one value, found 'none' and 3"),
     ],
 )
 def test_bad_names_and_settings_stop_before_anything_is_made(
