@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -274,7 +276,7 @@ def test_columns_called_like_a_person_are_asked_about(title, asked):
     assert column_of(column, Asked(identity=True)).kind == "categorical"
 
 
-def test_nothing_vanishes_without_a_line(folder, capsys):
+def test_nothing_vanishes_without_a_line(folder, tmp_path, capsys):
     world = make_world("pictures", root=folder, identity="person", factors=["hat"])
     lines = capsys.readouterr().out.splitlines()
     few = "of 8 identities is in {}: what is measured there says little about others"
@@ -292,6 +294,11 @@ def test_nothing_vanishes_without_a_line(folder, capsys):
     assert report.ok and [f.name for f in report.factors] == ["pose", "hat"]
     assert "\npose                    categorical  left 16, right 16, up 16\n" in str(report)
     assert report.command.endswith("--factors pose,hat --identity person")
+    shutil.copytree(folder, pictures := tmp_path / "pictures")
+    table = str((pictures / "labels.csv").rename(tmp_path / "beside them.csv"))
+    moved = check_folder(pictures, options={"identity": "person", "table": table})
+    assert moved.ok and moved.factors == report.factors
+    assert moved.command.endswith(f"--table {shlex.quote(table)}")
 
 
 # --- factors, actions, pairs ---------------------------------------------------------------------

@@ -79,6 +79,8 @@ def check_folder(
         raise FileNotFoundError(f"nothing to check at {path}")
     problems: list[str] = []
     kind, inspect = _recognise(path)
+    if path.is_dir() and (options or {}).get("table"):  # it may lie elsewhere
+        kind, inspect = "pictures with an attribute table", check_table
     rng, more = np.random.default_rng(seed), {}
     if inspect is check_table:
         more = {"options": options}

@@ -132,6 +132,8 @@ def _command(path: Path, faces: bool, factors: Sequence[str], options: Mapping[s
             if isinstance(value, Mapping)
             else ",".join(value)
         )
+        if name == "table" and not (path / text).is_file():  # it lies elsewhere
+            text = str(Path(text).absolute())
         words += [f"--{name}", text]
     return shlex.join(words)
 
