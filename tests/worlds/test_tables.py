@@ -161,6 +161,42 @@ def test_a_folder_per_class_and_split_folders_are_tables(tmp_path):
         (tmp_path / "b" / split / "metadata.jsonl").write_text(told)
     world = make_world("pictures", root=tmp_path / "b", factors=["kind"])
     assert world.data.files[0] == "test/0.png" and np.bincount(world.data.split)[2] == 12
+    (tmp_path / "b" / "test" / "metadata.jsonl").rename(tmp_path / "b" / "told.txt")
+    left = check_folder(tmp_path / "b", options={"factors": ["kind"]})
+    assert "left out: test: expected one table, found none" in left.notes
+
+
+def picture_folders(root: Path, *names: str) -> Path:
+    for number, name in enumerate(names):
+        (root / name).mkdir(parents=True)
+        for i in range(12):
+            image = np.full((9, 9), 12 * number + i, np.uint8)
+            Image.fromarray(image).save(root / name / f"{i}.png")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("folders", "labels", "left"),
+    [
+        (("left", "right", "test"), ("left", "right", "test"), []),  # a class that is called so
+        (("left", "train", "test"), ("left", "test", "train"), []),
+        (("train", "test"), None, []),  # splits, and nobody says of what
+        (("train/a", "train/b", "test/a", "test/b", "a"), ("a", "b"), ["a"]),
+        (("train/a", "train/b", "test/a", "test/b", "c/d"), ("a", "b"), ["c/d"]),
+        (("train/a", "train/b", "test"), ("a", "b"), ["test"]),  # nobody says what test shows
+    ],
+)
+def test_a_class_called_test_is_a_class_and_what_is_of_no_class_is_said(
+    tmp_path, folders, labels, left
+):
+    report = check_folder(picture_folders(tmp_path / "own", *folders))
+    if labels is None:
+        assert report.kind == "a folder" and not report.factors
+        return
+    [label] = report.factors
+    assert label.values == ", ".join(labels)
+    said = [note for note in report.notes if note.startswith("left out")]
+    assert said == [f"left out: 12 pictures of no class in {folder}" for folder in left]
 
 
 def test_names_of_pictures_are_matched_where_only_one_fits(tmp_path):

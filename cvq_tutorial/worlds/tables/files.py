@@ -25,6 +25,7 @@ from cvq_tutorial.worlds.tables.find import (
     is_picture_name,
     match,
     no_header,
+    other_splits,
     sheet_of_folders,
     split_tables,
 )
@@ -240,7 +241,9 @@ def _joined(root: Path, parts: Sequence[tuple[str, Sheet]]) -> Sheet:
     for title, texts in columns:
         words, codes = np.unique(np.array(texts, dtype=object), return_inverse=True)
         cells.append(Cells(title, tuple(words.tolist()), codes.astype(np.int32)))
-    return Sheet(root, tuple(cells), np.arange(len(texts)) + 1, "row of all tables")
+    notes = [note for _, sheet in parts for note in sheet.notes]
+    notes += other_splits(root)
+    return Sheet(root, tuple(cells), np.arange(len(texts)) + 1, "row of all tables", tuple(notes))
 
 
 def _without(sheet: Sheet, how: How) -> tuple[Sheet, list[str]]:

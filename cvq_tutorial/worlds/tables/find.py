@@ -152,43 +152,76 @@ def no_header(path: Path) -> str | None:
 
 def split_tables(root: Path) -> list[tuple[str, Path]]:
     """(folder, table) of the folders train, valid and test that have one each."""
-    folders = [p for p in sorted(root.iterdir()) if p.is_dir()] if root.is_dir() else []
-    named = [p for p in folders if p.name.lower() in _FOLDER_SPLITS]
-    found = [(p.name, tables_of(p)) for p in named]
+    found = [(p.name, tables_of(p)) for p in _splits(root)]
     return [(name, tables[0]) for name, tables in found if len(tables) == 1]
+
+
+def other_splits(root: Path) -> tuple[str, ...]:
+    """A line for each of the folders train, valid and test that `split_tables` leaves out."""
+    found = [(p.name, [t.name for t in tables_of(p)]) for p in _splits(root)]
+    return tuple(
+        f"left out: {name}: expected one table, found {', '.join(tables) or 'none'}"
+        for name, tables in found
+        if len(tables) != 1
+    )
+
+
+def _splits(root: Path) -> list[Path]:
+    named = _folders(root) if root.is_dir() else []
+    return [p for p in named if p.name.lower() in _FOLDER_SPLITS]
 
 
 def class_folders(root: Path) -> list[tuple[str, str, Path]]:
     """(split or "", class, folder) of the folders that hold pictures of one class each.
 
-    They stand in `root`, or in its folders train, valid and test. [] where there are fewer than
-    two classes, or pictures beside them.
+    They stand in `root`, or in its folders train, valid and test; one of these that itself holds
+    pictures is a class that is called so. [] where there are fewer than two classes, or pictures
+    beside them in `root`; what stands beside folders of splits is said by `sheet_of_folders`.
     """
-    found = []
-    tops = [p for p in sorted(root.iterdir()) if p.is_dir() and not p.name.startswith(".")]
-    splits = [p for p in tops if p.name.lower() in _FOLDER_SPLITS]
-    for split, base in [(p.name, p) for p in splits] or [("", root)]:
-        if any(is_picture_name(p.name) for p in _files(base)):
-            return []
-        for folder in sorted(p for p in base.iterdir() if p.is_dir()):
-            if any(is_picture_name(p.name) for p in _files(folder)):
-                found.append((split, folder.name, folder))
-    return found if len({label for _, label, _ in found}) > 1 else []
+    splits = [p for p in _splits(root) if _classes(p)]
+    if not splits and _pictures(root):
+        return []
+    bases = [(p.name, p) for p in splits] or [("", root)]
+    found = [(split, p.name, p) for split, base in bases for p in _classes(base)]
+    labels = {label for _, label, _ in found}
+    told = not splits and all(label.lower() in _FOLDER_SPLITS for label in labels)  # splits alone
+    return found if len(labels) > 1 and not told else []
+
+
+def _folders(root: Path) -> list[Path]:
+    return [p for p in sorted(root.iterdir()) if p.is_dir() and not p.name.startswith(".")]
+
+
+def _classes(base: Path) -> list[Path]:
+    return [folder for folder in _folders(base) if _pictures(folder)]
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return [p for p in _files(folder) if is_picture_name(p.name)]
 
 
 def sheet_of_folders(root: Path) -> Sheet:
     """Pictures in one folder per class as a table with the columns file, label and split."""
-    rows = []
-    for split, label, folder in class_folders(root):
-        for file in _files(folder):
-            if is_picture_name(file.name):
-                rows.append((file.relative_to(root).as_posix(), label, split))
+    found = class_folders(root)
+    rows = [
+        (file.relative_to(root).as_posix(), label, split)
+        for split, label, folder in found
+        for file in _pictures(folder)
+    ]
     titles = ("file", "label", "split") if rows[0][2] else ("file", "label")
     columns = []
     for title, texts in zip(titles, zip(*rows, strict=True), strict=False):
         words, codes = np.unique(np.array(texts, dtype=object), return_inverse=True)
         columns.append(Cells(title, tuple(words.tolist()), codes.astype(np.int32)))
-    return Sheet(root, tuple(columns), np.arange(len(rows)) + 1, "picture")
+    read = {folder for _, _, folder in found}
+    around = [root, *_folders(root), *(p for base in _folders(root) for p in _folders(base))]
+    beside = {p: len(_pictures(p)) for p in around if p not in read}
+    notes = [
+        f"left out: {n} pictures of no class in {p.relative_to(root).as_posix()}"
+        for p, n in beside.items()
+        if n
+    ]
+    return Sheet(root, tuple(columns), np.arange(len(rows)) + 1, "picture", tuple(notes))
 
 
 # Pictures ----------------------------------------------------------------------------------------
