@@ -169,8 +169,8 @@ def test_a_folder_per_class_and_split_folders_are_tables(tmp_path):
 def picture_folders(root: Path, *names: str) -> Path:
     for number, name in enumerate(names):
         (root / name).mkdir(parents=True)
-        for i in range(12):
-            image = np.full((9, 9), 12 * number + i, np.uint8)
+        for i in range(40):
+            image = np.full((9, 9), 40 * number + i, np.uint8)
             Image.fromarray(image).save(root / name / f"{i}.png")
     return root
 
@@ -196,7 +196,7 @@ def test_a_class_called_test_is_a_class_and_what_is_of_no_class_is_said(
     [label] = report.factors
     assert label.values == ", ".join(labels)
     said = [note for note in report.notes if note.startswith("left out")]
-    assert said == [f"left out: 12 pictures of no class in {folder}" for folder in left]
+    assert said == [f"left out: 40 pictures of no class in {folder}" for folder in left]
 
 
 def test_names_of_pictures_are_matched_where_only_one_fits(tmp_path):
