@@ -22,7 +22,7 @@ from cvq_tutorial.worlds.tables.files import read_table
 from cvq_tutorial.worlds.tables.pairs import FoundPairs
 from cvq_tutorial.worlds.tables.sheet import Cells
 from cvq_tutorial.worlds.tables.space import pair_report
-from cvq_tutorial.worlds.tables.splits import few_held_out
+from cvq_tutorial.worlds.tables.splits import few_held_out, split_drawn
 
 POSES = ("left", "right", "up")
 
@@ -166,6 +166,42 @@ def test_a_folder_per_class_and_split_folders_are_tables(tmp_path):
     assert "left out: test: expected one table, found none" in left.notes
 
 
+def test_of_few_pictures_every_value_is_in_every_split(tmp_path, capsys):
+    rows = [{k: row[k] for k in ("file", "pose", "hat")} for row in rows_of(10)]
+    folder = written(tmp_path / "few", rows)
+    world = make_world("pictures", root=folder)
+    told = capsys.readouterr().out
+    assert world.factors.names == ("pose", "hat") and "where the fewest values miss a split" in told
+    found = {(world.data.split[i], row["pose"]) for i, row in enumerate(rows)}
+    assert len(found) == 9
+    assert np.array_equal(make_world("pictures", root=folder).data.split, world.data.split)
+
+
+@pytest.mark.parametrize("n", [0, 6, 60])
+def test_a_split_is_drawn_anew_only_where_a_value_is_missing(n):
+    keys = [f"{i}.png" for i in range(60)]
+    values = np.where(np.arange(60) < n, np.arange(60) % 2, -1)
+    plain, first = split_drawn(keys, True)
+    split, draw = split_drawn(keys, True, [values])
+    sides = [{(s, v) for s, v in zip(which, values, strict=True) if v >= 0}
+             for which in (plain, split)]  # fmt: skip
+    assert first == 0 and np.bincount(split).tolist() == [42, 9, 9]
+    assert len(sides[1]) >= len(sides[0])
+    if draw == 0:
+        assert np.array_equal(plain, split)
+    else:
+        assert len(sides[1]) > len(sides[0])
+    assert (draw > 0) == (len(sides[0]) < (6 if n else 0))
+
+
+def test_pictures_that_no_row_lists_are_said(tmp_path):
+    rows = rows_of()
+    folder = written(tmp_path / "more", rows)
+    table(folder, rows[:40])
+    found = [line for line in check_folder(folder).notes if "does not list" in line]
+    assert found == ["pictures that the table does not list: 8, such as 040.png"]
+
+
 def picture_folders(root: Path, *names: str) -> Path:
     for number, name in enumerate(names):
         (root / name).mkdir(parents=True)
@@ -253,6 +289,10 @@ def test_a_list_without_a_header_is_asked_about(folder, tmp_path):
         (tuple("yyn1"), "mixed", ()),
         (("Left", "left", "up", "up"), "spelling", ()),
         (("big cat", "big_cat", "up", "up"), "spelling", ()),
+        (("no", "NO", "NL", "NL"), "spelling", ()),  # Norway, and nothing of yes and no
+        (("01", "1", "2", "2"), "spelling", ()),
+        (("no", "NO", "yes", "Yes"), "yes/no", ("no", "yes")),
+        (("1.0", "1", "2", "2"), "ordered", ("1", "2")),
         (("left", "", "left", "up"), "blanks", ("left", "up")),
         (tuple(str(i // 2) for i in range(60)), "numbers", ()),
         (tuple(f"w{i // 2}" for i in range(60)), "words", ()),

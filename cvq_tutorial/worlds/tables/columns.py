@@ -114,17 +114,20 @@ def column_of(cells: Cells, asked: Asked, place: Any = None) -> Column:
     if title in asked.bins:
         return made("binned", *_binned(title, words, codes, asked.bins[title]))
     words, codes, differ = _spelt(words, codes)
+    scale = _scale(words)
+    if scale is not None:  # spellings of yes and no are no matter
+        differ = []
     if differ and asked.spelling != "loose" and len(words) <= MOST_ASKED:
         one, other = differ[0]
+        what = "leading zeros" if _number(one) is not None else "case or blanks"
         more = f" and {len(differ) - 1} more pairs" if len(differ) > 1 else ""
         return none(
             "spelling",
-            f"{one!r} and {other!r}{more} differ in case or blanks alone: mend the table, or "
+            f"{one!r} and {other!r}{more} differ in {what} alone: mend the table, or "
             "spelling='loose' (--spelling loose) takes them as one",
         )
     numbers = _numbers(words)
     kind = asked.kinds.get(title)
-    scale = _scale(words)
     if len(words) == 1 and kind is None:
         return none("constant", f"{words[0]!r} in every picture")
     if scale is not None and kind in (None, "yes/no"):
@@ -180,9 +183,9 @@ def _known(cells: Cells) -> tuple[list[str], np.ndarray, np.ndarray]:
 
 
 def _spelt(words: list[str], codes: np.ndarray) -> tuple[list[str], np.ndarray, list[tuple]]:
-    """Words without those that differ in case or blanks alone, and pairs that do.
+    """Words without those that differ in case, blanks or leading zeros alone, and pairs that do.
 
-    Of several spellings the commonest stays. Spellings of yes, no and of one number are no matter.
+    Of several spellings the commonest stays. 1 and 1.0 are one number, and no pair.
     """
     first: dict[object, int] = {}
     place, differ = [], []
@@ -190,8 +193,10 @@ def _spelt(words: list[str], codes: np.ndarray) -> tuple[list[str], np.ndarray, 
     for i in np.argsort(-counts, kind="stable").tolist():
         number = _number(words[i])
         key = " ".join(words[i].lower().replace("_", " ").split()) if number is None else number
-        if key in first and number is None and key not in ("true", "false", "yes", "no", *"tfyn"):
-            differ.append((words[first[key]], words[i]))
+        if key in first:
+            pair = (words[first[key]], words[i])
+            if number is None or _zeros(pair[0]) != _zeros(pair[1]):  # 07 may be the name of a bus
+                differ.append(pair)
         place.append((i, first.setdefault(key, i)))
     if len(first) == len(words):
         return words, codes, []
@@ -200,6 +205,12 @@ def _spelt(words: list[str], codes: np.ndarray) -> tuple[list[str], np.ndarray, 
     for i, target in place:
         new[i] = kept.index(target)
     return [words[i] for i in kept], new[codes], differ
+
+
+def _zeros(word: str) -> int:
+    """How many zeros lead a whole number: two in 007, none in 0 and in 0.5."""
+    digits = word.lstrip("+-")
+    return len(digits) - len(digits.lstrip("0") or "0") if digits.isdigit() else 0
 
 
 def _number(word: str) -> float | None:

@@ -162,10 +162,11 @@ def read_table(
     if people is not None:
         number = {person: i for i, person in enumerate(dict.fromkeys(people.values()))}
         identity = np.array([number.get(people.get(name, ""), -1) for name in names], np.int64)
-    split, split_by, told = split_of_table(
-        sheet, names, files, listed, people, identity, problem, how
-    )
     some = [column for column in columns if column.codes is not None]
+    may_be = [np.asarray(column.codes) for column in some if column.usable]
+    split, split_by, told = split_of_table(
+        sheet, names, files, listed, people, identity, problem, how, may_be
+    )
     values = np.empty((len(files), len(some)), dtype=np.uint8)
     for i, column in enumerate(some):
         codes = np.asarray(column.codes)

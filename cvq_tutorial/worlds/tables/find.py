@@ -363,4 +363,6 @@ def match(
             f"{len(like):,} names fit a picture but for case, ending or folder, such as "
             f"{like[0][0]}: {like[0][1]}"
         )
+    if others := sorted(name for name in there - {*files, *names} if is_picture_name(name)):
+        notes.append(f"pictures that the table does not list: {len(others):,}, such as {others[0]}")
     return folder, files, np.array(rows, dtype=np.int64), notes

@@ -297,4 +297,4 @@ def _split_of(sheet: Sheet, ends: np.ndarray, files: list[str], how: How) -> np.
     keys: dict[int, str] = {}
     for row, which in enumerate(group.tolist()):
         keys[which] = min(keys.get(which, files[ends[row, 0]]), files[ends[row, 0]])
-    return split_drawn([keys[which] for which in group.tolist()], True)
+    return split_drawn([keys[which] for which in group.tolist()], True)[0]

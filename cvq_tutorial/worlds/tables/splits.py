@@ -16,6 +16,8 @@ from cvq_tutorial.worlds.tables.asked import How
 from cvq_tutorial.worlds.tables.find import IDENTITY, PARTITIONS, SPLIT_WORDS
 from cvq_tutorial.worlds.tables.sheet import Problem, Sheet, refuse, tell
 
+DRAWS = 64  # of a split, of which the first is taken that has every value on every side ...
+SMALL = 2000  # ... of up to so many keys: of more only rare values can be missing
 FEW = 5  # held-out identities; from so many on an average over them begins to mean something
 
 
@@ -73,8 +75,12 @@ def split_of_table(
     identity: np.ndarray | None,
     problem: Problem,
     how: How,
+    values: Sequence[np.ndarray] = (),
 ) -> tuple[np.ndarray, str, list[str]]:
-    """The split of each picture, what it follows, and notes."""
+    """The split of each picture, what it follows, and notes.
+
+    values: of each column that may be a factor, see `split_drawn`.
+    """
     title, words, told_in = split_title(sheet, how), None, sheet.source
     split_by = "column split"
     if title is not None:
@@ -90,14 +96,16 @@ def split_of_table(
     keys = names if people is None else [people.get(name, name) for name in names]
     if words is None:
         by = "file name" if people is None else "identity"
-        split = split_drawn(keys, how.even)
-        return split, by, few_held_out(split, identity)
+        split, draw = split_drawn(keys, how.even, values)
+        notes = [f"splits are draw {draw + 1} by {by}, where the fewest values miss a split"]
+        return split, by, [*(notes if draw else []), *few_held_out(split, identity)]
     split = splits_of(told_in, names, words, problem)
     tell_leaks(told_in, files, split, identity, problem)
     notes = []
     if how.even and not (split == 1).any() and (split == 2).any():
         inside = np.flatnonzero(split == 0)
-        drawn = split_drawn([keys[row] for row in inside.tolist()], True)
+        inner = [v[inside] for v in values]
+        drawn, _ = split_drawn([keys[row] for row in inside.tolist()], True, inner)
         split[inside[drawn == 1]] = 1
         notes.append(
             f"no picture is for validation: {int((drawn == 1).sum()):,} of train are taken for it"
@@ -154,15 +162,42 @@ def read_words(
     return words
 
 
-def split_drawn(keys: Sequence[str], even: bool) -> np.ndarray:
+def split_drawn(
+    keys: Sequence[str], even: bool, values: Sequence[np.ndarray] = ()
+) -> tuple[np.ndarray, int]:
     """A fixed draw by keys, uint8 (M,): 70, 15 and 15 percent; equal keys get the same split.
 
     even: of the keys that there are, in the order of their hashes: 20 people are 14, 3 and 3. Else
     each key has its split whatever else there is, so that a few keys may leave a split empty.
+    values: int (M,) each, -1 for a blank. An even draw of few keys is the first of `DRAWS` from
+        which the fewest values are missing on one of its sides.
+    Returns the split, and which draw it is, from 0.
     """
-    hashes = {key: _hash(key) for key in dict.fromkeys(keys)}
     if not even:
-        return split_of_keys(np.array([hashes[key] for key in keys], dtype=np.uint64))
+        numbers = [_hash(key) for key in keys]
+        return split_of_keys(np.array(numbers, dtype=np.uint64)), 0
+    best, draw, fewest = _even(keys, 0), 0, 0
+    if len(set(keys)) <= SMALL:
+        fewest = _missing(best, values)
+        for other in range(1, DRAWS) if fewest else ():
+            split = _even(keys, other)
+            if (n := _missing(split, values)) < fewest:
+                best, draw, fewest = split, other, n
+            if not fewest:
+                break
+    return best, draw
+
+
+def _missing(split: np.ndarray, values: Sequence[np.ndarray]) -> int:
+    """How many values have no picture in a split, summed over splits."""
+    there = [[np.unique(v[(split == s) & (v >= 0)]).size for s in range(3)] for v in values]
+    every = [np.unique(v[v >= 0]).size for v in values]
+    return sum(3 * n - sum(found) for n, found in zip(every, there, strict=True))
+
+
+def _even(keys: Sequence[str], draw: int) -> np.ndarray:
+    told = f"{draw}\n" if draw else ""
+    hashes = {key: _hash(told + key) for key in dict.fromkeys(keys)}
     order = sorted(hashes, key=hashes.__getitem__)
     n = len(order)
     held_out = max(1, round(0.15 * n)) if n > 2 else 0
