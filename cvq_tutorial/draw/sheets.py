@@ -19,11 +19,12 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import hsv_to_rgb, to_rgb
+from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from cvq_tutorial.common.arrays import as_array, as_images, check_grid, counts
+from cvq_tutorial.draw.palette import code_colors
 from cvq_tutorial.draw.style import BLUE, GREEN, INK, ORANGE
 
 SCALE = 2  # pixels per CSS pixel
@@ -134,16 +135,6 @@ def _text(
 
 
 # Images and codes --------------------------------------------------------------------------------
-
-
-def code_colors(n_codes: int) -> NDArray[np.float64]:
-    """Pale colours (K, 3) in [0, 1], far apart for neighbouring codes.
-
-    Golden-ratio steps around the hues.
-    """
-    code = np.arange(n_codes)
-    shade = np.array([(0.42, 0.97), (0.28, 0.88), (0.55, 0.92)])[code % 3]
-    return hsv_to_rgb(np.column_stack([(0.61803398875 * code) % 1.0, shade]))
 
 
 def code_map(

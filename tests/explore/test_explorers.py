@@ -31,6 +31,7 @@ from scipy.optimize import linear_sum_assignment
 from cvq_tutorial import explore
 from cvq_tutorial.common.images import to_uint8
 from cvq_tutorial.draw import sheets as draw_explore
+from cvq_tutorial.draw.images import code_maps
 from cvq_tutorial.explore import unnamed
 from cvq_tutorial.identify import draw_world, match, scores
 from cvq_tutorial.training import recipes
@@ -665,9 +666,12 @@ def test_the_pure_pictures_have_the_sizes_they_say_and_refuse_what_does_not_fit(
 
 
 def test_the_colours_of_codes_are_those_of_the_figures():
-    from cvq_tutorial.draw.images import _code_colors
-
-    assert draw_explore.code_colors(40) == pytest.approx(np.array(_code_colors(40).colors))
+    codes = torch.arange(40)
+    maps = code_maps(codes.view(1, 40, 1), (5, 8), IMAGE).axes[1].images[0]
+    colors = maps.to_rgba(codes.view(5, 8).numpy())[..., :3]  # [0, 1]
+    drawn = draw_explore.code_map(codes, (5, 8), 40, 80)
+    side = len(drawn) // 5
+    assert drawn[1::side, 1::side] / 255 == pytest.approx(colors, abs=1 / 255)
 
 
 def test_the_front_end_is_shipped_whole_and_asks_nobody_for_anything():
