@@ -168,7 +168,7 @@ class Entry:
 
 
 LAYERS = ("draw/layers", "draw/arrows", "graphs/paths", "graphs/groups")
-COMPARE = ("draw/compare", "graphs/graph", "graphs/groups")
+COMPARE = ("draw/compare", "graphs/graph", "graphs/difference", "graphs/groups")
 TRAINING = ("draw/training", "draw/effects", "draw/heatmaps")
 ENTRIES = (
     Entry(
@@ -188,7 +188,7 @@ ENTRIES = (
     Entry(
         "code_maps.png",
         "the codes of three test images, one map per codebook",
-        ("draw/images",),
+        ("draw/images", "draw/palette"),
         lambda run: draw.code_maps(
             run.model.encode(run.look.before[:3]), run.model.grid, run.look.before[:3]
         ),

@@ -26,7 +26,8 @@ from cvq_tutorial.draw.style import (
     names_of,
     styled,
 )
-from cvq_tutorial.graphs.graph import CausalGraph, GraphDifference, stability
+from cvq_tutorial.graphs.difference import GraphDifference, stability
+from cvq_tutorial.graphs.graph import CausalGraph
 from cvq_tutorial.graphs.scores import graph_recovery
 
 # Both ends dark, the middle white: a sign is told by hue and by a mark, its size by lightness.

@@ -13,12 +13,10 @@ learned in `training`. All are named in `draw`, too.
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.colors import ListedColormap
 from numpy.typing import NDArray
 
 from cvq_tutorial.common.arrays import as_array, as_images, check_grid, check_names
@@ -27,6 +25,7 @@ from cvq_tutorial.draw.compare import graph_difference, graph_stability, truth_a
 from cvq_tutorial.draw.effects import effects_over_images
 from cvq_tutorial.draw.heatmaps import confusion, effects_masks, graph_matrix
 from cvq_tutorial.draw.layers import graph_layers
+from cvq_tutorial.draw.palette import code_cells
 from cvq_tutorial.draw.sampling import sample_balance
 from cvq_tutorial.draw.style import (
     BLUE,
@@ -121,16 +120,6 @@ def reconstructions(
     return figure
 
 
-def _code_colors(n_codes: int) -> ListedColormap:
-    """Pale colours, far apart for neighbouring codes: steps of the golden ratio around the hues."""
-    shades = [(0.42, 0.97), (0.28, 0.88), (0.55, 0.92)]
-    colors = [
-        colorsys.hsv_to_rgb((0.61803398875 * code) % 1.0, *shades[code % 3])
-        for code in range(n_codes)
-    ]
-    return ListedColormap(colors, "codes")
-
-
 @styled
 def code_maps(codes: Any, grid: Sequence[int], images: Any, limit: int = 4) -> Picture:
     """The codes of images on the grid of their nodes, one map per codebook.
@@ -153,7 +142,6 @@ def code_maps(codes: Any, grid: Sequence[int], images: Any, limit: int = 4) -> P
     rows, columns = check_grid(grid, table.shape[1])
     shown, n_codebooks = min(limit, len(table)), table.shape[2]
     n_codes = int(table.max()) + 1
-    colors = _code_colors(n_codes)
 
     figure = Picture(0.3 + 1.85 * (n_codebooks + 1), 0.55 + 1.85 * shown)
     axes = figure.subplots(shown, n_codebooks + 1, squeeze=False)
@@ -162,19 +150,7 @@ def code_maps(codes: Any, grid: Sequence[int], images: Any, limit: int = 4) -> P
         for c in range(n_codebooks):
             cells = table[b, :, c].reshape(rows, columns)
             heading = f"codebook {c}" if b == 0 else ""
-            tile(
-                axes[b, c + 1],
-                cells,
-                heading,
-                cmap=colors,
-                vmin=-0.5,
-                vmax=n_codes - 0.5,
-            )
-            if columns <= 8:
-                for (row, column), code in np.ndenumerate(cells):
-                    axes[b, c + 1].text(
-                        column, row, str(code), ha="center", va="center", fontsize=6.5
-                    )
+            code_cells(axes[b, c + 1], cells, n_codes, heading)
     used = [len(np.unique(table[:, :, c])) for c in range(n_codebooks)]
     figure.suptitle(f"Codes on the {rows} x {columns} nodes")
     figure.summary = (

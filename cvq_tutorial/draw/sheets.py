@@ -19,17 +19,18 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import hsv_to_rgb, to_rgb
+from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from cvq_tutorial.common.arrays import as_array, as_images, check_grid, counts
+from cvq_tutorial.draw.palette import code_colors
 from cvq_tutorial.draw.style import BLUE, GREEN, INK, ORANGE
 
 SCALE = 2  # pixels per CSS pixel
 GAP, TITLE, NOTE = 10, 18, 17  # CSS pixels: between tiles, height of a title, height of a note
 LARGEST_DIFFERENCE = 0.25  # where the colours of |difference| end, as in the figures
-SET_MARK = "#E69F00"
+SET_MARK, MOVED_MARK = "#E69F00", "#B00020"
 Pixels = NDArray[np.uint8]
 
 
@@ -136,16 +137,6 @@ def _text(
 # Images and codes --------------------------------------------------------------------------------
 
 
-def code_colors(n_codes: int) -> NDArray[np.float64]:
-    """Pale colours (K, 3) in [0, 1], far apart for neighbouring codes.
-
-    Golden-ratio steps around the hues.
-    """
-    code = np.arange(n_codes)
-    shade = np.array([(0.42, 0.97), (0.28, 0.88), (0.55, 0.92)])[code % 3]
-    return hsv_to_rgb(np.column_stack([(0.61803398875 * code) % 1.0, shade]))
-
-
 def code_map(
     codes: Any, grid: Sequence[int], n_codes: int, side: int, marked: Any = None
 ) -> Pixels:
@@ -183,11 +174,14 @@ def difference(a: Any, b: Any) -> Pixels:
     return (matplotlib.colormaps["magma"](heat.clip(0, 1))[..., :3] * 255).round().astype(np.uint8)
 
 
-def set_nodes_over(image: Any, mask: Any, grid: Sequence[int], side: int) -> Pixels:
+def set_nodes_over(
+    image: Any, mask: Any, grid: Sequence[int], side: int, marked: Sequence[int] = ()
+) -> Pixels:
     """The image where an action sets codes, veiled in white where it copies them, with the border
     drawn.
 
     mask: (N,) probability that the action sets a code of the node; the border is at one half.
+    marked: nodes to frame.
     """
     base, strength = pixels(image), as_array(mask).astype(float)
     rows, columns = check_grid(grid, len(strength))
@@ -205,6 +199,11 @@ def set_nodes_over(image: Any, mask: Any, grid: Sequence[int], side: int) -> Pix
         for r, c in np.argwhere(on[1:] != on[:-1]):
             x, y = (c - 1) * cell, r * cell
             pen.line((x, y, x + cell, y), fill=color, width=width)
+    for n in marked:
+        x, y = n % columns * cell, n // columns * cell
+        for inset, color in ((1, "white"), (4, MOVED_MARK)):
+            box = (x + inset, y + inset, x + cell - 1 - inset, y + cell - 1 - inset)
+            pen.rectangle(box, outline=color, width=4)
     return np.asarray(image_)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from numpy.typing import NDArray
 
@@ -22,7 +21,7 @@ from cvq_tutorial.common.arrays import (
 )
 from cvq_tutorial.draw.arrows import line_style, strength_of
 from cvq_tutorial.draw.effects import cells_of, outline, paled, tinted
-from cvq_tutorial.draw.sheets import code_colors
+from cvq_tutorial.draw.palette import code_cells
 from cvq_tutorial.draw.style import BLUE, INK, ORANGE, ORIENTATION, Picture, labels_of, styled, tile
 
 
@@ -108,10 +107,10 @@ def method_overview(
     old_cells, new_cells = (t[0, :, codebook].reshape(shape) for t in (old_table, new_table))
     of = f" (codebook {codebook} of {n_codebooks})" if n_codebooks > 1 else ""
     tile(panels["a"], x[0], "1  image x")
-    _codes(panels["b"], old_cells, n_codes, f"2  its codes{of}")
+    code_cells(panels["b"], old_cells, n_codes, f"2  its codes{of}", 7)
     n_set, n_causes = _effects(panels["c"], x[0], sets.reshape(shape), edges, limit, top_k)
     panels["c"].set_title(f"3  do({done}): mask and graph", fontsize=8.5)
-    _codes(panels["d"], new_cells, n_codes, "4  new codes, changed ones framed")
+    code_cells(panels["d"], new_cells, n_codes, "4  new codes, changed ones framed", 7)
     for row, column in np.argwhere(old_cells != new_cells):
         panels["d"].add_patch(
             Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, fill=False, ec=INK, lw=1.3)
@@ -140,14 +139,6 @@ def method_overview(
         f"({chances.max():.0%})."
     )
     return figure
-
-
-def _codes(axes: Axes, cells: NDArray[np.int64], n_codes: int, title: str) -> None:
-    colors = ListedColormap([tuple(color) for color in code_colors(n_codes)])
-    tile(axes, cells, title, cmap=colors, vmin=-0.5, vmax=n_codes - 0.5)
-    if cells.shape[1] <= 8:
-        for (row, column), code in np.ndenumerate(cells):
-            axes.text(column, row, str(code), ha="center", va="center", fontsize=7)
 
 
 def _effects(

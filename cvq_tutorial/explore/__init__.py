@@ -11,8 +11,8 @@ is the largest.
 * `ActionPad(model, world)`: do actions one after another.
 * `PlanExplorer(model, world)`: choose two images; the model finds the actions between them.
 * `RetrievalGame(model, world)`: name the action between two images, against the model.
-* `GraphExplorer(model, image, action)`: causes and effects of a node as arrows over the image; hold
-  a node at a code.
+* `GraphExplorer(model, image or world, action)`: causes and effects of a node as arrows over the
+  image; hold a node at a code, cut an edge, and compare.
 * `SamplesExplorer()`, `RatioExplorer(solution, truth)`, `TwinExplorer(world)`, `BetExplorer(rows)`:
   what can be identified.
 * `UnnamedExplorer(model, world)`: learnt actions without names; try, name and merge them.
@@ -26,10 +26,12 @@ frees it. See `explore.base`.
 
 from __future__ import annotations
 
-from cvq_tutorial.explore.actions import ActionPad, RetrievalGame
+from cvq_tutorial.explore.actions import ActionPad
 from cvq_tutorial.explore.base import Explorer, handled, start_image
 from cvq_tutorial.explore.codes import CodeEditor, FactorExplorer
-from cvq_tutorial.explore.graph import Frame, GraphExplorer, make_frame
+from cvq_tutorial.explore.frames import Frame, make_frame
+from cvq_tutorial.explore.game import RetrievalGame
+from cvq_tutorial.explore.graph import GraphExplorer
 from cvq_tutorial.explore.identified import (
     BetExplorer,
     RatioExplorer,

@@ -29,6 +29,7 @@ from torch import Tensor
 
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.common.images import psnr, to_float
+from cvq_tutorial.data.transitions import sample_values
 from cvq_tutorial.draw.sheets import Sheet
 from cvq_tutorial.explore.widget import Names
 from cvq_tutorial.worlds.world import ImageWorld, is_world
@@ -145,6 +146,14 @@ class Explorer(ipywidgets.VBox):
     def on_click(self, button: ipywidgets.Button, act: Callable[[], None]) -> None:
         """Call act() when the button is pressed."""
         button.on_click(lambda _: _run(self, act))
+
+    def button_for(
+        self, name: str, icon: str, act: Callable[[], None], width: str = "114px"
+    ) -> ipywidgets.Button:
+        """A button that calls act()."""
+        made = ipywidgets.Button(description=name, icon=icon, layout={"width": width})
+        self.on_click(made, act)
+        return made
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -292,6 +301,25 @@ def middle_values(world: ImageWorld) -> tuple[int, ...]:
     """A setting from which most steps are possible: the middle value of each factor."""
     middle = tuple(size // 2 for size in world.factors.sizes)
     return getattr(world, "start_values", middle)  # of given pictures: most settings have none
+
+
+def starts_of(
+    start: Any, values: Sequence[int] | None, n: int = 24
+) -> tuple[ImageWorld | None, list[tuple[int, ...]], Sequence[Any]]:
+    """What an explorer can start from: the world, if one is given, settings of it, and images.
+
+    start: a world, from its middle values or `values` and then n - 1 others of its test split; or
+        images, float (B, 3, H, W) in [0, 1] or uint8 (H, W, 3), or codes (B, N, C).
+    """
+    if is_world(start):
+        first = middle_values(has_images(start)) if values is None else tuple(values)
+        rows = sample_values(start.factors, n - 1, "test", 0)[:, : start.factors.n_factors]
+        settings = [first, *map(tuple, rows.tolist())]
+        return start, settings, [start_image(start, setting) for setting in settings]
+    if values is not None:
+        raise ValueError("values were given without a world")
+    batch = isinstance(start, Tensor) and start.ndim == (4 if start.is_floating_point() else 3)
+    return None, [], start.split(1) if batch else [start]
 
 
 def psnr_text(a: Tensor, b: Tensor) -> str:

@@ -23,6 +23,7 @@ from cvq_tutorial.explore.base import (
     start_image,
     whole,
 )
+from cvq_tutorial.explore.palette import Palette
 from cvq_tutorial.explore.widget import GraphWidget, css_colors, data_url
 from cvq_tutorial.worlds.world import ImageWorld
 
@@ -131,7 +132,8 @@ class CodeEditor(Explorer):
     model: a CausalVQ with an autoencoder.  image: one image, float (1, 3, H, W) in [0, 1] or uint8
     (H, W, 3), or its codes (1, N, C). Traits, all settable: `node`, `codebook`, `code` (of that
     node and codebook; setting it edits), `codes` (1, N, C), `model` (another one encodes the image
-    again). `undo()` takes back the last edited code, `reset()` all.
+    again), `brush` (None, or the code that a click on a node paints there). `paint(node)` does so,
+    `undo()` takes back the last edited code, `reset()` all.
     """
 
     node = Checked(0)
@@ -139,6 +141,7 @@ class CodeEditor(Explorer):
     code = Checked(0)
     codes = Checked()
     model = Checked()
+    brush = traitlets.Any(None, allow_none=True)
 
     def __init__(self, model: Any, image: Any) -> None:
         super().__init__()
@@ -147,20 +150,23 @@ class CodeEditor(Explorer):
         self.board = GraphWidget()
         self.codebook_slider = ipywidgets.IntSlider(description="codebook", max=0)
         self.code_slider = ipywidgets.IntSlider(description="code", max=0)
-        self.undo_button = ipywidgets.Button(description="undo", icon="undo")
-        self.reset_button = ipywidgets.Button(description="reset", icon="refresh")
+        self.paint_box = ipywidgets.Checkbox(
+            False, description="paint: a click puts this code there", indent=False
+        )
+        self.palette = Palette(self, self._choose)
+        self.undo_button = self.button_for("undo", "undo", self.undo, "96px")
+        self.reset_button = self.button_for("reset", "refresh", self.reset, "96px")
         for slider in (self.codebook_slider, self.code_slider):
             slider.style.description_width, slider.layout.width = "70px", "300px"
-        for button in (self.undo_button, self.reset_button):
-            button.layout.width = "96px"
-        self.on(self.board, lambda n: setattr(self, "node", self.node if n is None else n), "node")
+        self.on(self.board, self._point, "node")
         self.on(self.codebook_slider, lambda c: setattr(self, "codebook", c))
-        self.on(self.code_slider, lambda k: setattr(self, "code", k))
-        self.on_click(self.undo_button, self.undo)
-        self.on_click(self.reset_button, self.reset)
+        self.on(self.code_slider, self._choose)
+        self.on(self.paint_box, lambda on: setattr(self, "brush", self.code if on else None))
         self.model = model
         buttons = ipywidgets.HBox([self.undo_button, self.reset_button])
-        controls = ipywidgets.VBox([self.codebook_slider, self.code_slider, buttons])
+        controls = ipywidgets.VBox(
+            [self.codebook_slider, self.code_slider, self.paint_box, buttons, self.palette]
+        )
         side = ipywidgets.VBox([controls, self.picture], layout={"flex": "1 1 340px"})
         self.board.layout.flex = "0 1 400px"
         body = ipywidgets.HBox([self.board, side], layout={"flex_flow": "row wrap"})
@@ -188,6 +194,11 @@ class CodeEditor(Explorer):
     def _check_code(self, proposal: Any) -> int:
         return whole("code", proposal["value"], self.model.n_codes)
 
+    @traitlets.validate("brush")
+    def _check_brush(self, proposal: Any) -> int | None:
+        brush = proposal["value"]
+        return None if brush is None else whole("brush", brush, self.model.n_codes)
+
     @traitlets.validate("codes")
     def _check_codes(self, proposal: Any) -> Tensor:
         codes = self.model.check_codes(proposal["value"]).cpu()
@@ -207,7 +218,7 @@ class CodeEditor(Explorer):
         with self.hold_trait_notifications():  # nothing is drawn half of one and half of the other
             self.node = min(self.node, n_nodes - 1)
             self.codebook = min(self.codebook, n_codebooks - 1)
-            self.codes = self._original
+            self.codes, self.brush = self._original, None
 
     @traitlets.observe("codes")
     def _draw(self, _: Any) -> None:
@@ -245,6 +256,7 @@ class CodeEditor(Explorer):
                 heading=f"codes of codebook {self.codebook}; edited ones are framed",
                 node=self.node,
             )
+            self.palette.put(self.model, self.codes, self.node, self.codebook)
 
     @traitlets.observe("code")
     def _edit(self, change: Any) -> None:
@@ -255,6 +267,32 @@ class CodeEditor(Explorer):
             self._edits.append((self.node, self.codebook, self.codes))
         codes[0, self.node, self.codebook] = self.code
         self.codes = codes
+
+    @traitlets.observe("brush")
+    def _show_brush(self, _: Any) -> None:
+        with self.writing():
+            self.paint_box.value = self.brush is not None
+
+    def paint(self, node: int) -> None:
+        """Put the brush's code of the codebook at a node; ValueError without a brush."""
+        if self.brush is None:
+            raise ValueError("there is no brush: set `brush` to the code to paint with")
+        self.node = node
+        self.code = self.brush
+
+    def _point(self, node: int | None) -> None:
+        """A click on a node; a second one lets nothing go here."""
+        at = self.node if node is None else node
+        if self.brush is None:
+            self.node = at
+        else:
+            self.paint(at)
+
+    def _choose(self, code: int) -> None:
+        """The slider or the palette: this node gets the code, and so do those painted next."""
+        if self.brush is not None:
+            self.brush = code
+        self.code = code
 
     def undo(self) -> None:
         """Take back the last edited code, to what it was before the reader started to move it."""

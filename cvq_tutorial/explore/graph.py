@@ -1,113 +1,67 @@
-"""The graph explorer: act on an image, see which codes are set and why, and take hold of a node
-yourself.
+"""The graph explorer: act on an image, see which codes are set and why, take hold of a node, and
+cut its causes off.
 
-What is shown is one **frame**: the codes before, an action, and the nodes that are held. Holding a
-node is a hard `do()`: it has the code that the reader gave it, before and after the action, so no
-edge into it is left and the action cannot set it. Its effects stay, which is the point: hold a
-cause at another code and see what its effects become.
+What is shown is one **frame** (see `frames`): the codes before, an action, the nodes that are held
+and the edges that are cut. A third board compares it: with the true y, with another action, with
+another picture.
 """
 
 from __future__ import annotations
 
-import io
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import ipywidgets
 import numpy as np
-import torch
 import traitlets
-from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from cvq_tutorial.common.arrays import EDGE_AT, counts
 from cvq_tutorial.draw import sheets as pictures
-from cvq_tutorial.draw.arrows import graph_over_image
 from cvq_tutorial.draw.sheets import Tile
-from cvq_tutorial.draw.style import png
-from cvq_tutorial.explore.base import Checked, Explorer, action_name, codes_of, whole
+from cvq_tutorial.explore.base import (
+    Checked,
+    Explorer,
+    action_name,
+    codes_of,
+    starts_of,
+    whole,
+)
+from cvq_tutorial.explore.frames import (
+    NONE,
+    TALL,
+    Beside,
+    Frame,
+    drawn_edges,
+    drawn_set,
+    in_words,
+    make_frame,
+    true_y,
+)
+from cvq_tutorial.explore.palette import Palette, nearly_square
 from cvq_tutorial.explore.widget import GraphWidget, css_colors, data_url
 
-NONE = "none"
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What an action does to codes while some nodes are held.
-
-    before, after: (1, N, C) int64.  mask: (N,) probability that the node is set (largest of its C),
-        0 where held.
-    graph: (N, N) edge probabilities, row = cause, column = effect; the columns of held nodes are 0.
-    image_before, image_after: uint8 (H, W, 3), or None for a world of codes.
-    """
-
-    before: Tensor
-    after: Tensor
-    mask: NDArray[np.float64]
-    graph: NDArray[np.float64]
-    image_before: NDArray[np.uint8] | None
-    image_after: NDArray[np.uint8] | None
-
-
-def make_frame(
-    model: Any, codes: Tensor, action: str, held: Mapping[int, Sequence[int]] | None = None
-) -> Frame:
-    """The frame of one action.
-
-    model: a CausalVQ.  codes: (1, N, C) int64.  action: a name, or "none" for no action (then
-    nothing is set and there are no edges).  held: node -> its C codes. With the layout
-    "codebook_places" a node here is still a place: its mask and edges are the largest of its
-    codebooks'.
-    """
-    held = held or {}
-    before = model.check_codes(codes).clone()  # (1, N, C)
-    n_nodes, n_codebooks = before.shape[1:]
-    for node, kept in held.items():
-        before[0, node] = torch.tensor(kept)
-    images: list[np.ndarray | None] = [None, None]
-    if model.autoencoder is not None:
-        images[0] = pictures.pixels(model.decode(before))
-    if action == NONE:
-        none = np.zeros((n_nodes, n_nodes))
-        return Frame(before, before, none[0], none, images[0], images[0])
-    joint = model.n_nodes == n_nodes
-    nodes = torch.tensor(sorted(held), dtype=torch.long)
-    if not joint:
-        nodes = (nodes + n_nodes * torch.arange(n_codebooks)[:, None]).flatten()
-    cut = torch.zeros(model.n_nodes, model.n_nodes, dtype=torch.bool)
-    cut[:, nodes] = True
-    out = model.distribution(before, model.check_actions(action, 1), cut=cut.to(model.device))
-    probs = model.from_nodes(out.log_probs()).exp()  # (1, N, C, K)
-    mask = model.from_nodes(out.mask)[0].amax(1)  # (N,)
-    edges = out.edges[0]  # row = cause
-    if not joint:
-        edges = edges.view(n_codebooks, n_nodes, n_codebooks, n_nodes).amax((0, 2))
-    mask, edges = mask.cpu().double().numpy(), edges.cpu().double().numpy()
-    for node in held:
-        probs[0, node] = torch.nn.functional.one_hot(before[0, node], model.n_codes).to(probs)
-        mask[node], edges[:, node] = 0.0, 0.0
-    if model.autoencoder is not None:
-        with torch.no_grad():
-            images[1] = pictures.pixels(model.autoencoder.decode_expected(probs))
-    return Frame(before, probs.argmax(-1), mask, edges, images[0], images[1])
+NOTHING, TRUE_Y, ANOTHER = "nothing", "true y", "another x"  # what may stand beside
 
 
 class GraphExplorer(Explorer):
     """The learned graph over an image: pin a node, choose an action, hold a node at a code.
 
     model: a CausalVQ, also one of a world of codes.
-    image: float (1, 3, H, W) in [0, 1], uint8 (H, W, 3), or codes (1, N, C).
+    start: images, float (B, 3, H, W) in [0, 1] or uint8 (H, W, 3), or codes (B, N, C); or the
+        model's world: then x has its middle values, or `values`, the true y can stand beside, and
+        there are other x of its test split.
     action: name or number, or "none"; the first one if None.
     Traits, settable: `node` (pinned, or None; at first the one that is most surely set), `action`,
     `threshold` in (0, 1] of an edge, `top_k` causes and effects drawn at most, `used_only` (only
     edges into nodes that the action sets are drawn: the others are copied, their edges are never
-    read), `codebook`, `model` (another one encodes the image again). Traits, to read: `frame` (see
-    there), `held` (node -> its codes). `do(node, code, codebook)` holds a node, `release(node)`
-    lets it go, `undo()` takes back the last of these.
+    read), `codebook`, `model` (another one encodes the image again), `x` (which image, by number),
+    `beside` (what the third board shows: "nothing", "true y", "another x", or an action). Traits,
+    to read: `frame` (see there), `held` (node -> its codes), `cut` (edges, cause and effect),
+    `moved` (nodes that end up with other codes because of these two). `do(node, code, codebook)`
+    holds a node, `do_as_beside(node)` at the codes of the third board, `cut_edge(cause, effect)`
+    cuts, `release(node)` lets a node go, with its cut causes, `undo()` takes the last one back.
     """
 
     node = traitlets.Any(None, allow_none=True)
@@ -117,16 +71,28 @@ class GraphExplorer(Explorer):
     used_only = traitlets.Bool(True)
     codebook = Checked(0)
     model = Checked()
+    x = Checked(0)
+    beside = Checked(NOTHING)
     held: traitlets.Dict[Any, Any] = traitlets.Dict()
+    cut = traitlets.Tuple()
+    moved = traitlets.Tuple()
     frame = traitlets.Any()
 
-    def __init__(self, model: Any, image: Any, action: str | int | None = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        start: Any,
+        action: str | int | None = None,
+        values: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
-        self._image = image
-        self._past: list[tuple[tuple[int, int] | None, dict]] = []
+        self.world, self._values, self._images = starts_of(start, values)
+        self._third = Beside()
+        self._past: list[tuple[tuple[int, int] | None, dict, tuple]] = []
         self.board = GraphWidget()
         style, wide = {"description_width": "70px"}, {"width": "300px"}
         self.action_menu = ipywidgets.Dropdown(description="action", style=style, layout=wide)
+        self.beside_menu = ipywidgets.Dropdown(description="beside", style=style, layout=wide)
         self.threshold_slider = ipywidgets.FloatSlider(
             EDGE_AT, min=0.01, max=1.0, step=0.01, description="threshold", style=style, layout=wide
         )
@@ -142,13 +108,17 @@ class GraphExplorer(Explorer):
         self.code_slider = ipywidgets.IntSlider(
             description="do(code)", max=0, style=style, layout=wide
         )
-        self.undo_button = ipywidgets.Button(description="undo", icon="undo")
-        self.release_button = ipywidgets.Button(description="let go", icon="unlock")
-        for button in (self.undo_button, self.release_button):
-            button.layout.width = "96px"
+        self.cause_menu = ipywidgets.Dropdown(description="cause", style=style, layout=wide)
+        self.palette = Palette(self, self._slide)
+        self.x_button = self.button_for("another x", "random", self._next_x)
+        self.cut_button = self.button_for("cut edge", "cut", self._cut_chosen)
+        self.as_button = self.button_for("as beside", "clone", self._do_as_beside)
+        self.undo_button = self.button_for("undo", "undo", self.undo)
+        self.release_button = self.button_for("let go", "unlock", self._let_go)
         self.on(self.board, lambda n: setattr(self, "node", n), "node")
         for control, name in (
             (self.action_menu, "action"),
+            (self.beside_menu, "beside"),
             (self.threshold_slider, "threshold"),
             (self.top_k_slider, "top_k"),
             (self.used_box, "used_only"),
@@ -156,30 +126,49 @@ class GraphExplorer(Explorer):
         ):
             self.on(control, partial(setattr, self, name))
         self.on(self.code_slider, self._slide)
-        self.on_click(self.undo_button, self.undo)
-        self.on_click(self.release_button, self._let_go)
         self.model = model
         self.action = self.model.action_names[0] if action is None else action
         self.node = int(np.argmax(self.frame.mask)) if self.frame.mask.any() else 0
+        self.x_button.layout.display = None if len(self._images) > 1 else "none"
+        if self.model.autoencoder is None:
+            self.palette.layout.display = "none"
         row = {"flex_flow": "row wrap", "align_items": "center"}
+        edges_shown = self.threshold_slider, self.top_k_slider, self.used_box
         show = ipywidgets.HBox(
-            [self.action_menu, self.threshold_slider, self.top_k_slider, self.used_box], layout=row
+            [self.action_menu, self.beside_menu, self.x_button, *edges_shown],
+            layout=row,
         )
-        buttons = ipywidgets.HBox([self.undo_button, self.release_button])
-        hold = ipywidgets.HBox([self.codebook_slider, self.code_slider, buttons], layout=row)
-        self.children = [show, self.board, hold, self.caption, self.strip]
+        take = self.cut_button, self.undo_button, self.release_button
+        hold = ipywidgets.HBox(
+            [self.codebook_slider, self.code_slider, self.as_button, self.cause_menu, *take],
+            layout=row,
+        )
+        self.children = [show, self.board, hold, self.palette, self.caption, self.strip]
 
     # -- what may be set
 
     @traitlets.validate("model")
     def _check_model(self, proposal: Any) -> Any:
-        self._codes = codes_of(proposal["value"], self._image)
+        self._codes = codes_of(proposal["value"], self._images[self.x])
         return proposal["value"]
 
-    @traitlets.validate("node")
-    def _check_node(self, proposal: Any) -> int | None:
-        node = proposal["value"]
-        return None if node is None else whole("node", node, self._codes.shape[1])
+    @traitlets.validate("x", "node", "top_k", "codebook")
+    def _check_whole(self, proposal: Any) -> int | None:
+        name, value, (_, n, c) = proposal["trait"].name, proposal["value"], self._codes.shape
+        if name == "node" and value is None:
+            return None
+        size = {"x": len(self._images), "codebook": c}.get(name, n)
+        return whole(name, value, size, low=int(name == "top_k"))
+
+    @traitlets.validate("beside")
+    def _check_beside(self, proposal: Any) -> str:
+        value = proposal["value"]
+        if value == TRUE_Y and self.world is None:
+            raise ValueError("the true y is known where the explorer starts from a world")
+        if value == ANOTHER and len(self._images) == 1:
+            raise ValueError("there is no other x: expected a world, or several images to start")
+        fixed = value in (NOTHING, TRUE_Y, ANOTHER)
+        return value if fixed else action_name(value, self.model.action_names)
 
     @traitlets.validate("action")
     def _check_action(self, proposal: Any) -> str:
@@ -195,29 +184,21 @@ class GraphExplorer(Explorer):
             raise ValueError(f"threshold must lie in (0, 1], found {value}")
         return float(value)
 
-    @traitlets.validate("top_k")
-    def _check_top_k(self, proposal: Any) -> int:
-        return whole("top_k", proposal["value"], self._codes.shape[1], low=1)
-
-    @traitlets.validate("codebook")
-    def _check_codebook(self, proposal: Any) -> int:
-        return whole("codebook", proposal["value"], self._codes.shape[2])
-
     # -- what follows
 
     @traitlets.observe("model")
     def _start(self, _: Any) -> None:
         n_nodes, n_codebooks = self._codes.shape[1:]
-        rows, columns = self.model.grid
-        if self.model.autoencoder is None:  # no places: nearly square
-            columns = math.ceil(math.sqrt(n_nodes))
-            while n_nodes % columns:
-                columns += 1
-            rows = n_nodes // columns
+        drawn = self.model.autoencoder is not None  # else codes have no places
+        rows, columns = self.model.grid if drawn else nearly_square(n_nodes)
         self.grid, self._past = (rows, columns), []
         self.frame = None  # that of another model says nothing of this one
         with self.writing():
             self.action_menu.options = [NONE, *self.model.action_names]
+            fixed = [NOTHING] + [TRUE_Y] * (self.world is not None)
+            fixed += [ANOTHER] * (len(self._images) > 1)
+            acts = [(f"do({name})", name) for name in self.model.action_names]
+            self.beside_menu.options = [*((name, name) for name in fixed), *acts]
             self.top_k_slider.max = n_nodes
             self.codebook_slider.max, self.code_slider.max = n_codebooks - 1, self.model.n_codes - 1
             self.board.put(rows=rows, columns=columns)
@@ -228,69 +209,113 @@ class GraphExplorer(Explorer):
                 self.node = min(self.node, n_nodes - 1)
             if self.action not in self.action_menu.options:
                 self.action = NONE
-            self.held = {}
+            if self.beside not in dict(self.beside_menu.options).values():
+                self.beside = NOTHING
+            self.held, self.cut = {}, ()
         if self.frame is None:
             self._act(None)
 
-    @traitlets.observe("action", "held")
-    def _act(self, _: Any) -> None:
-        made = self.frame = make_frame(self.model, self._codes, self.action, dict(self.held))
-        doing = "" if self.action == NONE else f"do({self.action})"
-        holding = f"{len(self.held)} held" if self.held else ""
-        tints: list[list[str]] = [[], []]
-        if made.image_before is None:  # a world of codes, one codebook: the codes are the picture
-            tints = [
-                css_colors(t[0, :, 0].tolist(), self.model.n_codes)
-                for t in (made.before, made.after)
-            ]
-        with self.writing():
-            self.action_menu.value = self.action
-            with self.board.hold_sync():
-                self.board.put_edges(made.graph)
-                self.board.put(
-                    image="" if made.image_before is None else data_url(made.image_before),
-                    after="" if made.image_after is None else data_url(made.image_after),
-                    labels=[" ".join(map(str, codes)) for codes in made.before[0].tolist()],
-                    labels_after=[" ".join(map(str, codes)) for codes in made.after[0].tolist()],
-                    tints=tints[0],
-                    tints_after=tints[1],
-                    mask=made.mask.tolist(),
-                    held=sorted(self.held),
-                    action="" if self.action == NONE else self.action,
-                    heading="x" + (f", {holding}" if holding else ""),
-                    heading_after=f"after {doing}" if doing else "the same: no action",
-                )
-        self._select(None)
+    @traitlets.observe("x")
+    def _other_x(self, _: Any) -> None:
+        self._codes = codes_of(self.model, self._images[self.x])
+        self._act(None)
 
-    @traitlets.observe("threshold", "top_k", "used_only", "node", "codebook")
-    def _select(self, change: Any) -> None:
+    @traitlets.observe("action", "held", "cut")
+    def _act(self, _: Any) -> None:
+        held = dict(self.held)
+        made = make_frame(self.model, self._codes, self.action, held, self.cut)
+        moved: list[int] = []
+        if held or self.cut:
+            moved = made.moved_from(make_frame(self.model, self._codes, self.action), held)
+        self.frame, self.moved = made, tuple(moved)
+        doing = "" if self.action == NONE else f"do({self.action})"
+        holding = f", {len(self.held)} held" if self.held else ""
+        holding += f", {len(self.cut)} cut" if self.cut else ""
+        with self.writing(), self.board.hold_sync():
+            self.action_menu.value = self.action
+            self.board.put_edges(made.graph)
+            self.board.put(
+                image="" if made.image_before is None else data_url(made.image_before),
+                after="" if made.image_after is None else data_url(made.image_after),
+                labels=_labels(made.before),
+                labels_after=_labels(made.after),
+                tints=self._tints(made.before),
+                tints_after=self._tints(made.after),
+                mask=made.mask.tolist(),
+                held=sorted(self.held),
+                cut=[list(edge) for edge in self.cut],
+                moved=moved,
+                action="" if self.action == NONE else self.action,
+                heading=f"x{holding}",
+                heading_after=f"after {doing}" if doing else "the same: no action",
+            )
+        self._compare(None)
+
+    @traitlets.observe("beside")
+    def _compare(self, _: Any) -> None:
         if not isinstance(self.frame, Frame):
             return  # while it is being made
+        other = self._third = self._beside()
+        with self.writing():
+            self.beside_menu.value = self.beside
+            self.board.put(
+                third="" if other.image is None else data_url(other.image),
+                labels_third=[] if other.codes is None else _labels(other.codes),
+                tints_third=[] if other.codes is None else self._tints(other.codes),
+                mask_third=[] if other.mask is None else other.mask.tolist(),
+                heading_third=other.heading,
+            )
+        self._select(None)
+
+    def _beside(self) -> Beside:
+        """What stands on the third board."""
+        if self.beside == NOTHING:
+            return Beside()
+        if self.beside == TRUE_Y:
+            assert self.world is not None  # as the check of `beside` says
+            return true_y(self.model, self.world, self._values[self.x], self.action, self.frame)
+        if self.beside == ANOTHER:
+            image = self._images[(self.x + 1) % len(self._images)]
+            codes = codes_of(self.model, image)
+            shown = None if self.model.autoencoder is None else pictures.pixels(image)
+            return Beside("another x", codes, shown, None, "Beside it another x.")
+        other = make_frame(self.model, self._codes, self.beside, dict(self.held), self.cut)
+        both = int((counts(other.mask) & counts(self.frame.mask)).sum())
+        told = f"Beside it do({self.beside}), which sets {int(counts(other.mask).sum())} nodes, "
+        told += f"{both} of them the same."
+        return Beside(f"after do({self.beside})", other.after, other.image_after, other.mask, told)
+
+    def _tints(self, codes: Tensor) -> list[str]:
+        """Colours in a world of codes, with one codebook: there the codes are the picture."""
+        drawn = self.model.autoencoder is not None
+        return [] if drawn else css_colors(codes[0, :, 0].tolist(), self.model.n_codes)
+
+    @traitlets.observe("threshold", "top_k", "used_only", "node", "codebook")
+    def _select(self, _: Any) -> None:
+        if not isinstance(self.frame, Frame):
+            return  # while it is being made
+        made, node = self.frame, self.node
         with self.writing():
             self.threshold_slider.value, self.top_k_slider.value = self.threshold, self.top_k
             self.used_box.value, self.codebook_slider.value = self.used_only, self.codebook
             self.board.put(
-                threshold=self.threshold, top_k=self.top_k, used_only=self.used_only, node=self.node
+                threshold=self.threshold, top_k=self.top_k, used_only=self.used_only, node=node
             )
-            self.code_slider.disabled = self.node is None
-            if self.node is not None:
-                self.code_slider.value = int(self.frame.before[0, self.node, self.codebook])
-            self.release_button.disabled = self.node not in self.held
+            self.code_slider.disabled = node is None
+            if node is not None:
+                self.code_slider.value = int(made.before[0, node, self.codebook])
+                if made.image_before is not None:
+                    self.palette.put(self.model, made.before, node, self.codebook)
+            causes = made.causes(node, self.threshold, self.used_only)
+            if tuple(causes) != self.cause_menu.options:
+                self.cause_menu.options = causes
+                self.cause_menu.index = 0  # the likeliest
+            self.cut_button.disabled = self.cause_menu.value is None
+            self.as_button.disabled = node is None or self._third.codes is None
+            self.release_button.disabled = not self._taken(node)
             self.undo_button.disabled = not self._past
-        self.tell(self._in_words())
-
-    def _in_words(self) -> str:
-        """What the action does, at the threshold that is set."""
-        made, held = self.frame, f"; {len(self.held)} held by do(node)" if self.held else ""
-        if self.action == NONE:
-            return f"no action{held}."
-        is_set = counts(made.mask)
-        changed = int((made.before != made.after).any(-1).sum())
-        edges = int((made.graph[:, is_set] >= self.threshold).sum())
-        return (
-            f"do({self.action}) sets {int(is_set.sum())} of {len(is_set)} nodes and changes "
-            f"{changed}; {edges} edges into set nodes at threshold {self.threshold:.2f}{held}."
-        )
+        told = in_words(made, self.action, self.threshold, self.held, self.cut, self.moved)
+        self.tell(f"{told} {self._third.told}".strip())
 
     # -- holding nodes
 
@@ -305,20 +330,45 @@ class GraphExplorer(Explorer):
         kept = self.frame.before[0, node].tolist()
         kept[codebook] = whole("code", code, self.model.n_codes)
         if not self._past or self._past[-1][0] != (node, codebook):  # one slide is one step to undo
-            self._past.append(((node, codebook), dict(self.held)))
+            self._note((node, codebook))
         self.held = dict(self.held) | {node: tuple(kept)}
 
+    def do_as_beside(self, node: int) -> None:
+        """Hold a node at the codes that it has on the third board."""
+        node = whole("node", node, self._codes.shape[1])
+        if self._third.codes is None:
+            raise ValueError(f"no codes stand beside: beside is {self.beside!r}")
+        self._note()
+        self.held = dict(self.held) | {node: tuple(self._third.codes[0, node].tolist())}
+
+    def cut_edge(self, cause: int, effect: int) -> None:
+        """Cut one edge: the effect no longer hears this cause. Of a node to itself, too."""
+        size = self._codes.shape[1]
+        edge = whole("cause", cause, size), whole("effect", effect, size)
+        if edge not in self.cut:
+            self._note()
+            self.cut = (*self.cut, edge)
+
     def release(self, node: int) -> None:
-        """Let a held node go: it has the image's codes again, and its causes."""
-        if whole("node", node, self._codes.shape[1]) not in self.held:
+        """Let a node go: it has the image's codes again, and its causes."""
+        if not self._taken(whole("node", node, self._codes.shape[1])):
             raise ValueError(f"node {node} is not held; held: {sorted(self.held) or 'none'}")
-        self._past.append((None, dict(self.held)))
+        self._note()
         self.held = {n: kept for n, kept in self.held.items() if n != node}
+        self.cut = tuple(edge for edge in self.cut if edge[1] != node)
 
     def undo(self) -> None:
-        """Take back the last do() or release()."""
+        """Take back the last thing that was held, cut or released."""
         if self._past:
-            self.held = self._past.pop()[1]
+            _, self.held, self.cut = self._past.pop()
+            self._select(None)
+
+    def _note(self, what: tuple[int, int] | None = None) -> None:
+        self._past.append((what, dict(self.held), self.cut))
+
+    def _taken(self, node: int | None) -> bool:
+        """Whether the reader holds the node or cut a cause of it."""
+        return node in self.held or any(effect == node for _, effect in self.cut)
 
     def _slide(self, code: int) -> None:
         if self.node is not None:
@@ -328,24 +378,34 @@ class GraphExplorer(Explorer):
         if self.node is not None:
             self.release(self.node)
 
+    def _next_x(self) -> None:
+        self.x = (self.x + 1) % len(self._images)
+
+    def _cut_chosen(self) -> None:
+        if self.node is not None and self.cause_menu.value is not None:
+            self.cut_edge(self.cause_menu.value, self.node)
+
+    def _do_as_beside(self) -> None:
+        if self.node is not None:
+            self.do_as_beside(self.node)
+
     # -- a picture for pages without a kernel
 
     def stored_png(self) -> bytes:
         """The picture that a saved notebook shows instead of the widget."""
-        made, node = self.frame, self.node or 0
-        graph = np.where(counts(made.mask), made.graph, 0.0) if self.used_only else made.graph
-        if self.node is None:  # no node is pinned: no arrows, as on the page
-            graph = np.zeros_like(graph)
-        before, after = made.image_before, made.image_after
-        if before is None or after is None:
-            before, after = (
-                pictures.code_map(t[0, :, 0], self.grid, self.model.n_codes, 256)
-                for t in (made.before, made.after)
-            )
-        arrows = graph_over_image(before, graph, self.grid, node, self.threshold, self.top_k)
-        drawn = np.asarray(Image.open(io.BytesIO(png(arrows))).convert("RGB"))
-        over = pictures.set_nodes_over(after, made.mask, self.grid, 280)
-        room = 2 * 384 - len(over)  # as large, and as high up, as the image among the arrows
-        over = np.pad(over, ((room // 2, room - room // 2), (0, 0), (0, 0)), constant_values=255)
-        tiles = [Tile(self.board.heading, drawn), Tile(self.board.heading_after, over)]
-        return pictures.sheet([tiles], [384], self.summary).png
+        made, third, n_codes = self.frame, self._third, self.model.n_codes
+        edges = self.node, self.threshold, self.top_k, self.used_only
+        set_ = drawn_set(made.after, made.image_after, made.mask, self.grid, n_codes, self.moved)
+        tiles = [
+            Tile(self.board.heading, drawn_edges(made, self.grid, n_codes, *edges)),
+            Tile(self.board.heading_after, set_),
+        ]
+        if third.codes is not None:
+            mask = np.ones(len(made.mask)) if third.mask is None else third.mask
+            over = drawn_set(third.codes, third.image, mask, self.grid, n_codes)
+            tiles.append(Tile(third.heading, over))
+        return pictures.sheet([tiles], [TALL], self.summary).png
+
+
+def _labels(codes: Tensor) -> list[str]:
+    return [" ".join(map(str, of_node)) for of_node in codes[0].tolist()]

@@ -1,5 +1,6 @@
 // The code grid over an image, with the causes and effects of one node as arrows. Front end of GraphWidget.
 //
+// Up to three boards: before, after, and a third to compare with. Also a palette of codes to choose from (`noun`).
 // Everything is drawn from the model's traits, in one pass, whenever one of them changes: a view that JupyterLab
 // threw away and made again shows the same. The only thing a reader changes here is `node`, the pinned node; where the
 // pointer or the keyboard focus is stays in the view. No imports, nothing is fetched.
@@ -7,7 +8,7 @@
 // edges[i * N + j] is the probability that node i is a cause of node j: row = cause, column = effect.
 
 const NS = "http://www.w3.org/2000/svg"; // a name, not an address: nothing is loaded from there
-const CAUSE = "#005A8C", EFFECT = "#DD6B10", OWN = "#009E73", MARK = "#E69F00", INK = "#222222";
+const CAUSE = "#005A8C", EFFECT = "#DD6B10", OWN = "#009E73", CUT = "#B00020", MARK = "#E69F00", INK = "#222222";
 const WIDTH = 400; // of the drawing; all lengths below are in its units
 const LISTED = 6; // neighbours named in the text
 
@@ -44,11 +45,19 @@ function read(model) {
   return {
     rows, columns, n, edges,
     ...get("image", "after", "labels", "labels_after", "tints", "tints_after", "mask", "threshold", "top_k", "used_only",
-      "held", "heading", "heading_after", "action", "node"),
+      "held", "heading", "heading_after", "action", "node", "third", "labels_third", "tints_third", "mask_third", "heading_third",
+      "moved", "cut", "noun"),
   };
 }
 
-const hasAfter = (data) => data.after !== "" || data.tints_after.length > 0;
+// What each board shows, or null where it is not there.
+const boards = (data) => [
+  { heading: data.heading, url: data.image, tints: data.tints, labels: data.labels, held: data.held, moved: [] },
+  data.after !== "" || data.tints_after.length > 0
+    ? { heading: data.heading_after, url: data.after, tints: data.tints_after, labels: data.labels_after, mask: data.mask, held: data.held, moved: data.moved } : null,
+  data.heading_third !== ""
+    ? { heading: data.heading_third, url: data.third, tints: data.tints_third, labels: data.labels_third, mask: data.mask_third, held: [], moved: [] } : null,
+];
 // as EDGE_AT of common/arrays.py
 const isSet = (data, j) => (data.mask[j] ?? 0) >= 0.5;
 
@@ -69,7 +78,7 @@ function neighbours(data, node) {
   };
 }
 
-const at = (data, n) => `node ${n} (row ${Math.floor(n / data.columns)}, column ${n % data.columns})`;
+const at = (data, n) => data.noun === "code" ? `code ${n}` : `node ${n} (row ${Math.floor(n / data.columns)}, column ${n % data.columns})`;
 
 // What a reader who cannot see the arrows needs: one object of plain texts per line.
 function describe(data, node) {
@@ -77,6 +86,7 @@ function describe(data, node) {
     return [{ text: data.edges ? "Point at a node, or tab into the grid: its causes and effects appear as arrows." : "" }];
   }
   const lines = [], code = data.labels[node] ?? "", many = code.includes(" ");
+  if (data.noun === "code") return [{ text: at(data, node), strong: true }];
   let first = `${at(data, node)}: ${many ? "codes" : "code"} ${code}`;
   if (data.edges) {
     const next = data.labels_after[node];
@@ -84,6 +94,7 @@ function describe(data, node) {
     const share = (data.mask[node] ?? 0).toFixed(2);
     if (data.held.includes(node)) first += "; held by do(), so nothing causes it";
     else if (data.action) first += isSet(data, node) ? `; set by ${data.action} (${share})` : `; copied (${data.action} sets it: ${share})`;
+    if (data.moved.includes(node)) first += "; other than without what you hold and cut";
   }
   lines.push({ text: first, strong: true });
   if (!data.edges) return lines;
@@ -93,6 +104,9 @@ function describe(data, node) {
   lines.push({ key: "cause", text: line("causes", "solid arrows in", causes, all[0]) });
   lines.push({ key: "effect", text: line("effects", "dashed arrows out", effects, all[1]) });
   lines.push({ key: "own", text: `own old code: ${own ? `read (${own.toFixed(2)})` : "not read"}` });
+  const cut = data.cut.filter(([, j]) => j === node).map(([i]) => i === node ? "itself" : i);
+  if (cut.length) lines.push({ key: "cut", text: `cut by you: the edge from ${cut.join(", ")}` });
+  if (data.labels_third.length) lines.push({ text: `${data.heading_third}: ${many ? "codes" : "code"} ${data.labels_third[node]}` });
   return lines;
 }
 
@@ -121,7 +135,7 @@ function arrow(start, end, color, kind, strength, scale) {
   const neck = [end[0] - ux * head * 0.8, end[1] - uy * head * 0.8];
   const line = `M${start} Q${bend} ${neck}`;
   const tip = `M${end} L${[end[0] - ux * head - uy * head * 0.48, end[1] - uy * head + ux * head * 0.48]} L${[end[0] - ux * head + uy * head * 0.48, end[1] - uy * head - ux * head * 0.48]} Z`;
-  const dashes = kind === "effect" ? { "stroke-dasharray": `${4.5 * scale} ${2.6 * scale}` } : {};
+  const dashes = kind === "effect" ? { "stroke-dasharray": `${4.5 * scale} ${2.6 * scale}` } : kind === "cut" ? { "stroke-dasharray": `${1.5 * scale} ${3.5 * scale}` } : {};
   return make("g", { class: `arrow ${kind}` },
     make("path", { d: line, fill: "none", stroke: "#fff", "stroke-width": width + 2.4 * scale, "stroke-opacity": 0.85 }),
     make("path", { d: tip, fill: "#fff", stroke: "#fff", "stroke-width": 2.4 * scale, "stroke-linejoin": "round" }),
@@ -140,9 +154,9 @@ function mark(centre, n, kind, size) {
 }
 
 // The border between set and copied nodes.
-function contour(data, unit) {
+function contour(data, unit, mask) {
   let d = "";
-  const on = (r, c) => r >= 0 && c >= 0 && r < data.rows && c < data.columns && isSet(data, r * data.columns + c);
+  const on = (r, c) => r >= 0 && c >= 0 && r < data.rows && c < data.columns && isSet({ mask }, r * data.columns + c);
   for (let r = 0; r <= data.rows; r++) {
     for (let c = 0; c <= data.columns; c++) {
       if (on(r, c) !== on(r, c - 1)) d += `M${c * unit} ${r * unit}v${unit}`;
@@ -153,17 +167,18 @@ function contour(data, unit) {
     make("path", { d, stroke: INK, "stroke-width": 4.5 }), make("path", { d, stroke: MARK, "stroke-width": 2.2 }));
 }
 
-function frame(data, n, unit, color, inner, kind) {
+function frame(data, n, unit, color, inner, kind, inset = 1, dashes = {}) {
   const [x, y] = [(n % data.columns) * unit, Math.floor(n / data.columns) * unit];
-  const box = { x: x + 1, y: y + 1, width: unit - 2, height: unit - 2, fill: "none" };
-  return make("g", { class: kind }, make("rect", { ...box, stroke: color, "stroke-width": 5.5 }), make("rect", { ...box, stroke: inner, "stroke-width": 2 }));
+  const box = { x: x + inset, y: y + inset, width: unit - 2 * inset, height: unit - 2 * inset, fill: "none" };
+  return make("g", { class: kind }, make("rect", { ...box, stroke: color, "stroke-width": 5.5 }), make("rect", { ...box, stroke: inner, "stroke-width": 2, ...dashes }));
 }
 
 // One board: picture, tints and labels, grid lines, and what belongs to the shown node. Colours are attributes, not classes, so
 // that an exported file looks the same.
-function board(data, shown, second) {
+function board(data, shown, which) {
   const { unit, height, centre } = geometry(data), svg = make("g", {});
-  const [url, tints, labels] = second ? [data.after, data.tints_after, data.labels_after] : [data.image, data.tints, data.labels];
+  if (boards(data)[which] === null) return svg;
+  const { url, tints, labels, mask, held, moved } = boards(data)[which];
   if (url) svg.append(make("image", { href: url, width: WIDTH, height, preserveAspectRatio: "none", style: "image-rendering: pixelated" }));
   const lines = make("g", { stroke: url && !tints.length ? "#fff" : "#888", "stroke-opacity": 0.35, "stroke-width": 0.8 });
   tints.forEach((tint, n) => {
@@ -174,10 +189,11 @@ function board(data, shown, second) {
   for (let c = 1; c < data.columns; c++) lines.append(make("path", { d: `M${c * unit} 0V${height}` }));
   for (let r = 1; r < data.rows; r++) lines.append(make("path", { d: `M0 ${r * unit}H${WIDTH}` }));
   svg.append(lines);
-  if (second) svg.append(contour(data, unit));
-  for (const n of data.held) svg.append(frame(data, n, unit, "#fff", INK, "held"));
+  if (mask) svg.append(contour(data, unit, mask));
+  for (const n of held) svg.append(frame(data, n, unit, "#fff", INK, "held"));
+  for (const n of moved) svg.append(frame(data, n, unit, "#fff", CUT, "moved", Math.min(6, unit / 5), { "stroke-dasharray": "5 3" }));
   if (shown !== null) svg.append(frame(data, shown, unit, INK, "#fff", "shown"));
-  if (shown !== null && !second) svg.append(arrows(data, shown));
+  if (shown !== null && which === 0) svg.append(arrows(data, shown));
   return svg;
 }
 
@@ -193,6 +209,10 @@ function arrows(data, node) {
   const place = (list) => [...list].reverse(); // likeliest last, on top
   for (const [m, p] of place(effects)) group.append(arrow(toward(centre(m), here, unit * 0.3), toward(here, centre(m), size * 1.25), EFFECT, "effect", strength(p), scale));
   for (const [m, p] of place(causes)) group.append(arrow(centre(m), toward(centre(m), here, unit * 0.34), CAUSE, "cause", strength(p), scale));
+  for (const [i, j] of data.cut.filter(([a, b]) => a !== b && (a === node || b === node))) {
+    const [from, to] = [toward(centre(j), centre(i), unit * 0.3), toward(centre(i), centre(j), unit * 0.34)];
+    group.append(arrow(from, to, CUT, "cut", 0, scale));
+  }
   if (own) {
     const [x, y] = here, r = unit * 0.27, d = `M${x - r * 0.7} ${y + r * 0.7} A${r} ${r} 0 1 1 ${x + r * 0.7} ${y + r * 0.7}`;
     const tip = `M${x + r * 0.25} ${y + r * 1.05} l${r * 0.95} ${-r * 0.15} l${-r * 0.28} ${-r * 0.85} Z`;
@@ -207,7 +227,7 @@ function arrows(data, node) {
 
 // The sign of a line of the text: what its arrows look like.
 function sign(kind) {
-  const g = { cause: arrow([2, 6], [30, 6], CAUSE, "cause", 0.3, 0.8), effect: arrow([2, 6], [30, 6], EFFECT, "effect", 0.3, 0.8) }[kind]
+  const g = { cause: arrow([2, 6], [30, 6], CAUSE, "cause", 0.3, 0.8), effect: arrow([2, 6], [30, 6], EFFECT, "effect", 0.3, 0.8), cut: arrow([2, 6], [30, 6], CUT, "cut", 0.3, 0.8) }[kind]
     ?? make("path", { d: "M10 10A5 5 0 1 1 20 10", fill: "none", stroke: OWN, "stroke-width": 2.4 });
   g.removeAttribute("class");
   return make("svg", { width: 32, height: 12, viewBox: "0 0 32 12", "aria-hidden": "true" }, g);
@@ -216,18 +236,19 @@ function sign(kind) {
 // Export --------------------------------------------------------------------------------------------------------
 
 function standalone(data, shown) {
-  const { height } = geometry(data), gap = 16, wide = hasAfter(data) ? 2 * WIDTH + gap : WIDTH;
+  const { height } = geometry(data), gap = 16, there = boards(data).map((b, k) => [b, k]).filter(([b]) => b);
+  const wide = there.length * (WIDTH + gap) - gap;
   const lines = describe(data, shown), text = { fill: INK, "font-family": "sans-serif", "font-size": 12 };
   const tall = height + 26 + 18 * (lines.length + 1);
   const svg = make("svg", { xmlns: NS, width: wide, height: tall, viewBox: `0 0 ${wide} ${tall}` });
   svg.append(make("title", {}, lines.map((line) => line.text).join(". ")), make("rect", { width: wide, height: tall, fill: "#fff" }));
-  [data.heading, ...(hasAfter(data) ? [data.heading_after] : [])].forEach((heading, second) => {
-    const x = second * (WIDTH + gap), group = board(data, shown, second === 1);
+  there.forEach(([{ heading }, which], place) => {
+    const x = place * (WIDTH + gap), group = board(data, shown, which);
     group.setAttribute("transform", `translate(${x} 22)`);
     svg.append(make("text", { ...text, x, y: 15, "font-weight": 600 }, heading), group);
   });
   lines.forEach((line, k) => {
-    const color = { cause: CAUSE, effect: EFFECT, own: OWN }[line.key] ?? INK;
+    const color = { cause: CAUSE, effect: EFFECT, own: OWN, cut: CUT }[line.key] ?? INK;
     svg.append(make("text", { ...text, fill: color, x: 2, y: height + 42 + 18 * k }, line.text));
   });
   const shownEdges = `arrow from cause to effect; threshold ${data.threshold.toFixed(2)}`;
@@ -284,7 +305,7 @@ async function saveDrawing(data, shown, kind, name) {
 function render({ model, el }) {
   let data = read(model), over = null, focus = data.node ?? 0, frames = 0;
   const root = make("div", { class: "cvq", "data-lm-suppress-shortcuts": "true" });
-  const figures = ["before", "after"].map((name) => {
+  const figures = [data.noun === "code" ? "codes" : "before", "after", "third"].map((name) => {
     const svg = make("svg", { class: `board ${name}` }), caption = make("figcaption");
     return { svg, caption, figure: make("figure", {}, caption, svg) };
   });
@@ -322,7 +343,7 @@ function render({ model, el }) {
   // The cells stay while the drawing below them changes, so that focus and pointer stay where they are.
   function layGrid() {
     const { unit, height } = geometry(data);
-    figures.forEach(({ svg }, second) => {
+    figures.forEach(({ svg }, which) => {
       svg.setAttribute("viewBox", `0 0 ${WIDTH} ${height}`);
       const grid = make("g", { class: "cells" });
       for (let n = 0; n < data.n; n++) {
@@ -330,7 +351,7 @@ function render({ model, el }) {
         cell.addEventListener("pointerenter", () => { over = n; paint(); });
         cell.addEventListener("pointerleave", () => { over = null; paint(); });
         cell.addEventListener("click", () => toggle(n));
-        if (!second) {
+        if (which === 0) {
           cell.setAttribute("role", "button");
           cell.addEventListener("focus", () => { focus = n; over = cell.matches(":focus-visible") ? n : over; paint(); });
           cell.addEventListener("blur", () => { over = null; paint(); });
@@ -341,8 +362,10 @@ function render({ model, el }) {
       svg.replaceChildren(make("g", { class: "drawing" }), grid);
     });
     figures[0].svg.setAttribute("role", "group");
-    figures[0].svg.setAttribute("aria-label", "Code grid. Arrow keys move between nodes, Enter pins one, Escape lets go.");
-    figures[1].svg.setAttribute("role", "img");
+    figures[0].svg.setAttribute("aria-label", data.noun === "code"
+      ? "Palette of codes. Arrow keys move between codes, Enter chooses one."
+      : "Code grid. Arrow keys move between nodes, Enter pins one, Escape lets go.");
+    for (const { svg } of figures.slice(1)) svg.setAttribute("role", "img");
   }
 
   const name = () => `graph-${data.action || "none"}`.replace(/[^\w+-]+/g, "-");
@@ -358,12 +381,13 @@ function render({ model, el }) {
 
   function paint() {
     const node = shown();
-    figures.forEach(({ svg, caption, figure }, second) => {
-      figure.style.display = second && !hasAfter(data) ? "none" : "";
-      caption.textContent = second ? data.heading_after : data.heading;
-      svg.querySelector(".drawing").replaceChildren(board(data, node, second === 1));
+    figures.forEach(({ svg, caption, figure }, which) => {
+      const shows = boards(data)[which];
+      figure.style.display = shows ? "" : "none";
+      caption.textContent = shows?.heading ?? "";
+      if (which) svg.setAttribute("aria-label", caption.textContent);
+      svg.querySelector(".drawing").replaceChildren(board(data, node, which));
     });
-    figures[1].svg.setAttribute("aria-label", data.heading_after);
     cells().forEach((cell, n) => {
       cell.setAttribute("tabindex", n === Math.min(focus, data.n - 1) ? "0" : "-1");
       cell.setAttribute("aria-label", `${at(data, n)}, ${data.labels[n] ?? ""}`);

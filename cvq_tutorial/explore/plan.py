@@ -1,8 +1,9 @@
-"""Explorer of plans: choose two images, and let the model find the actions that link them."""
+"""Explorer of plans: choose two images, find the actions that link them, and let the model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import ipywidgets
@@ -11,9 +12,11 @@ import traitlets
 
 from cvq_tutorial.draw import sheets as pictures
 from cvq_tutorial.draw.sheets import Tile
+from cvq_tutorial.explore.actions import action_buttons
 from cvq_tutorial.explore.base import (
     Checked,
     Explorer,
+    action_name,
     has_images,
     middle_values,
     psnr_text,
@@ -27,6 +30,14 @@ from cvq_tutorial.worlds.world import ImageWorld, has_every_picture
 SIDE, SMALL = 176, 66  # CSS pixels of a large and of a small tile
 LONGEST = 8  # actions in a plan, as many as the strip has room for
 FARTHEST = 4  # actions between the images of a random pair
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
+
+
+def in_words(names: Sequence[str]) -> str:
+    """Actions in a row: "scale+ three times, then shape-"."""
+    runs = [(name, len(list(same))) for name, same in groupby(names)]
+    times = {1: "", 2: " twice"}
+    return ", then ".join(f"{name}{times.get(n, f' {NUMBERS[n]} times')}" for name, n in runs)
 
 
 class PlanExplorer(Explorer):
@@ -35,15 +46,19 @@ class PlanExplorer(Explorer):
     model: a CausalVQ with an autoencoder.  world: its world, with a picture of every setting.
     x, y: values of its factors, F integers each; the middle of all, and one step of the first
     factor further, if None.  seed: draws the random pairs, all from the test split.
-    Traits: `x` and `y`, settable; `side`, "x" or "y", whichever the sliders move, settable; `plan`,
-    to read, None until `find()` and after every change. `find()` and `random_pair()` are the
-    buttons.
+    Traits, settable: `x` and `y`; `side`, "x" or "y", whichever the sliders move; `step`, which
+    image of the plan is shown large; `trying`, whether you look for actions yourself. To read:
+    `plan`, None until `find()` and after every change; `yours`, the names of your own actions.
+    `find()`, `random_pair()`, and where you try, `do(action)` and `back()` are the buttons.
     """
 
     x = Checked()
     y = Checked()
     side = traitlets.Enum(["x", "y"], "y")
     plan = traitlets.Any(None, allow_none=True)
+    step = Checked(0)
+    trying = traitlets.Bool(False)
+    yours = traitlets.Tuple()
 
     def __init__(
         self,
@@ -69,19 +84,27 @@ class PlanExplorer(Explorer):
             )
             for factor in world.factors.factors
         ]
-        self.find_button = ipywidgets.Button(description="find a plan", icon="search")
-        self.random_button = ipywidgets.Button(description="random pair", icon="random")
-        for control in (self.side_menu, *self.sliders):
+        self.find_button = self.button_for("find a plan", "search", self.find, "133px")
+        self.random_button = self.button_for("random pair", "random", self.random_pair, "133px")
+        self.back_button = self.button_for("step back", "undo", self.back, "133px")
+        self.step_slider = ipywidgets.IntSlider(description="step of plan", max=0, disabled=True)
+        self.try_box = ipywidgets.Checkbox(False, description="try it yourself", indent=False)
+        for control in (self.side_menu, *self.sliders, self.step_slider):
             control.style.description_width, control.layout.width = "92px", "270px"
-        for button, act in ((self.find_button, self.find), (self.random_button, self.random_pair)):
-            button.layout.width = "133px"
-            self.on_click(button, act)
+        self.buttons, grid = action_buttons(self, model.action_names, self.do)
+        self.on(self.step_slider, lambda step: setattr(self, "step", step))
+        self.on(self.try_box, lambda on: setattr(self, "trying", on))
         self.on(self.side_menu, lambda side: setattr(self, "side", side))
         for slider in self.sliders:
             self.on(slider, self._moved)
-        row = ipywidgets.HBox([self.find_button, self.random_button])
+        row = ipywidgets.HBox(
+            [self.find_button, self.random_button], layout={"flex_flow": "row wrap"}
+        )
+        self._moving = ipywidgets.VBox([self.side_menu, *self.sliders])
+        self._acting = ipywidgets.VBox([grid, self.back_button])
         column = ipywidgets.VBox(
-            [self.side_menu, *self.sliders, row], layout={"margin": "20px 12px 0 0"}
+            [self._moving, self._acting, row, self.step_slider, self.try_box],
+            layout={"margin": "20px 12px 0 0"},
         )
         self.children = [self.beside(column), self.caption, self.strip]
         start = self._checked("x", middle_values(world) if x is None else x)
@@ -93,7 +116,38 @@ class PlanExplorer(Explorer):
     def find(self) -> None:
         """Search for a plan from x to y, and show it."""
         pair = (self.model.encode(start_image(self.world, v)) for v in (self.x, self.y))
-        self.plan = self.model.plan(*pair, max_steps=LONGEST)
+        self.find_button.description, self.find_button.disabled = "searching", True
+        try:
+            self.plan = self.model.plan(*pair, max_steps=LONGEST)
+        finally:
+            self.find_button.description, self.find_button.disabled = "find a plan", False
+
+    def do(self, action: str | int) -> None:
+        """Do an action of your own, in the world.
+
+        Raises ValueError for one that leads nowhere, and after eight.
+        """
+        name = action_name(action, self.model.action_names)
+        if len(self.yours) == LONGEST:
+            raise ValueError(f"expected at most {LONGEST} actions, as in a plan; step back first")
+        self.world.factors.apply(*self._now(name))  # raises
+        self.yours = (*self.yours, name)
+
+    def back(self) -> None:
+        """Take back the last of your own actions."""
+        self.yours = self.yours[:-1]
+
+    def _now(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Where your own actions lead, (1, F), and the number of one more."""
+        values = self._ways()[-1][None]
+        return values, np.array([self.world.factors.action_id(name)])
+
+    def _ways(self) -> list[np.ndarray]:
+        """The settings that your own actions lead through, x first."""
+        space, ways = self.world.factors, [np.array(self.x, dtype=np.int64)]
+        for name in self.yours:
+            ways.append(space.apply(ways[-1][None], np.array([space.action_id(name)]))[0])
+        return ways
 
     def random_pair(self) -> None:
         """Draw another x and y, one to four actions apart."""
@@ -118,20 +172,40 @@ class PlanExplorer(Explorer):
         pairs = zip(found, space.factors, strict=True)
         return tuple(whole(f"{name}: {factor.name}", v, factor.size) for v, factor in pairs)
 
+    @traitlets.validate("step")
+    def _check_step(self, proposal: Any) -> int:
+        return whole("step", proposal["value"], 1 + (len(self.plan) if self.plan else 0))
+
     @traitlets.observe("x", "y")
     def _changed(self, _: Any) -> None:
-        if self.plan is None:
-            self._draw(None)
-        else:
-            self.plan = None  # which draws
+        with self.writing():  # nothing is drawn in between
+            self.plan, self.yours = None, ()
+        self._draw(None)
 
-    @traitlets.observe("side", "plan")
+    @traitlets.observe("plan")
+    def _found(self, _: Any) -> None:
+        n = 0 if self.plan is None else len(self.plan)
+        with self.writing():
+            self.step_slider.max, self.step_slider.disabled = n, not n
+            self.step = n
+        self._draw(None)
+
+    @traitlets.observe("side", "step", "trying", "yours")
     def _draw(self, _: Any) -> None:
+        if self._writing:
+            return
         values = self.x if self.side == "x" else self.y
         with self.writing():
             self.side_menu.value = self.side
             for slider, value in zip(self.sliders, values, strict=True):
                 slider.value = value
+            self.step_slider.value, self.try_box.value = self.step, self.trying
+        full = len(self.yours) == LONGEST
+        for name, button in self.buttons.items():
+            button.disabled = full or not bool(self.world.factors.legal(*self._now(name))[0])
+        self.back_button.disabled = not self.yours
+        self._moving.layout.display = "none" if self.trying else None
+        self._acting.layout.display = None if self.trying else "none"
         self.find_button.button_style = "primary" if self.plan is None else ""
         x, y = (start_image(self.world, v) for v in (self.x, self.y))
         large = [Tile("x", pictures.pixels(x)), Tile("y", pictures.pixels(y))]
@@ -143,14 +217,14 @@ class PlanExplorer(Explorer):
             done = self.model.compose(x, self.plan.actions)
             images = [self.model.decode(self.model.encode(x)), *(step.images for step in done)]
             images = [image.cpu() for image in images]
-            title = f"imagined after {len(done)} action{'s' * (len(done) != 1)}"
-            large.append(
-                Tile(title, pictures.pixels(images[-1]), f"PSNR {psnr_text(images[-1], y)}")
-            )
+            at = images[self.step]
+            title = f"imagined after {self.step} action{'s' * (self.step != 1)}"
+            large.append(Tile(title, pictures.pixels(at), f"PSNR to y {psnr_text(at, y)}"))
             end: np.ndarray | None = np.array(self.x, dtype=np.int64)
             for step, image in enumerate(images):
                 name = self.plan.names[step - 1] if step else "start"
                 title, model_title = (str(step), "") if step else ("true", "imagined")
+                title += " (shown)" if step == self.step < len(done) else ""
                 if step and end is not None:
                     end = follow(self.world, end, [self.plan.actions[step - 1]])
                 if end is None:
@@ -164,7 +238,32 @@ class PlanExplorer(Explorer):
         room = LONGEST + 1 - len(above)
         above += [Tile("", pictures.blank(SMALL), " ")] * room
         below += [Tile("", pictures.blank(SMALL), " ")] * room
-        self.show(pictures.sheet([large, above, below], [SIDE, SMALL, SMALL], told))
+        rows = [large, above, below]
+        if self.trying:
+            mine, verdict = self._tried()
+            rows.append(mine + [Tile("", pictures.blank(SMALL), " ")] * (LONGEST + 1 - len(mine)))
+            told += f" {verdict}"
+        sides = [SIDE] + [SMALL] * (len(rows) - 1)
+        self.show(pictures.sheet(rows, sides, told))
+
+    def _tried(self) -> tuple[list[Tile], str]:
+        """The images that your actions lead through, and how far they come."""
+        space, ways = self.world.factors, self._ways()
+        n, y = len(self.yours), np.array(self.y)
+        tiles = [
+            Tile(
+                str(i) if i else "yours",
+                pictures.pixels(start_image(self.world, values.tolist())),
+                self.yours[i - 1] if i else "start",
+            )
+            for i, values in enumerate(ways)
+        ]
+        count = f"{n} action{'s' * (n != 1)}"
+        other = [name for name, a, b in zip(space.names, ways[-1], y, strict=True) if a != b]
+        if other:
+            done = f" after {in_words(self.yours)}" if n else ""
+            return tiles, f"You: {count}{done}; still other than y: {', '.join(other)}."
+        return tiles, f"You: y reached in {count}{f', {in_words(self.yours)}' if n else ''}."
 
     def _difference(self) -> str:
         pairs = zip(self.world.factors.factors, self.x, self.y, strict=True)
@@ -174,7 +273,12 @@ class PlanExplorer(Explorer):
     def _verdict(self, end: np.ndarray | None) -> str:
         """What the plan says, and what the world says to it."""
         plan = self.plan
-        told = f"The plan: {plan}; all actions were tried on {plan.expanded} states."
+        steps = in_words(plan.names)
+        if not plan.reached:
+            steps = f"not reached, nearest after {steps or 'no action'}"
+        told = (
+            f"The plan: {steps or 'none needed'}; all actions were tried on {plan.expanded} states."
+        )
         if end is None:
             return f"{told} In the world one of these actions does not exist."
         true = bool((end == np.array(self.y)).all())

@@ -19,7 +19,8 @@ import numpy as np
 import traitlets
 
 from cvq_tutorial.common.arrays import EDGE_AT
-from cvq_tutorial.draw.sheets import Pixels, code_colors, png_of
+from cvq_tutorial.draw.palette import code_colors
+from cvq_tutorial.draw.sheets import Pixels, png_of
 
 
 class GraphWidget(anywidget.AnyWidget):
@@ -33,6 +34,9 @@ class GraphWidget(anywidget.AnyWidget):
     edges: float32 (N, N) as bytes, row = cause, column = effect, or b"" for no graph.
     threshold, top_k, used_only: which edges are drawn (see `GraphExplorer`).  held: nodes to frame.
     heading, heading_after, action: texts.  node: the pinned node, None for none.
+    third, labels_third, tints_third, mask_third, heading_third: of a third board, which is there
+        if it has a heading.  moved: nodes to mark on the second.  cut: edges (cause, effect) that
+        the reader cut.  noun: "node", or "code" where the cells are codes to choose from.
     """
 
     _esm = Path(__file__).with_name("graph_widget.js")
@@ -54,6 +58,14 @@ class GraphWidget(anywidget.AnyWidget):
     heading = traitlets.Unicode("").tag(sync=True)
     heading_after = traitlets.Unicode("").tag(sync=True)
     action = traitlets.Unicode("").tag(sync=True)
+    third = traitlets.Unicode("").tag(sync=True)
+    labels_third = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    tints_third = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    mask_third = traitlets.List(traitlets.Float()).tag(sync=True)
+    heading_third = traitlets.Unicode("").tag(sync=True)
+    moved = traitlets.List(traitlets.Int()).tag(sync=True)
+    cut = traitlets.List(traitlets.List(traitlets.Int())).tag(sync=True)
+    noun = traitlets.Unicode("node").tag(sync=True)
     node = traitlets.Int(None, allow_none=True).tag(sync=True)
 
     def put(self, **values: Any) -> None:

@@ -148,8 +148,9 @@ check.as_told(far_below_a_copy=done < copy / 3, near_the_ceiling=done < 1.5 * ce
 # `floor_hue+` three times, then `shape+`, then `scale-` until the object is small. The picture on the left is
 # imagined: the model starts from the codes of one image and never looks at another one. The picture beside it
 # is true, drawn by the world. The third outlines the nodes that the last action set. Which action sets most
-# of them? `step back` takes the last action back, `reset` all. A button is grey where its factor can go no
-# further. The small pictures are the steps so far.
+# of them? `step back` takes the last action back, `reset` all; `another start` begins with another image, and
+# `show` puts the difference to the start in the third place. A button is grey where its factor can go no further.
+# The small pictures are the steps so far.
 
 # %% tags=["explorer"]
 pad = explore.ActionPad(model, world, START)

@@ -416,7 +416,9 @@ print("twins: perplexity times", round(twins / plain, 1), "- and not one pixel i
 # **Try this.** Click a place on the object and note its code. Click a place on the wall and give it
 # that code with the slider: a patch of the object's colour appears on the wall. Then move the slider
 # slowly at one place: neighbouring numbers are unrelated colours. How far do the pixels change around
-# the place? The third picture, |difference|, tells. `undo` and `reset` take you back.
+# the place? The third picture, |difference|, tells. Tick `choose a code by its look` to see this place
+# with each of the codes at once; tick `paint` and click on several places to give them all one code.
+# `undo` and `reset` take you back.
 
 # %% tags=["explorer"]
 editor = explore.CodeEditor(model, explore.start_image(world, (3, 6, 0, 5, 1, 7)))

@@ -259,7 +259,8 @@ check.as_told(
 #
 # Below is the large model. **Try this:** click a place on the object and move the slider `code`; then
 # change `codebook` and do it again at the same place. Does one of them hold the colour, another the
-# edge? Try a place on the wall. `undo` and `reset` take you back. In the stored picture one code of
+# edge? Tick `choose a code by its look`: the place with each code of one codebook; compare the codebooks.
+# Try a place on the wall. `undo` and `reset` take you back. In the stored picture one code of
 # codebook 2 was changed at the left side of the object: an edge has moved, no colour has.
 
 # %% tags=["explorer"]

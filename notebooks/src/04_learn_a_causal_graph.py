@@ -521,7 +521,9 @@ for number, cause in ((1, 0), (2, 1)):
 # **Try this.** Each square is a variable with its code, v0 to v3 in the first row, v4 to v7 in the second,
 # v8 to v11 in the third; on the right, outlined, what the action sets. Click a variable that is set and look
 # where its arrows come from. Then click one of its causes and hold it at another code with `do(code)`: what
-# changes on the right? Hold a variable that is no cause, and compare. Choose other actions; choose `none`.
+# changes on the right? (What ends up otherwise than it would have is framed in dashes.) Hold a variable that
+# is no cause, and compare. `let go`, and take away less: with the variable that is set pinned, choose one of
+# its causes and press `cut edge`. Choose other actions; choose `none`.
 
 # %% tags=["explorer"]
 larger, larger_world, _ = load_or_train("codes", device=str(device))

@@ -67,15 +67,18 @@ draw.graph_matrix(graph, title=f"What one picture's places read under {action}")
 #
 # **Try this.** Click a node on the wall and look where its arrows come from. Click the place in the
 # upper right corner (r0c7, node 7): now the arrows go out. Hold it at another code with `do(code)`
-# and watch the wall on the right. Then take a node of the floor and do the same. Raise `threshold`
-# to 0.95; choose `object_hue+`; choose `none`: no action, no edges.
+# and watch the wall on the right: what ends up otherwise because of it is framed in dashes. Now `let
+# go`, pin one of those and cut off that one cause: choose it and press `cut edge`. Then hold a node of
+# the floor. With `beside` a third picture comes: another action, or another x (`another x` goes there),
+# and `as beside` holds the pinned node at the codes that it has there. Raise `threshold` to 0.95;
+# choose `object_hue+`; choose `none`: no action, no edges.
 
 # %% tags=["explorer"]
-explorer = explore.GraphExplorer(model, pictures[:1], action)
+explorer = explore.GraphExplorer(model, pictures, action)
 explorer
 
 # %%
-trial = explore.GraphExplorer(model, pictures[:1], action)  # yours stays as you left it
+trial = explore.GraphExplorer(model, pictures, action)  # yours stays as you left it
 before_hold = trial.frame.after
 effects = (trial.frame.graph >= 0.5) & (trial.frame.mask >= 0.5)  # edges into set nodes
 hub, floor = int(effects.sum(1).argmax()), 60  # the most read node, and one in the lowest row

@@ -215,19 +215,20 @@ check.as_told(
 #
 # **Try this.** Choose the action `object_hue+`, click a node on the object, and look where its causes
 # (arrows in) sit. Then move `do(code)`: the node is held, its arrows in are gone, and the picture on
-# the right shows what the others make of it. `undo` lets it go. Try a node in the middle of the wall,
-# and the action `none`.
+# the right shows what the others make of it. `undo` lets it go. Choose `true y` under `beside`: what the
+# action should have made; and then other actions, with `another x`. Try a node in the middle of the
+# wall, and the action `none`.
 #
 # The stored picture below shows node 36, in the middle of the object. Its causes (blue arrows, in) and
 # its effects (orange arrows, out) all lie on the object or right at its edge, none on the wall or the
 # floor. On the right, outlined, the nodes that the action sets; what it leaves alone is paled.
 
 # %% tags=["explorer"]
-graph = explore.GraphExplorer(model, x[:1].cpu(), "object_hue+")
+graph = explore.GraphExplorer(model, world, "object_hue+", start[0])
 graph
 
 # %%
-trial = explore.GraphExplorer(model, x[:1].cpu(), "object_hue+")  # yours stays as you left it
+trial = explore.GraphExplorer(model, world, "object_hue+", start[0])  # yours stays as you left it
 held = trial.node
 free = int((trial.frame.graph[:, held] >= 0.5).sum())
 trial.do(held, (int(trial.frame.before[0, held, 0]) + 1) % model.n_codes)

@@ -194,7 +194,8 @@ check.as_told(
 #
 # Two images, twelve buttons. Guess, and see the posterior of the model with your guess and the truth
 # marked in it. **Try this:** play ten rounds. Where do you lose? Watch out for `orientation`, which moves
-# edges only, and for the direction of a hue: the first time you cannot know which way the ten hues go.
+# edges only, and for the direction of a hue: the first time you cannot know which way the ten hues go. There is
+# a button for `cannot tell`, which is no shame and no point; the table says which factors you lose on.
 
 # %% tags=["explorer"]
 game = explore.RetrievalGame(model, world, seed=seed)
@@ -363,7 +364,9 @@ check.as_told(
 
 # %% [markdown]
 # **Try it.** Choose x and y with the sliders, or draw a random pair, and press `find a plan`. How far apart may
-# they be? What does it do for two images that are alike?
+# they be? What does it do for two images that are alike? `step of plan` shows its images large, one after the
+# other. Or tick `try it yourself` first: reach y with the buttons, in eight actions at most, then ask the model.
+# Who needs fewer?
 
 # %% tags=["explorer"]
 planner = explore.PlanExplorer(model, world, tuple(start[0].tolist()), tuple(goal[0].tolist()))

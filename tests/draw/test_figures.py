@@ -22,7 +22,8 @@ from cvq_tutorial.draw import style as picture
 from cvq_tutorial.draw.compare import ORANGE_TO_BLUE, _by_chance
 from cvq_tutorial.draw.effects import cells_of
 from cvq_tutorial.draw.layers import MOST_LAYERS, _increasing, layers_of
-from cvq_tutorial.graphs.graph import CausalGraph, stability
+from cvq_tutorial.graphs.difference import stability
+from cvq_tutorial.graphs.graph import CausalGraph
 
 # Every figure ------------------------------------------------------------------------------------
 

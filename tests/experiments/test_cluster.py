@@ -549,7 +549,7 @@ print(sorted({"dask", "distributed"} & set(sys.modules)))
 def test_every_option_on_the_page_about_clusters_exists():
     from distributed.cli import dask_scheduler, dask_worker
 
-    from cvq_tutorial.run.cli import reproduce
+    from cvq_tutorial.run.cli_runs import reproduce
 
     page = (PROJECT_ROOT / "notebooks/reproduce/ON_A_CLUSTER.md").read_text()
     commands = {

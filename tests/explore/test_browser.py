@@ -64,10 +64,11 @@ def tell(_=None):
     if node is not None:
         causes = int(used[:, node].sum() - used[node, node])
         effects = int(used[node].sum() - used[node, node])
-    names = ("node", "action", "threshold", "top_k")
+    names = ("node", "action", "threshold", "top_k", "beside", "cut")
     state = {name: getattr(graph, name) for name in names}
     state |= {"held": {n: list(k) for n, k in graph.held.items()}, "actions": pad.actions}
     state |= {"causes": causes, "effects": effects}
+    state["heard"] = int(used.sum(0).argmax())  # the node with the most causes
     state["errors"] = [graph.last_error, pad.last_error]
     Path("state.tmp").write_text(json.dumps(state))
     Path("state.tmp").replace("state.json")
@@ -75,6 +76,32 @@ def tell(_=None):
 graph.observe(tell), pad.observe(tell)
 tell()
 print("ready")"""
+
+PLAY = """\
+import ipywidgets
+
+from cvq_tutorial.method.plan import Plan
+
+editor = explore.CodeEditor(model, explore.start_image(world, (1, 4, 7, 5, 1, 3)))
+pad, game = explore.ActionPad(model, world), explore.RetrievalGame(model, world)
+planner = explore.PlanExplorer(model, world)
+two = ("floor_hue+", "orientation-")
+found = Plan((0, 11), two, torch.zeros(3, 64, 2, dtype=torch.int64), -1.0, 0.5, True, 7)
+model.plan = lambda x, y, max_steps: found
+every = (editor, pad, game, planner)
+
+def tell(_=None):
+    state = {"codes": editor.codes[0, :, 0].tolist(), "brush": editor.brush}
+    state |= {"values": pad.values, "shown": pad.shown, "guess": game.guess, "played": game.played}
+    state |= {"yours": planner.yours, "step": planner.step}
+    state["errors"] = [one.last_error for one in every]
+    Path("state.tmp").write_text(json.dumps(state))
+    Path("state.tmp").replace("state.json")
+
+for one in every:
+    one.observe(tell)
+tell()
+ipywidgets.VBox(every)"""  # in one cell: several would leave the page and come back in between
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +114,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     book.cells = [*cells, *fill]
     book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(book, folder / "explorers.ipynb")
+    cells = [nbformat.v4.new_code_cell(source) for source in (MODEL, PLAY)]
+    play = nbformat.v4.new_notebook(cells=cells, metadata=book.metadata)
+    nbformat.write(play, folder / "play.ipynb")
     every = [nbformat.v4.new_code_cell(text) for text in (ALL, *map(ONE.format, MAKERS))]
     book = nbformat.v4.new_notebook(cells=every, metadata=book.metadata)
     nbformat.write(book, folder / "every.ipynb")
@@ -327,6 +357,49 @@ def act_and_hold(desk: Desk) -> None:
     desk.wait(lambda: desk.href("before") == free, "the picture before do()")
 
 
+def cut_an_edge(desk: Desk) -> None:
+    """The likeliest cause of the pinned node is cut by keyboard; its arrow is dotted."""
+    page, node = desk.page, desk.state()["heard"]
+    page.locator(".cvq .board.before .cell").nth(node).click()
+    page.mouse.move(5, 5)
+    causes = desk.until(node=node, cut=[])["causes"]
+    assert causes and desk.arrows("cut") == 0
+    page.get_by_role("button", name="cut edge").first.focus()
+    page.keyboard.press("Enter")
+    told = desk.until(causes=causes - 1)
+    [[_, effect]] = told["cut"]
+    assert effect == told["node"]
+    desk.wait(lambda: desk.arrows("cut") == 1, "the arrow of a cut edge")
+    page.get_by_text("cut by you: the edge from").wait_for()
+    desk.shot("3-cut")
+    page.get_by_role("button", name="let go").first.click()
+    desk.until(cut=[], causes=causes)
+
+
+def compare_and_choose(desk: Desk) -> None:
+    """Another action beside; a node held as it is there, and at a code chosen by its look."""
+    page, third = desk.page, desk.page.locator(".cvq svg.board.third").first
+    assert not third.is_visible()
+    page.get_by_label("beside", exact=True).select_option("do(shape+)")
+    desk.until(beside="shape+")
+    third.wait_for()
+    assert third.get_attribute("aria-label") == "after do(shape+)"
+    page.get_by_role("button", name="as beside").click()
+    desk.wait(lambda: desk.state()["held"], "do() as beside")
+    page.get_by_label("choose a code by its look").check()
+    page.locator(".cvq .board.codes .cell").nth(5).focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    held = desk.until(beside="shape+")["node"]
+    desk.wait(lambda: desk.state()["held"][str(held)][0] == 6, "do() from the palette")
+    desk.shot("3-compared")
+    page.get_by_label("choose a code by its look").uncheck()
+    page.get_by_label("beside", exact=True).select_option("nothing")
+    page.get_by_role("button", name="let go").click()
+    desk.until(held={}, beside="nothing")
+    desk.wait(lambda: not third.is_visible(), "two boards again")
+
+
 def save_files(desk: Desk) -> None:
     """The graph that the page saves is the kernel's; the pictures are pictures."""
     told = desk.state()
@@ -417,6 +490,8 @@ def test_explorers_in_jupyterlab(browser: Any, lab: tuple[str, Path]):
     type_fast(desk)
     move_sliders(desk)
     act_and_hold(desk)
+    cut_an_edge(desk)
+    compare_and_choose(desk)
     save_files(desk)
     press_the_pad(desk)
     leave_and_come_back(desk)
@@ -433,6 +508,42 @@ def ends_well(desk: Desk) -> None:
     assert desk.errors == []
     assert desk.outside == []
     desk.context.close()
+
+
+def test_paint_start_elsewhere_play_anew_and_step_through(browser: Any, lab: tuple[str, Path]):
+    desk = Desk(browser, *lab, "play.ipynb")
+    desk.run_all()
+    desk.show(".cvq .board.before .cell")
+    every = desk.page.locator(".cvq-explorer")
+    editor, pad, game, plan = (every.nth(n) for n in range(4))
+    desk.slider("code").press("ArrowRight")
+    editor.get_by_label("paint:").check()
+    desk.wait(lambda: desk.state()["brush"], "a brush")
+    for node in (10, 12):
+        editor.locator(".board.before .cell").nth(node).click()
+    brush = desk.state()["brush"]
+    desk.wait(lambda: [desk.state()["codes"][n] for n in (10, 12)] == [brush] * 2, "paint")
+    before = desk.state()["values"]
+    pad.get_by_role("button", name="another start").press("Enter")
+    desk.wait(lambda: desk.state()["values"] != before, "another start")
+    pad.get_by_label("show", exact=True).select_option("difference to the start")
+    desk.until(shown="difference")
+    game.get_by_role("button", name="cannot tell").click()
+    desk.until(guess="cannot tell", played=1)
+    game.get_by_role("rowheader").wait_for()  # the score of one factor
+    game.get_by_role("button", name="new game").click()
+    desk.until(guess=None, played=0)
+    plan.get_by_label("try it yourself").check()
+    plan.get_by_role("button", name="scale+", exact=True).click()
+    desk.until(yours=["scale+"])
+    plan.get_by_role("button", name="find a plan").click()
+    desk.until(step=2)
+    handle = desk.slider("step of plan")
+    desk.wait(lambda: handle.get_attribute("aria-valuetext") == "2", "a slider that can be moved")
+    handle.press("ArrowLeft")
+    desk.until(step=1, errors=[None] * 4)
+    desk.shot("10-plan")
+    ends_well(desk)
 
 
 def test_a_first_action_by_a_click_in_lesson_00(browser: Any, lab: tuple[str, Path]):

@@ -30,10 +30,14 @@ from scipy.optimize import linear_sum_assignment
 
 from cvq_tutorial import explore
 from cvq_tutorial.common.images import to_uint8
+from cvq_tutorial.data.transitions import split_of
 from cvq_tutorial.draw import sheets as draw_explore
-from cvq_tutorial.explore import unnamed
+from cvq_tutorial.draw.images import code_maps
+from cvq_tutorial.explore import palette, unnamed, widget
 from cvq_tutorial.identify import draw_world, match, scores
-from cvq_tutorial.training import recipes
+from cvq_tutorial.lessons.shipped import SHIPPED
+from cvq_tutorial.measure.judge import Judge
+from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.training.train import train
 from cvq_tutorial.worlds.make import make_world
 
@@ -48,6 +52,8 @@ SOFT = scores.ancestors_from_scores(
     SOFT_WORLD.score_differences(SOFT_WORLD.latents(500, np.random.default_rng(1), np.zeros(3)))
 )
 TRUTH = match.relabelled(SOFT_WORLD.ancestors, SOFT_WORLD.targets)
+torch.manual_seed(0)
+JUDGE = Judge(WORLD.factors.sizes, (64, 64, 3)).eval()
 RUNS = [
     {"run": name, "MMD on doubles": value, "floor": 0.01, "copy": 6.0}
     for name, value in (("right order", 0.5), ("reversed", 0.1), ("no graph", 0.7))
@@ -59,8 +65,11 @@ MAKERS: dict[str, Callable[[], explore.Explorer]] = {
     "codes": lambda: explore.CodeEditor(MODEL, IMAGE),
     "actions": lambda: explore.ActionPad(MODEL, WORLD),
     "actions from an image": lambda: explore.ActionPad(MODEL, IMAGE),
+    "actions judged": lambda: explore.ActionPad(MODEL, WORLD, judge=JUDGE),
     "game": lambda: explore.RetrievalGame(MODEL, WORLD, seed=3),
+    "plan": lambda: explore.PlanExplorer(MODEL, WORLD),
     "graph": lambda: explore.GraphExplorer(MODEL, IMAGE, "scale+"),
+    "graph from a world": lambda: explore.GraphExplorer(MODEL, WORLD, "scale+"),
     "graph of a world of codes": lambda: explore.GraphExplorer(untrained(CODES_WORLD), CODES),
     "training": lambda: explore.TrainingMonitor(WORLD),
     "samples": lambda: explore.SamplesExplorer(models=2),
@@ -216,6 +225,7 @@ WRONG = {
         ("codebook", 2, "codebook must lie in 0..1, found 2", ValueError),
         ("node", None, "node must be an integer, found None", TypeError),
         ("code", None, "code must be an integer, found None", TypeError),
+        ("brush", 16, "brush must lie in 0..15, found 16", ValueError),
         ("codes", torch.zeros(2, 64, 2, dtype=torch.int64), "codes of one image", ValueError),
         ("codes", np.zeros((1, 64, 2)), "codes must be", TypeError),
         ("model", untrained(CODES_WORLD), "expected a CausalVQ with an autoencoder", ValueError),
@@ -237,6 +247,10 @@ WRONG = {
         ("top_k", 65, "top_k must lie in 1..64, found 65", ValueError),
         ("top_k", 2.0, "top_k must be an integer, found 2.0", TypeError),
         ("codebook", 2, "codebook must lie in 0..1", ValueError),
+        ("x", 1, "x must lie in 0..0, found 1", ValueError),
+        ("beside", "true y", "known where the explorer starts from a world", ValueError),
+        ("beside", "another x", "expected a world, or several images", ValueError),
+        ("beside", "scal+", "did you mean 'scale+'", ValueError),
     ],
 }
 
@@ -263,6 +277,9 @@ def test_what_is_set_from_python_is_checked(made, name, trait, value, message, e
         (lambda: explore.CodeEditor(MODEL, IMAGE.repeat(2, 1, 1, 1)), "one image, found 2", ValueError),  # noqa: E501
         (lambda: explore.CodeEditor(untrained(CODES_WORLD), CODES), "nothing to decode", ValueError),  # noqa: E501
         (lambda: explore.ActionPad(MODEL, IMAGE, (0,) * 6), "values were given without", ValueError),  # noqa: E501
+        (lambda: explore.ActionPad(MODEL, IMAGE, judge=JUDGE), "expected that as the start", ValueError),  # noqa: E501
+        (lambda: explore.ActionPad(MODEL, WORLD, judge=Judge((3, 2), (64, 64, 3))), "a judge reads the factors of its world", ValueError),  # noqa: E501
+        (lambda: explore.GraphExplorer(MODEL, IMAGE, values=(0,) * 6), "values were given without", ValueError),  # noqa: E501
         (lambda: explore.ActionPad(MODEL, CODES_WORLD), "world with images, found 'codes'", ValueError),  # noqa: E501
         (lambda: explore.RetrievalGame(untrained(CODES_WORLD), WORLD), "other actions", ValueError),
         (lambda: explore.RetrievalGame(MODEL, WORLD, seed=-1), "seed must lie in", ValueError),
@@ -313,6 +330,68 @@ def test_code_editor_edits_undoes_and_resets(made):
     editor.code = 9
     editor.reset_button.click()
     assert torch.equal(editor.codes, start) and editor.last_error is None
+
+
+def test_a_code_is_chosen_by_its_look(made):
+    editor = made("codes")
+    palette = editor.palette
+    assert palette.board.image == "" and palette.board.layout.display == "none"  # folded
+    editor.node = 27
+    palette.open_box.value = True
+    assert (palette.board.rows, palette.board.columns) == (4, 4) and palette.board.noun == "code"
+    assert palette.board.node == editor.code and palette.board.heading.startswith("node 27 with")
+    palette.board.set_state({"node": 11})  # a click in the browser
+    assert editor.codes[0, 27, 0] == 11 == editor.code_slider.value
+    look = palette.board.image
+    editor.node = 3
+    assert palette.board.image != look and palette.board.node == editor.code
+    palette.open_box.value = False
+    editor.node = 4
+    assert palette.board.heading.startswith("node 3 with")  # nothing is decoded for nobody
+    assert editor.last_error is None
+
+
+@pytest.mark.parametrize("node", [0, 20, 63])
+def test_the_palette_shows_the_place_with_each_code(node):
+    codes = MODEL.encode(IMAGE)
+    drawn = palette.looks(MODEL, codes, node, 1)
+    assert drawn.shape == (4 * 16, 4 * 16, 3)
+    for code in (0, 7, 15):
+        edited = codes.clone()
+        edited[0, node, 1] = code
+        whole = to_uint8(MODEL.decode(edited))[0].astype(int)
+        top = min(max(0, node // 8 * 8 - 4), 48)
+        left = min(max(0, node % 8 * 8 - 4), 48)
+        row, column = divmod(code, 4)
+        patch = drawn[16 * row : 16 * row + 16, 16 * column : 16 * column + 16]
+        assert np.abs(whole[top : top + 16, left : left + 16] - patch).max() <= 1
+    assert [palette.nearly_square(n) for n in (12, 16, 24, 64, 7)] == [
+        (3, 4), (4, 4), (4, 6), (8, 8), (1, 7)
+    ]  # fmt: skip
+
+
+def test_a_brush_paints_several_places(made):
+    editor = made("codes")
+    start = editor.codes.clone()
+    with pytest.raises(ValueError, match="there is no brush"):
+        editor.paint(3)
+    editor.board.set_state({"node": 5})  # a click only selects
+    assert torch.equal(editor.codes, start)
+    editor.code_slider.value = 9
+    editor.paint_box.value = True
+    for node in (6, 14, 14, 22):
+        editor.board.set_state({"node": node})
+    assert editor.codes[0, [5, 6, 14, 22], 0].tolist() == [9] * 4 and editor.brush == 9
+    editor.palette.open_box.value = True
+    editor.palette.board.set_state({"node": 2})  # another colour, for this node and the next
+    editor.paint(30)
+    assert editor.codes[0, [22, 30], 0].tolist() == [2, 2]
+    editor.undo()
+    assert editor.codes[0, 30, 0] == start[0, 30, 0] and editor.codes[0, 22, 0] == 2
+    editor.paint_box.value = False
+    editor.board.set_state({"node": 40})
+    assert editor.brush is None and editor.codes[0, 40, 0] == start[0, 40, 0]
+    assert editor.last_error is None
 
 
 def test_the_code_slider_ends_at_the_last_code_and_follows_the_model(made):
@@ -448,6 +527,63 @@ def test_action_pad_from_an_image_has_no_true_image(made):
     from_pixels.close()
 
 
+def test_action_pad_has_other_starts_of_the_test_split(made):
+    pad, seen = made("actions"), set()
+    pad.do("scale+")
+    for _ in range(24):
+        pad.start_button.click()
+        assert pad.actions == () and torch.equal(
+            pad.codes, MODEL.encode(explore.start_image(WORLD, pad.values))
+        )
+        seen.add(pad.values)
+    assert pad.values == (5, 5, 5, 4, 2, 7) and pad.last_error is None  # once around
+    inside = np.array([values for values in seen if values != pad.values])
+    assert len(inside) > 20 and (split_of(WORLD.factors, inside) == 2).all()
+    images = explore.ActionPad(MODEL, torch.cat([IMAGE, 1 - IMAGE]))
+    images.another_start()
+    assert torch.equal(images.codes, MODEL.encode(1 - IMAGE))
+    images.close()
+    assert made("actions from an image").start_button.layout.display == "none"
+
+
+def test_action_pad_shows_the_difference_to_the_start():
+    model, world, _ = checkpoints.load_run(SHIPPED / "shapes3d-lesson-s0")
+    pad = explore.ActionPad(model, world)
+    picture, width = pad.picture.value, pad.picture.width
+    pad.shown_menu.value = "difference"
+    assert "against the start 0% of the pixels changed" in pad.summary
+    pad.do("wall_hue+")
+    first, now = model.decode(pad._steps[0].codes), pad._steps[-1].image
+    share = ((first - now).abs().amax(1) > 0.04).float().mean().item()
+    assert (
+        0.8 > share > 0.2 and f"against the start {share:.0%} of the pixels changed" in pad.summary
+    )
+    pad.back()
+    pad.shown = "set"
+    assert (pad.picture.value, pad.picture.width) == (picture, width)
+    assert pad.shown_menu.value == "set" and "against the start" not in pad.summary
+    pad.close()
+
+
+def test_action_pad_says_what_the_judge_reads(made):
+    pad = made("actions judged")
+    pad.do("shape+")
+    read = JUDGE.read(pad._steps[-1].image)[0].tolist()
+    assert list(pad.read) == read
+    wrong = [
+        f"{f.name} {f.label(r)}"
+        for f, r, v in zip(WORLD.factors.factors, read, pad.values, strict=True)
+        if r != v
+    ]
+    told = f"; the judge reads {6 - len(wrong)} of 6 factors right, but {', '.join(wrong)}"
+    assert wrong and told in pad.summary
+    pad.reset()
+    pad.judge = type("Sure", (), {"read": lambda self, x: torch.tensor([pad.values])})()
+    pad._begin(0)
+    assert "; the judge reads 6 of 6 factors right." in pad.summary
+    assert made("actions").read is None
+
+
 def test_retrieval_game_counts_both_players(made):
     game = made("game")
     yours = models = 0
@@ -479,6 +615,47 @@ def test_a_pair_that_nobody_guessed_is_no_round(made):
     assert "You 0 of 0, the model 0 of 0." in game.summary
     game.choose(game.truth)
     assert game.played == 1 and f"You 1 of 1, the model {game.model_score} of 1." in game.summary
+
+
+def test_who_cannot_tell_wins_nothing_and_sees_the_answer(made):
+    game = made("game")
+    game.cannot_button.click()
+    assert (game.guess, game.played, game.score) == ("cannot tell", 1, 0) and game.answer
+    assert f"You could not tell: it was {game.truth}." in game.summary
+    assert game.cannot_button.disabled
+    with pytest.raises(ValueError, match="already guessed cannot tell"):
+        game.cannot_tell()
+    game.next()
+    assert game.guess is None and not game.cannot_button.disabled
+
+
+def test_the_game_counts_per_factor_and_begins_anew(made):
+    game, told = made("game"), {}
+    for turn in range(12):
+        if turn % 3 == 0:
+            game.cannot_tell()
+        else:
+            game.choose(game.truth if turn % 2 else (MODEL.action_names.index(game.truth) + 1) % 12)
+        pairs, yours, models = told.get(game.truth[:-1], (0, 0, 0))
+        won = game.guess == game.truth, game.answer == game.truth
+        told[game.truth[:-1]] = (pairs + 1, yours + won[0], models + won[1])
+        assert game.by_factor == told
+        game.next()
+    assert [sum(n) for n in zip(*told.values(), strict=True)] == [
+        game.played, game.score, game.model_score
+    ]  # fmt: skip
+    name, row = next(iter(told.items()))
+    cells = re.sub(r' style="[^"]*"', "", game.table.value)
+    numbers = "".join(f"<td>{n}</td>" for n in row)
+    assert f'<th scope="row">{name}</th>{numbers}</tr>' in cells
+    first = made("game").truth
+    game.new_button.click()
+    assert (game.round, game.played, game.score, game.model_score) == (0, 0, 0, 0)
+    assert game.by_factor == {} and game.table.value == "" and game.last_error is None
+    again = explore.RetrievalGame(MODEL, WORLD, seed=4)
+    assert again.truth == game.truth and (again._x == game._x).all()  # the next seed
+    again.close()
+    assert first in MODEL.action_names
 
 
 # --- graph ----------------------------------------------------------------------------------------
@@ -586,6 +763,175 @@ def test_do_undo_and_release(made):
     assert explorer.code_slider.disabled
 
 
+def used_edges(explorer) -> np.ndarray:
+    """Edges into set nodes, strongest first: (cause, effect), of different nodes."""
+    strength = explorer.frame.graph * (explorer.frame.mask >= 0.5)
+    np.fill_diagonal(strength, 0)
+    return np.argwhere(strength >= 0.5)[np.argsort(-strength[strength >= 0.5])]
+
+
+@pytest.mark.parametrize("layout", ["places", "codebook_places"])
+def test_a_cut_edge_is_one_cause_less_for_one_node(layout):
+    model = untrained(seed=1, layout=layout)
+    explorer = explore.GraphExplorer(model, IMAGE, "scale+")
+    free = explorer.frame
+    cause, effect = used_edges(explorer)[0].tolist()
+    explorer.cut_edge(cause, effect)
+    cut = explorer.frame
+    assert free.graph[cause, effect] > 0 == cut.graph[cause, effect]
+    other = np.ones_like(cut.graph, dtype=bool)
+    other[cause, effect] = False
+    assert cut.graph[other] == pytest.approx(free.graph[other], abs=1e-6)
+    moved = np.abs(cut.mask - free.mask) > 1e-5
+    assert np.flatnonzero(moved).tolist() == [effect]  # it hears less, and nobody else
+    assert (cut.before == free.before).all()
+    assert (np.argwhere((cut.after != free.after).any(-1)[0].numpy()) == effect).all()
+    assert "; 1 edge cut, and because of that" in explorer.summary
+    assert explorer.board.cut == [[cause, effect]]
+    explorer.close()
+
+
+def test_what_changes_because_of_held_nodes_and_cut_edges_is_marked():
+    model, world, _ = checkpoints.load_run(SHIPPED / "codes-lesson-s0")
+    states = torch.from_numpy(world.sample(1, "test", 0).x)
+    explorer = explore.GraphExplorer(model, states, "a0")
+    free, unmarked = explorer.frame, explorer.stored_png()
+    assert explorer.moved == () and "because of that" not in explorer.summary
+    for change in (
+        lambda: explorer.do(10, (int(free.before[0, 10, 0]) + 1) % model.n_codes),
+        lambda: explorer.cut_edge(6, 9),
+    ):
+        seen = explorer.moved
+        change()
+        moved = (explorer.frame.after != free.after).any(-1)[0].numpy()
+        moved[10] = False  # held itself
+        assert list(explorer.moved) == explorer.board.moved == np.flatnonzero(moved).tolist()
+        assert len(explorer.moved) > len(seen)
+    assert explorer.moved == (7, 9)  # effects of 10 and of 6, which the action sets
+    told = "1 held by do(node); 1 edge cut, and because of that 2 other nodes end up with other"
+    assert told in explorer.summary
+    marked = explorer.stored_png()
+    explorer.moved = ()
+    assert unmarked != marked != explorer.stored_png()
+    explorer.close()
+
+
+def test_edges_are_cut_by_their_cause_and_mended(made):
+    explorer = made("graph")
+    cause, effect = used_edges(explorer)[0].tolist()
+    explorer.node = effect
+    options = dict(explorer.cause_menu.options)
+    assert set(options.values()) == set(
+        np.flatnonzero(explorer.frame.graph[:, effect] >= explorer.threshold).tolist()
+    )
+    assert explorer.cause_menu.value == np.argmax(explorer.frame.graph[:, effect])
+    assert list(options) == sorted(options, key=lambda told: -float(told[-5:-1]))
+    explorer.cause_menu.value = cause
+    explorer.cut_button.click()
+    assert explorer.cut == ((cause, effect),) and explorer.last_error is None
+    assert cause not in dict(explorer.cause_menu.options).values()
+    explorer.cut_edge(cause, effect)  # twice is once
+    assert explorer.cut == ((cause, effect),)
+    explorer.release_button.click()
+    assert explorer.cut == () and explorer.release_button.disabled
+    explorer.undo_button.click()
+    assert explorer.cut == ((cause, effect),)
+    explorer.undo()
+    assert explorer.cut == () and explorer.undo_button.disabled
+    explorer.threshold = 1.0
+    assert explorer.cut_button.disabled and "has none" in explorer.cause_menu.options[0][0]
+    explorer.node = int(explorer.frame.mask.argmin())
+    assert explorer.cause_menu.options[0][0] == f"node {explorer.node} is copied"
+    explorer.threshold, explorer.used_only = 0.01, False
+    assert explorer.cause_menu.value is not None and not explorer.cut_button.disabled
+    with pytest.raises(ValueError, match=r"effect must lie in 0\.\.63, found 64"):
+        explorer.cut_edge(0, 64)
+
+
+def test_two_actions_stand_side_by_side(made):
+    explorer = made("graph")
+    assert explorer.board.heading_third == "" and explorer.as_button.disabled
+    explorer.beside_menu.value = "wall_hue-"
+    other = explore.GraphExplorer(MODEL, IMAGE, "wall_hue-")
+    assert explorer.board.third == other.board.after and explorer.board.third != ""
+    assert explorer.board.mask_third == other.board.mask
+    assert explorer.board.labels_third == other.board.labels_after
+    both = int(((other.frame.mask >= 0.5) & (explorer.frame.mask >= 0.5)).sum())
+    sets = int((other.frame.mask >= 0.5).sum())
+    assert f"Beside it do(wall_hue-), which sets {sets} nodes, {both} of" in explorer.summary
+    three, two = size_of(explorer.stored_png())[0], size_of(other.stored_png())[0]
+    assert three > two
+    other.close()
+    explorer.as_button.click()
+    node = explorer.node
+    assert explorer.frame.before[0, node].tolist() == explorer._third.codes[0, node].tolist()
+    explorer.beside = "nothing"
+    assert explorer.board.heading_third == ""
+    with pytest.raises(ValueError, match="no codes stand beside: beside is 'nothing'"):
+        explorer.do_as_beside(3)
+
+
+def test_the_true_y_stands_beside_and_follows_action_and_x(made):
+    explorer = made("graph from a world")
+    explorer.beside_menu.value = "true y"
+    assert explorer.board.heading_third == "true y"
+    y = explore.start_image(WORLD, (5, 5, 5, 5, 2, 7))
+    assert explorer.board.third == widget.data_url(draw_explore.pixels(y))
+    assert "Beside the true y: PSNR " in explorer.summary
+    assert torch.equal(explorer._third.codes, MODEL.encode(y))
+    explorer.action = "none"
+    assert explorer.board.heading_third == "true x"
+    explorer.x_button.click()
+    values = explorer._values[1]
+    assert explorer.x == 1 and torch.equal(
+        explorer.frame.before, MODEL.encode(explore.start_image(WORLD, values))
+    )
+    at_end = next(i for i, v in enumerate(explorer._values) if v[4] == 3)
+    explorer.x, explorer.action = at_end, "shape+"
+    assert "true y: none, shape+ leads nowhere" in explorer.board.heading_third
+    assert explorer.board.third == "" and explorer.as_button.disabled
+    assert explorer.last_error is None and explorer.stored_png()
+
+
+def test_a_node_is_held_as_in_another_picture(made):
+    explorer = made("graph from a world")
+    explorer.beside_menu.value = "another x"
+    codes = MODEL.encode(explore.start_image(WORLD, explorer._values[1]))
+    explorer.node = 30
+    explorer.as_button.click()
+    assert explorer.held == {30: tuple(codes[0, 30].tolist())} and explorer.last_error is None
+    explorer.x_button.click()  # what is held stays held on another x
+    assert explorer.frame.before[0, 30].tolist() == codes[0, 30].tolist()
+    explorer.undo()
+    assert explorer.held == {} and torch.equal(explorer.frame.before, codes)
+
+
+def test_several_images_or_states_are_gone_through():
+    for model, start in (
+        (MODEL, torch.cat([IMAGE, 1 - IMAGE])),
+        (untrained(CODES_WORLD), torch.from_numpy(CODES_WORLD.sample(3).x)),
+    ):
+        explorer = explore.GraphExplorer(model, start)
+        explorer.beside = "another x"
+        shown = explorer.board.labels_third
+        explorer.x = 1
+        assert explorer.board.labels == shown and explorer.x_button.layout.display is None
+        for _ in range(len(start) - 1):
+            explorer.x_button.click()
+        assert explorer.x == 0 and explorer.last_error is None
+        explorer.close()
+
+
+def test_the_palette_holds_a_node_of_the_graph(made):
+    explorer = made("graph")
+    explorer.node, explorer.codebook = 20, 1
+    explorer.palette.open_box.value = True
+    assert explorer.held == {}  # looking holds nothing
+    explorer.palette.board.set_state({"node": 6})
+    assert explorer.frame.before[0, 20, 1] == 6 and 20 in explorer.held
+    assert made("graph of a world of codes").palette.layout.display == "none"
+
+
 def test_a_click_in_the_front_end_pins(made):
     explorer = made("graph")
     explorer.board.set_state({"node": 33})  # as it comes from the browser
@@ -665,9 +1011,12 @@ def test_the_pure_pictures_have_the_sizes_they_say_and_refuse_what_does_not_fit(
 
 
 def test_the_colours_of_codes_are_those_of_the_figures():
-    from cvq_tutorial.draw.images import _code_colors
-
-    assert draw_explore.code_colors(40) == pytest.approx(np.array(_code_colors(40).colors))
+    codes = torch.arange(40)
+    maps = code_maps(codes.view(1, 40, 1), (5, 8), IMAGE).axes[1].images[0]
+    colors = maps.to_rgba(codes.view(5, 8).numpy())[..., :3]  # [0, 1]
+    drawn = draw_explore.code_map(codes, (5, 8), 40, 80)
+    side = len(drawn) // 5
+    assert drawn[1::side, 1::side] / 255 == pytest.approx(colors, abs=1 / 255)
 
 
 def test_the_front_end_is_shipped_whole_and_asks_nobody_for_anything():

@@ -16,7 +16,7 @@ from PIL import Image
 
 from cvq_tutorial.data.transitions import split_of
 from cvq_tutorial.explore.base import start_image
-from cvq_tutorial.explore.plan import LONGEST, PlanExplorer
+from cvq_tutorial.explore.plan import LONGEST, PlanExplorer, in_words
 from cvq_tutorial.method.plan import Plan
 
 X, Y = (1, 4, 7, 5, 1, 3), (2, 4, 7, 5, 1, 2)
@@ -72,7 +72,7 @@ def test_a_plan_is_searched_for_on_request_and_forgotten_after_a_change(explorer
     assert explorer.last_error is None and explorer.find_button.button_style == ""
     alone = MODEL.plan(*(MODEL.encode(start_image(WORLD, v)) for v in (X, Y)), max_steps=LONGEST)
     assert explorer.plan.actions == alone.actions and explorer.plan.expanded == alone.expanded
-    assert f"The plan: {alone}; all actions were tried on {alone.expanded}" in explorer.summary
+    assert f"all actions were tried on {alone.expanded}" in explorer.summary
     explorer.sliders[0].value = 5
     assert explorer.plan is None and "No plan asked for yet" in explorer.summary
 
@@ -80,7 +80,7 @@ def test_a_plan_is_searched_for_on_request_and_forgotten_after_a_change(explorer
 @pytest.mark.parametrize(
     ("actions", "verdict"),
     [
-        ((0, 11), "floor_hue+, orientation-; all actions were tried on 7 states. In the world this leads to y."),  # noqa: E501
+        ((0, 11), "The plan: floor_hue+, then orientation-; all actions were tried on 7 states. In the world this leads to y."),  # noqa: E501
         ((0,), "The plan: floor_hue+; all actions were tried on 7 states. In the world this does not lead to y."),  # noqa: E501
         ((), "The plan: none needed; all actions were tried on 7 states. In the world this does not lead to y."),  # noqa: E501
         ((10, 10, 10), "In the world one of these actions does not exist."),
@@ -98,6 +98,65 @@ def test_a_plan_that_does_not_arrive_says_so(explorer, monkeypatch):
     of_length(monkeypatch, 0, reached=False)
     explorer.find()
     assert "The plan: not reached, nearest after floor_hue+" in explorer.summary
+
+
+def test_actions_in_words():
+    assert in_words([]) == ""
+    assert in_words(["a+"] * 3 + ["b-", "a+", "a+"]) == "a+ three times, then b-, then a+ twice"
+    assert in_words(["a+"] * LONGEST) == "a+ eight times"
+
+
+def test_a_plan_is_stepped_through(explorer, monkeypatch):
+    assert explorer.step_slider.disabled
+    of_length(monkeypatch, 0, 11)
+    explorer.find()
+    assert (explorer.step, explorer.step_slider.max) == (2, 2) and not explorer.step_slider.disabled
+    last = explorer.picture.value
+    explorer.step_slider.value = 1
+    assert explorer.step == 1 and explorer.picture.value != last
+    explorer.step = 2
+    assert explorer.step_slider.value == 2 and explorer.picture.value == last
+    with pytest.raises(ValueError, match=r"step must lie in 0\.\.2, found 3"):
+        explorer.step = 3
+    explorer.sliders[0].value = 4
+    assert (explorer.step, explorer.step_slider.max) == (0, 0) and explorer.step_slider.disabled
+
+
+def test_you_can_try_it_yourself_against_the_plan(explorer, monkeypatch):
+    picture, width = explorer.picture.value, explorer.picture.width
+    assert explorer._acting.layout.display == "none" and "You:" not in explorer.summary
+    explorer.try_box.value = True
+    assert explorer._moving.layout.display == "none" and explorer._acting.layout.display is None
+    assert "You: 0 actions; still other than y: floor_hue, orientation." in explorer.summary
+    explorer.buttons["floor_hue+"].click()
+    explorer.do("floor_hue+")
+    assert "2 actions after floor_hue+ twice; still other than y: floor_hue" in explorer.summary
+    explorer.back_button.click()
+    explorer.do("orientation-")
+    told = "You: y reached in 2 actions, floor_hue+, then orientation-."
+    assert told in explorer.summary and explorer.yours == ("floor_hue+", "orientation-")
+    of_length(monkeypatch, 0, 11)
+    explorer.find()
+    assert told in explorer.summary and "The plan: floor_hue+, then orient" in explorer.summary
+    for _ in range(LONGEST - 2):
+        explorer.do("wall_hue+" if len(explorer.yours) % 2 else "wall_hue-")
+    assert all(button.disabled for button in explorer.buttons.values())
+    with pytest.raises(ValueError, match="expected at most 8 actions"):
+        explorer.do("wall_hue+")
+    assert explorer.picture.width == width
+    explorer.y = explorer.x
+    assert explorer.yours == () and "You: y reached in 0 actions." in explorer.summary
+    explorer.x, explorer.y = X, Y
+    explorer.trying = False
+    assert explorer.picture.value == picture and explorer.last_error is None
+
+
+def test_an_action_that_leads_nowhere_is_refused(explorer):
+    explorer.x = (9, 4, 7, 5, 1, 3)
+    assert explorer.buttons["floor_hue+"].disabled
+    with pytest.raises(ValueError, match="leaves the range of 'floor_hue'"):
+        explorer.do("floor_hue+")
+    assert explorer.yours == ()
 
 
 def test_random_pairs_are_reachable_and_repeat_with_the_seed(explorer):

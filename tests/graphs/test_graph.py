@@ -20,7 +20,8 @@ from cvq_tutorial.graphs import (
 from cvq_tutorial.graphs import (
     scores as graph_metrics,
 )
-from cvq_tutorial.graphs.graph import CausalGraph, GraphDifference, masks_of, stability
+from cvq_tutorial.graphs.difference import GraphDifference, stability
+from cvq_tutorial.graphs.graph import CausalGraph, masks_of
 from cvq_tutorial.method.autoencoder import QuantizedAutoencoder
 from cvq_tutorial.method.causal_transition import CausalTransition
 from cvq_tutorial.method.codebooks import Quantizer

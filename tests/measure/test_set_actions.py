@@ -13,7 +13,8 @@ from cvq_tutorial.common.images import to_float
 from cvq_tutorial.data.transitions import sample_transitions
 from cvq_tutorial.draw.heatmaps import confusion, effects_masks
 from cvq_tutorial.draw.sampling import sample_balance
-from cvq_tutorial.explore.actions import ActionPad, RetrievalGame
+from cvq_tutorial.explore.actions import ActionPad
+from cvq_tutorial.explore.game import RetrievalGame
 from cvq_tutorial.explore.plan import PlanExplorer
 from cvq_tutorial.graphs.groups import by_actions
 from cvq_tutorial.measure import judge, sequences

@@ -17,7 +17,8 @@ from cvq_tutorial.common.json_files import FileError
 from cvq_tutorial.experiments import tables
 from cvq_tutorial.experiments.grids import GRIDS
 from cvq_tutorial.run import report, reproduce
-from cvq_tutorial.run.cli import main, overrides_of
+from cvq_tutorial.run.cli import main
+from cvq_tutorial.run.cli_runs import overrides_of
 from cvq_tutorial.training import recipes
 from cvq_tutorial.worlds.make import world_names
 

@@ -12,7 +12,8 @@ import pytest
 from cvq_tutorial import __version__
 from cvq_tutorial.experiments.grids import GRIDS
 from cvq_tutorial.run import cli
-from cvq_tutorial.run.cli import main, overrides_of
+from cvq_tutorial.run.cli import main
+from cvq_tutorial.run.cli_runs import overrides_of
 
 COMMANDS = ["worlds", "train", "evaluate", "reproduce", "graph", "do", "name"]
 COMMANDS += ["identify", "refine", "bench"]
