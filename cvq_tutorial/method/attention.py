@@ -62,7 +62,7 @@ class Read(nn.Module):
         q = self.query(self.norm(state)).view(-1, Q * N, H, d).transpose(1, 2)  # (B, H, QN, d)
         key, value = self.key_value(self.norm_cause(h)).view(B, N, 2, H, d).unbind(2)
         key, value = key.transpose(1, 2), value.transpose(1, 2)  # (B, H, N, d)
-        on = gate.transpose(-1, -2).reshape(B, 1, Q * N, N)  # effect first, cause last
+        on = gate.transpose(-1, -2).reshape(B, 1, Q * N, N).contiguous()  # effect first, cause last
         return q, heard(q / math.sqrt(d), key, value, on)
 
     def take(self, state: Tensor, answer: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
