@@ -175,9 +175,7 @@ class CausalTransition(nn.Module):
         state = self._listen(state, h, used, onehot)
         out = self.final(state)
         own = torch.tanh(self.mask_own(h))[:, None] * (onehot @ self.mask_action)[:, :, None]
-        mask_logit = self.mask_out(
-            torch.cat([own, out.to(own.dtype)], dim=-1)
-        ).float()  # (B, Q, N, C)
+        mask_logit = self.mask_out(torch.cat([own, out.to(own.dtype)], -1)).float()  # (B, Q, N, C)
         scores = self.mechanism(out).float().unflatten(-1, (self.codebooks, self.codes))
         told = (self._copy(x)[:, None], scores.log_softmax(-1), mask_logit, edges, used)
         return TransitionOutput(*(t.squeeze(1) if single else t for t in told))

@@ -25,9 +25,7 @@ LIMIT = 20.0  # above the largest score that is heard, where a shut one is cut: 
 class _Heard(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, gate: Tensor) -> Tensor:
-        query, key, value = (
-            t.contiguous() for t in (query, key, value)
-        )  # else each product copies
+        query, key, value = (t.contiguous() for t in (query, key, value))  # once, for all products
         score = query @ key.transpose(-1, -2)  # (B, H, M, N)
         score = score.to(torch.promote_types(score.dtype, torch.float32))
         # The largest score that is heard: one that is off must not even shift the rounding.
