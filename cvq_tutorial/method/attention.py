@@ -57,8 +57,7 @@ class Read(nn.Module):
 
     def ask(self, state: Tensor, h: Tensor, gate: Tensor) -> tuple[Tensor, Tensor]:
         """Questions and answers, (B, H, QN, d) each."""
-        (B, Q, N, _), H = gate.shape, self.heads
-        d = state.shape[-1] // H
+        (B, Q, N, _), H, d = gate.shape, self.heads, state.shape[-1] // self.heads
         q = self.query(self.norm(state)).view(-1, Q * N, H, d).transpose(1, 2)  # (B, H, QN, d)
         key, value = self.key_value(self.norm_cause(h)).view(B, N, 2, H, d).unbind(2)
         key, value = key.transpose(1, 2), value.transpose(1, 2)  # (B, H, N, d)
