@@ -52,20 +52,19 @@ class Read(nn.Module):
     def forward(
         self, state: Tensor, h: Tensor, gate: Tensor, scale: Tensor, shift: Tensor
     ) -> Tensor:
-        """state: (B, Q, N, D) of the effects.  h: (B, N, D) of the causes.  gate: (B, Q, N, N)."""
+        """state: (B or 1, Q, N, D) of effects.  h: (B, N, D) of causes.  gate: (B, Q, N, N)."""
         return self.take(state, self.ask(state, h, gate)[1], scale, shift)
 
     def ask(self, state: Tensor, h: Tensor, gate: Tensor) -> tuple[Tensor, Tensor]:
         """Questions and answers, (B, H, QN, d) each."""
-        B, Q, N, D = state.shape
-        H, d = self.heads, D // self.heads
-        q = self.query(self.norm(state)).view(B, Q * N, H, d).transpose(1, 2)  # (B, H, QN, d)
+        (B, Q, N, _), H, d = gate.shape, self.heads, state.shape[-1] // self.heads
+        q = self.query(self.norm(state)).view(-1, Q * N, H, d).transpose(1, 2)  # (B, H, QN, d)
         key, value = self.key_value(self.norm_cause(h)).view(B, N, 2, H, d).unbind(2)
         key, value = key.transpose(1, 2), value.transpose(1, 2)  # (B, H, N, d)
-        on = gate.transpose(-1, -2).reshape(B, 1, Q * N, N)  # effect first, cause last
+        on = gate.transpose(-1, -2).reshape(B, 1, Q * N, N).contiguous()  # effect first, cause last
         return q, heard(q / math.sqrt(d), key, value, on)
 
     def take(self, state: Tensor, answer: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         """The state (B, Q, N, D) after an answer (B, H, QN, d)."""
-        state = state + self.out(answer.transpose(1, 2).reshape(state.shape))
+        state = state + self.out(answer.transpose(1, 2).reshape(-1, *state.shape[1:]))
         return self.block(state, scale, shift)

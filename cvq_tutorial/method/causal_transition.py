@@ -162,20 +162,20 @@ class CausalTransition(nn.Module):
         cut: bool (N, N) or (B, N, N), edges to take away ([i, j]: i no longer reaches j).
         """
         single = actions.ndim == 1
-        if single:
-            actions = actions[:, None]
+        actions = actions[:, None] if single else actions
+        if actions.stride(0) == 0:  # the same of each image: what no image changes is done once
+            actions = actions[:1]
         h = self.features(x)  # (B, N, D)
         onehot = F.one_hot(actions, self.actions).to(h.dtype)  # (B, Q, A)
         state = self.effect_place + (onehot @ self.action_vectors)[:, :, None]  # (B, Q, N, D)
-        logits = self.edge_logits(h, state).float()
-        edges = torch.sigmoid(logits) * self.allowed[actions]  # (B, Q, N, N), row = cause
+        edges = self.edge_logits(h, state).float().sigmoid() * self.allowed[actions]  # row = cause
         used = self._choose(edges, generator)
         if cut is not None:
             used = used * (~cut).to(used.dtype).reshape(-1, 1, self.nodes, self.nodes)
         state = self._listen(state, h, used, onehot)
         out = self.final(state)
         own = torch.tanh(self.mask_own(h))[:, None] * (onehot @ self.mask_action)[:, :, None]
-        mask_logit = self.mask_out(torch.cat([own, out], dim=-1)).float()  # (B, Q, N, C)
+        mask_logit = self.mask_out(torch.cat([own, out.to(own.dtype)], -1)).float()  # (B, Q, N, C)
         scores = self.mechanism(out).float().unflatten(-1, (self.codebooks, self.codes))
         told = (self._copy(x)[:, None], scores.log_softmax(-1), mask_logit, edges, used)
         return TransitionOutput(*(t.squeeze(1) if single else t for t in told))

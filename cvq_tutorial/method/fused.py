@@ -18,16 +18,18 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+HUGE = torch.finfo(torch.float32).max  # times a gate: no bound where it is open, 0 where shut
 LIMIT = 20.0  # above the largest score that is heard, where a shut one is cut: exp stays finite
 
 
 class _Heard(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, gate: Tensor) -> Tensor:
+        query, key, value = (t.contiguous() for t in (query, key, value))  # once, for all products
         score = query @ key.transpose(-1, -2)  # (B, H, M, N)
         score = score.to(torch.promote_types(score.dtype, torch.float32))
         # The largest score that is heard: one that is off must not even shift the rounding.
-        top = score.masked_fill(gate == 0, 0.0).amax(-1, keepdim=True).clamp_min_(0.0)
+        top = torch.minimum(score, gate * HUGE).amax(-1, keepdim=True).clamp_min_(0.0)
         e = score.sub_(top).clamp_max_(LIMIT).exp_()
         p = e * gate
         total = p.sum(-1, keepdim=True).add_(torch.exp(-top))  # the last: no cause
@@ -39,9 +41,8 @@ class _Heard(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
-        (gradient,) = gradients
         query, key, value, gate, e, total, share, answer = ctx.saved_tensors
-        gradient = gradient.contiguous()
+        gradient = gradients[0].contiguous()
         r = (gradient.to(e.dtype) * answer).sum(-1, keepdim=True)
         t = (gradient @ value.transpose(-1, -2)).to(e.dtype)
         t = t.sub_(r).div_(total).mul_(e)  # (B, H, M, N)

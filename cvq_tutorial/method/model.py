@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from cvq_tutorial.common.arrays import counts
 from cvq_tutorial.common.checks import close_match, whole_number
+from cvq_tutorial.common.device import half_if_asked
 from cvq_tutorial.common.images import check_images
 from cvq_tutorial.common.tensors import check_actions, check_codes
 from cvq_tutorial.method.answers import Intervention, Retrieval, joined
@@ -79,14 +80,12 @@ class CausalVQ(nn.Module):
         auto = self._images()
         check_images(images, auto.image_shape)
         with self._evaluating():
-            return torch.cat(
-                [auto.encode(b.to(self.device, torch.float32)) for b in images.split(self.BATCH)]
-            )
+            parts = images.split(self.BATCH)
+            return torch.cat([auto.encode(p.to(self.device, torch.float32)) for p in parts])
 
     def decode(self, codes: Tensor) -> Tensor:
         """Images (B, 3, H, W) in [0, 1] of codes (B, N, C)."""
-        auto = self._images()
-        codes = self.check_codes(codes)
+        auto, codes = self._images(), self.check_codes(codes)
         with self._evaluating():
             return torch.cat([auto.decode(b) for b in codes.split(self.BATCH)])
 
@@ -155,12 +154,12 @@ class CausalVQ(nn.Module):
         belief, measure = self.belief(before)[0], self.measure(after)
         return search(before[0], belief, measure, advance, self.action_names, **options)
 
-    def retrieve(self, x: Tensor, y: Tensor) -> Retrieval:
-        """Name the action between x and y, each images (B, 3, H, W) or codes (B, N, C)."""
-        return self.intervene_and_retrieve(x, None, y)[1]
+    def retrieve(self, x: Tensor, y: Tensor, *, half: bool = False) -> Retrieval:
+        """Name the action between x and y, images or codes each. half: see `half_if_asked`."""
+        return self.intervene_and_retrieve(x, None, y, half=half)[1]
 
     def intervene_and_retrieve(
-        self, x: Tensor, actions: Actions | None, y: Tensor
+        self, x: Tensor, actions: Actions | None, y: Tensor, *, half: bool = False
     ) -> tuple[Any, Retrieval]:
         """`intervene(x, actions)` (None of no actions) and `retrieve(x, y)`, from a single pass."""
         before, after = self._codes(x), self._codes(y)
@@ -173,7 +172,8 @@ class CausalVQ(nn.Module):
         for first in range(0, max(1, len(before)), size):
             part = slice(first, first + size)
             c, d = before[part], self.to_nodes(after[part])[:, None]
-            out = self.distribution(c, every.expand(len(c), -1))  # fields (B, A, N, C, ...)
+            with half_if_asked(self.device, half):
+                out = self.distribution(c, every.expand(len(c), -1))  # fields (B, A, N, C, ...)
             likely = out.log_likelihood(d.expand(-1, self.n_actions, -1, -1))
             nats.append(likely.flatten(2).sum(-1))
             scores.append(out.evidence(likely))

@@ -211,11 +211,35 @@ for command in (train, evaluate, baseline, reproduce, graph, do, name, identify,
     help="Instead: time and memory of a step as nodes, codebooks, codes and actions grow, on a CPU;"
     " to figures/growth.json and growth.md unless --out says where.",
 )
+@click.option(
+    "--against",
+    metavar="REVISION",
+    help="Instead: this checkout and another commit do the same in turns, on a CPU; ratios of time"
+    " and memory. Written only where --out says.",
+)
 @click.pass_context
-def bench(context: click.Context, out: Path, device: str, quick: bool, growth: bool) -> None:
-    """Time one training step and one retrieval on this machine."""
+def bench(
+    context: click.Context, out: Path, device: str, quick: bool, growth: bool, against: str | None
+) -> None:
+    """Time training steps and retrieval on this machine, beside their floor and a yardstick.
+
+    \b
+    Examples:
+      cvq bench --out bench.json
+      cvq bench --against HEAD~5
+    """
     from cvq_tutorial.common.files import place_of
 
+    if against is not None:
+        if growth:
+            raise click.UsageError("--against cannot be combined with --growth")
+        from cvq_tutorial.experiments import against as other
+
+        given = context.get_parameter_source("out") is not ParameterSource.DEFAULT
+        if given:
+            place_of(out)
+        other.run(against, out if given else None, quick, click.echo)
+        return
     if growth and context.get_parameter_source("out") is ParameterSource.DEFAULT:
         out = out.with_name("growth.json")
     place_of(out)

@@ -32,7 +32,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 import torch
 from torch import Tensor
 
@@ -279,12 +278,13 @@ def slow_changes(x: Tensor, y: Tensor, k: int, rng: np.random.Generator) -> np.n
     Slow: of variance 1 over all images, and of little change along the pairs; divided by how fast
     each one is, so that the slow ones count most.
     """
-    from sklearn.utils.extmath import randomized_svd  # as above
+    from scipy.sparse import csr_matrix  # as above
+    from sklearn.utils.extmath import randomized_svd
 
     ends = torch.cat([x, y]).flatten(1).numpy().astype(np.int64)  # (2n, P)
     rows, places = ends.shape
     at = (ends + k * np.arange(places)).ravel()
-    onehot = scipy.sparse.csr_matrix(
+    onehot = csr_matrix(
         (np.ones(at.size, np.float32), at, np.arange(0, at.size + 1, places)),
         shape=(rows, k * places),
     )

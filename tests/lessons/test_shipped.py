@@ -8,6 +8,7 @@ import shutil
 import pytest
 import torch
 
+from cvq_tutorial.common import device
 from cvq_tutorial.common.images import to_float
 from cvq_tutorial.data.transitions import sample_transitions
 from cvq_tutorial.lessons import shipped
@@ -70,6 +71,20 @@ def test_the_shipped_model_names_actions_and_the_shipped_judge_reads_what_it_dre
     read = judge.read(model.intervene(x, actions).images)
     assert (read == torch.from_numpy(pairs.y)).float().mean() > 0.95
     assert info["seed"] == 0
+
+
+def test_the_shipped_model_names_the_same_in_half_precision(said, monkeypatch):
+    """Also where it is only emulated: the arithmetic is the same, only slow."""
+    monkeypatch.setattr(device, "half_precision", lambda where: True)
+    model, world, _ = shipped.load_or_train(say=said.append)
+    drawn = sample_transitions(world.factors, 240, "test", seed=11)
+    x, y = (model.encode(to_float(world.render(v))) for v in (drawn.x, drawn.y))
+    exact, half, again = (model.retrieve(x, y, half=h) for h in (False, True, True))
+    assert torch.equal(half.actions, exact.actions) and half.verdict == exact.verdict
+    assert torch.equal(half.log_posterior, again.log_posterior)
+    moved = (half.log_likelihood - exact.log_likelihood).abs().max()
+    assert 0 < moved < 30  # nats of 256 codes: it is another arithmetic, and near
+    assert half.log_likelihood.dtype == torch.float32
 
 
 def test_the_shipped_codes_model_knows_its_graph(said):

@@ -520,3 +520,39 @@ def test_dear_edges_do_not_push_the_mask_down():
     transition_loss(out, codes(), mask_price=0.0, edge_price=1.0).edges.backward()
     assert transition.mask_out.weight.grad is None or not transition.mask_out.weight.grad.any()
     assert transition.edge_cause.weight.grad.any()
+
+
+# --- the same actions of every image --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variant", [{}, {"scores": "pair_mlp"}, {"action_node": "connected"}])
+def test_actions_that_all_images_share_are_done_once_and_give_the_same(variant):
+    """An expanded tensor of actions, as in retrieval, beside one that repeats them."""
+    transition, x = made(**variant), codes()
+    every = torch.arange(A)
+    questions = []
+    transition.edge_effect.register_forward_hook(lambda _m, _i, out: questions.append(len(out)))
+    shared, each = (transition(x, a) for a in (every.expand(6, -1), every.repeat(6, 1)))
+    assert questions == [1, 6]
+    for name, value in vars(shared).items():
+        if isinstance(value, Tensor):
+            assert value.shape == getattr(each, name).shape
+            torch.testing.assert_close(value, getattr(each, name))
+    one = transition(x, torch.tensor(2).expand(6))
+    assert questions[-1] == 1 and one.edges.shape == (6, N, N)
+    torch.testing.assert_close(one.log_probs(), transition(x, torch.full((6,), 2)).log_probs())
+    assert transition(x[:0], every.expand(0, -1)).edges.shape == (0, A, N, N)
+
+
+def test_shared_actions_teach_the_same():
+    """The gradient of what is done once is the sum over the images."""
+    transition, x, y = made().train(), codes(), codes(seed=1)
+    found = []
+    for actions in (torch.arange(A).expand(6, -1), torch.arange(A).repeat(6, 1)):
+        out = transition(x, actions, generator=generator())
+        transition.zero_grad()
+        out.log_likelihood(y[:, None].expand(-1, A, -1, -1)).sum().backward()
+        found.append({k: p.grad.clone() for k, p in transition.named_parameters()})
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(gradient, found[1][name], rtol=1e-3, atol=1e-3)
+        assert gradient.abs().sum() > 0

@@ -53,6 +53,27 @@ def test_who_hears_nobody_gets_zeros_and_a_shut_cause_changes_no_bit():
     assert torch.equal(heard(query, key, value, gate), heard(query, loud, value, gate))
 
 
+def test_the_order_in_memory_changes_no_bit():
+    """What is read is often a transposed view; products and shares are the same."""
+    answers = []
+    for turned in (False, True):
+        inputs = _inputs(torch.float32)
+        parts = [p.transpose(1, 2).contiguous().transpose(1, 2) if turned else p for p in inputs]
+        parts[3] = parts[3].mT.contiguous().mT if turned else parts[3]
+        assert turned is not all(p.is_contiguous() for p in parts)
+        answer = heard(*parts)
+        answer.square().sum().backward()
+        answers.append([answer, *(p.grad for p in inputs)])
+    assert all(torch.equal(a, b) for a, b in zip(*answers, strict=True))
+
+
+def test_a_shut_cause_that_is_infinitely_loud_is_not_the_loudest():
+    query, key = torch.tensor([[[[2.0]]]]), torch.tensor([[[[1.0], [float("inf")]]]])
+    value, gate = torch.tensor([[[[1.0], [5.0]]]]), torch.tensor([[[[1.0, 0.0]]]])
+    alone = heard(query, key[..., :1, :], value[..., :1, :], gate[..., :1])
+    assert torch.equal(heard(query, key, value, gate), alone) and alone > 0.8
+
+
 def test_loud_causes_that_are_shut_leave_finite_gradients():
     query, key, value, gate = _inputs(torch.float32)
     heard(query, key * 1e3, value, gate).sum().backward()

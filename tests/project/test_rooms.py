@@ -71,6 +71,13 @@ def test_importing_the_package_loads_neither_torch_nor_matplotlib():
     assert told.stdout.strip() == "set()"
 
 
+def test_a_training_loads_no_library_that_it_has_no_use_for():
+    """SciPy takes 25 MB, of a few hundred that a run needs."""
+    code = "import sys, cvq_tutorial.training.train; print({'scipy', 'sklearn'} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "set()"
+
+
 @pytest.mark.parametrize(
     ("line", "new"),
     [

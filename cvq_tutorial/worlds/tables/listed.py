@@ -22,8 +22,6 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from cvq_tutorial.worlds.factors import NO_ACTION, SPLITS, Factor, FactorSpace, split_id
 from cvq_tutorial.worlds.pictures import Pictures
@@ -285,6 +283,9 @@ def _split_of(sheet: Sheet, ends: np.ndarray, files: list[str], how: How) -> np.
                 f"({len(both)} such): expected each in one split; split='draw' (--split draw)"
             )
         return split
+    from scipy.sparse import coo_matrix  # 25 MB, for which only a list of pairs has a use
+    from scipy.sparse.csgraph import connected_components
+
     n = len(files)
     linked = coo_matrix((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(n, n))
     group = connected_components(linked, directed=False)[1][ends[:, 0]]
