@@ -25,6 +25,7 @@ from typing import Any
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.data.augment import AUGMENTS
 from cvq_tutorial.data.sampling import Sampling
+from cvq_tutorial.method.autoencoder import PATCH
 from cvq_tutorial.method.causal_transition import CausalTransition
 from cvq_tutorial.method.published import SWITCHES, Variant
 
@@ -42,6 +43,8 @@ YOUNGER = (
     "cause_dropout",
     "actions",
     "action_codes",
+    "patch",
+    "pair_weight",
 )
 
 
@@ -68,7 +71,11 @@ class Settings:
 class AutoencoderSettings(Settings):
     """The first phase: pictures to codes and back."""
 
-    codebooks: int = setting(4, "C, codebooks side by side; each has its slice of a vector")
+    patch: int = setting(
+        PATCH, "pixels on a side of one place of the map; with 4, four places make a node",
+        one_of=(4, PATCH),
+    )  # fmt: skip
+    codebooks: int = setting(4, "of a place, side by side; each has its slice of a vector")
     codes: int = setting(64, "K, codes in each of them", least=2, most=MOST_CODES)
     code_width: int = setting(64, "numbers of a vector, all slices together: a multiple of C")
     decoder_width: int = setting(96, "channels of the decoder", least=2)
@@ -81,6 +88,10 @@ class AutoencoderSettings(Settings):
     steps: int = setting(3000, "of training")
     batch: int = setting(32, "pictures in a step")
     lr: float = setting(2e-3, "highest learning rate of AdamW")
+    pair_weight: float = setting(
+        0.0, "weight of the difference that a transition makes, drawn too: pictures come in pairs; "
+        "0 asks none and draws them one by one",
+    )  # fmt: skip
     rule: str = setting(
         "ema", "how codes follow their vectors, see `published`", one_of=SWITCHES["rule"]
     )
@@ -94,6 +105,10 @@ class AutoencoderSettings(Settings):
             raise ValueError(
                 f"recipe code_width: a multiple of codebooks={self.codebooks}, "
                 f"found {self.code_width}"
+            )
+        if self.pair_weight and self.batch % 2:
+            raise ValueError(
+                f"recipe autoencoder_batch: even with a pair_weight, found {self.batch}"
             )
 
 
