@@ -13,7 +13,9 @@ with the part before it (`autoencoder_steps`, `transition_steps`).
 * `nano`: seconds, for tests and for cells that train before the reader's eyes; it shows mechanisms,
   not quality;
 * `lesson`: minutes on two cores; the numbers in the README are its;
-* `paper`: the same method with more of everything, for one GPU.
+* `paper`: the same method with more of everything, for one GPU;
+* `fine`: `lesson` with codes of 4 x 4 pixels, trained on pairs, for worlds where an edit is a few
+  pixels; a step costs about twice as much.
 """
 
 from __future__ import annotations
@@ -340,7 +342,10 @@ _PAPER = Recipe(
     transitions=400_000, width=256, reads=3, transition_steps=40_000, transition_batch=256,
     transition_lr=1e-3, test_transitions=20_000, judge_steps=5_000,
 )  # fmt: skip
-RECIPES = {r.name: r for r in (_NANO, _LESSON, _PAPER)}
+_FINE = Recipe(
+    "fine", patch=4, codebooks=1, codes=512, decoder_width=64, pair_weight=0.1,
+)  # fmt: skip
+RECIPES = {r.name: r for r in (_NANO, _LESSON, _PAPER, _FINE)}
 
 # What a world needs differently from the others: (world, recipe) -> changed settings.
 _FOR_WORLD: dict[tuple[str, str], dict] = {
@@ -368,6 +373,12 @@ _FOR_WORLD: dict[tuple[str, str], dict] = {
     ("pictures", "nano"): {"augment": "shift"},
     ("pictures", "lesson"): {"augment": "shift", "transition_lr": 1.2e-3},
     ("pictures", "paper"): {"augment": "shift"},
+}
+# What holds for `lesson` holds for `fine`, but for how long a step is.
+_FOR_WORLD |= {(world, "fine"): v for (world, name), v in _FOR_WORLD.items() if name == "lesson"}
+_FOR_WORLD["sprites", "fine"] = _FOR_WORLD["sprites", "lesson"] | {
+    "autoencoder_steps": 4000,
+    "transition_steps": 6000,
 }
 
 
