@@ -69,10 +69,10 @@ class QuantizedAutoencoder(nn.Module):
         self.side = PATCH // patch  # places on a side of a node
         self.codebooks = self.side**2 * quantizer.codebooks
         depth, half, scale = quantizer.width, width // 2, patch // 4
-        self.encoder = nn.Sequential(  # it sees 4 pixels around its patch
+        self.encoder = nn.Sequential(  # it sees 4 pixels around a patch of 8, of 4 the patch alone
             nn.Conv2d(3, 64, 4, stride=4),  # (64, H/4, W/4)
             nn.GELU(),
-            nn.Conv2d(64, 96, 3, padding=1),
+            nn.Conv2d(64, 96, 2 * scale - 1, padding=scale - 1),
             nn.GELU(),
             nn.Conv2d(96, 128, scale, stride=scale),  # (128, H/patch, W/patch)
             Residual(128, size=1),

@@ -177,22 +177,30 @@ def test_a_code_of_a_node_draws_its_own_quarter():
     pixels[:, :, 8:12, 20:24] = 1 - pixels[:, :, 8:12, 20:24]  # node (1, 2), upper right
     moved = (auto.encode(x) != auto.encode(pixels)).any(0)  # (N, 4)
     assert moved[7, 1]
-    assert not moved.view(3, 5, 4)[0, :, :2].any() and not moved.view(3, 5, 4)[2].any()
-    codes = auto.encode(x)
+    moved[7, 1] = False
+    assert not moved.any()
+    whole = finer(1, (64, 64, 3))
+    codes = torch.zeros(1, 64, 4, dtype=torch.int64)
     other = codes.clone()
-    other[:, 7, 1] = (codes[:, 7, 1] + 5) % 16
-    change = (auto.decode(codes) - auto.decode(other)).abs().mean((0, 1))  # (24, 40)
-    by_place = change.view(6, 4, 10, 4).mean((1, 3))
-    assert by_place.argmax() == 2 * 10 + 5
+    other[0, 8 * 3 + 4, 1] = 5  # node (3, 4), upper right: rows 24 to 27, columns 36 to 39
+    drawn = [
+        whole.decoder(whole.quantizer.to_map(whole.quantizer.lookup(whole.from_nodes(c)), (16, 16)))
+        for c in (codes, other)
+    ]
+    change = (drawn[0] != drawn[1])[0].any(0)
+    rows, columns = (change.any(axis).nonzero().flatten() for axis in (1, 0))
+    reach = 4 * 4  # four convolutions that look one place around
+    assert (rows.min(), rows.max()) == (24 - reach, 27 + reach)
+    assert (columns.min(), columns.max()) == (36 - reach, 39 + reach)
 
 
-def test_finer_codes_see_four_pixels_around_them():
+def test_finer_codes_see_their_own_pixels_and_no_others():
     auto = finer(shape=(64, 64, 3))
     x = images(1, (64, 64, 3)).requires_grad_()
     auto.encoder(x)[0, :, 6, 9].sum().backward()
     seen = x.grad[0].abs().sum(0) > 0
     rows, columns = (seen.any(axis).nonzero().flatten() for axis in (1, 0))
-    assert (rows.min(), rows.max()) == (20, 31) and (columns.min(), columns.max()) == (32, 43)
+    assert (rows.min(), rows.max()) == (24, 27) and (columns.min(), columns.max()) == (36, 39)
 
 
 def test_gradient_of_the_picture_reaches_every_weight_of_finer_codes():
