@@ -29,7 +29,7 @@ class Exact(CausalTransition):
         mask = torch.where(new == many, -30.0, 30.0)
         mechanism = torch.full((*new.shape, self.codes), -30.0).scatter_(-1, new[..., None], 0.0)
         edges = torch.zeros(*actions.shape, self.nodes, self.nodes)
-        copy = self._copy(x)[:, None]
+        copy = self.copied(x)[:, None]
         fields = [copy, mechanism, mask, edges, edges]
         return TransitionOutput(*(f[:, 0] if single else f for f in fields))
 

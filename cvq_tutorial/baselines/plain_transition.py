@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cvq_tutorial.method.causal_transition import one_hot
+from cvq_tutorial.common.tensors import one_hot
 from cvq_tutorial.method.published import PublishedOutput
 
 CERTAIN = 50.0  # log-odds of a mask that is on

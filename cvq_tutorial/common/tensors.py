@@ -1,4 +1,4 @@
-"""Checks of tensors that are looked up or run: codes and actions. One line says what is wrong."""
+"""Codes and actions as tensors: checked before they are looked up (one line says what is wrong)."""
 
 from __future__ import annotations
 
@@ -56,3 +56,9 @@ def check_actions(actions: Any, names: Sequence[str], batch: int) -> Tensor:
         bad = found[(found < 0) | (found >= len(names))][0]
         raise ValueError(f"action {int(bad)} is outside 0..{len(names) - 1}")
     return found
+
+
+def one_hot(codes: Tensor, size: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """`F.one_hot` (..., size) of codes (...), without the integers that it makes first."""
+    zeros = torch.zeros((*codes.shape, size), dtype=dtype, device=codes.device)
+    return zeros.scatter_(-1, codes[..., None], 1.0)

@@ -113,12 +113,18 @@ class FactorExplorer(Explorer):
 
 
 def code_rows(codes: Tensor, model: Any, marked: Tensor) -> tuple[list[list[Tile]], list[int]]:
-    """Rows of code maps, four at most in a row, and their heights; marked: booleans (N, C)."""
-    c, side = model.n_codebooks, SIDE if model.n_codebooks <= 3 else 124
+    """Rows of code maps, four at most in a row, and their heights; marked: booleans (N, C).
+
+    Codes that are finer than nodes are shown where they are.
+    """
+    auto = model.autoencoder
+    places, framed = (auto.from_nodes(t)[0] for t in (codes, marked[None]))  # (n, C')
+    c = places.shape[1]
+    side = SIDE if c <= 3 else 124
     tiles = [
         Tile(
             f"codebook {b}",
-            pictures.code_map(codes[0, :, b], model.grid, model.n_codes, side, marked[:, b]),
+            pictures.code_map(places[:, b], auto.map_size, model.n_codes, side, framed[:, b]),
         )
         for b in range(c)
     ]

@@ -45,6 +45,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cvq_tutorial.common.arrays import counts
+from cvq_tutorial.common.tensors import one_hot
 from cvq_tutorial.method.attention import Block, Read
 
 
@@ -177,7 +178,7 @@ class CausalTransition(nn.Module):
         own = torch.tanh(self.mask_own(h))[:, None] * (onehot @ self.mask_action)[:, :, None]
         mask_logit = self.mask_out(torch.cat([own, out.to(own.dtype)], -1)).float()  # (B, Q, N, C)
         scores = self.mechanism(out).float().unflatten(-1, (self.codebooks, self.codes))
-        told = (self._copy(x)[:, None], scores.log_softmax(-1), mask_logit, edges, used)
+        told = (self.copied(x)[:, None], scores.log_softmax(-1), mask_logit, edges, used)
         return TransitionOutput(*(t.squeeze(1) if single else t for t in told))
 
     def _listen(self, state: Tensor, h: Tensor, gate: Tensor, onehot: Tensor) -> Tensor:
@@ -196,16 +197,11 @@ class CausalTransition(nn.Module):
         hard = (noise < edges).to(edges.dtype)
         return hard + edges - edges.detach()
 
-    def _copy(self, x: Tensor) -> Tensor:
+    def copied(self, x: Tensor) -> Tensor:
+        """(B, N, C, K) log-probability of every code where codes x are kept: sure up to noise."""
         other = math.log(self.COPY_NOISE / (self.codes - 1))
         log_copy = torch.full((*x.shape, self.codes), other, device=x.device)
         return log_copy.scatter_(-1, x[..., None], math.log1p(-self.COPY_NOISE))
-
-
-def one_hot(codes: Tensor, size: int, dtype: torch.dtype) -> Tensor:
-    """`F.one_hot` (..., size) of codes (...), without the integers that it makes first."""
-    zeros = torch.zeros((*codes.shape, size), dtype=dtype, device=codes.device)
-    return zeros.scatter_(-1, codes[..., None], 1.0)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cvq_tutorial.common import ranks
-from cvq_tutorial.common.tensors import check_codes
+from cvq_tutorial.common.tensors import check_codes, one_hot
 
 DEAD = 0.02  # of an even share: a code that is used less is revived ...
 REVIVED = 0.2  # ... with this share: it has some hundred steps to find use before it dies again
@@ -115,7 +115,7 @@ class Quantizer(nn.Module):
         if not self.started:
             self._start(ranks.joined(flat, 1), generator)
             return 0
-        hit = F.one_hot(codes.flatten(0, 1).T, self.codes).float()  # (C, M, K)
+        hit = one_hot(codes.flatten(0, 1).T, self.codes)  # (C, M, K)
         self.count.mul_(self.decay).add_(ranks.total(hit.sum(1)), alpha=1 - self.decay)
         self._follow(hit, flat)
         return self.revive(flat, generator)
@@ -132,9 +132,7 @@ class Quantizer(nn.Module):
         number = int(dead.sum())
         if number:
             flat = ranks.joined(flat, 1)
-            pick = torch.randint(
-                flat.shape[1], (self.codebooks, self.codes), generator=generator
-            ).to(flat.device)
+            pick = torch.randint(flat.shape[1], dead.shape, generator=generator).to(flat.device)
             fresh = torch.gather(flat, 1, pick[..., None].expand(-1, -1, flat.shape[-1]))
             count = torch.where(dead, REVIVED * even, self.count)
             self.vectors.data.copy_(torch.where(dead[..., None], fresh, self.vectors))
@@ -162,16 +160,14 @@ class Quantizer(nn.Module):
             if len(centres) < self.codes:  # fewer vectors than codes: the rest starts beside them
                 more = centres[torch.arange(self.codes - len(centres)) % len(centres)]
                 centres = torch.cat([centres, more + 1e-3 * more.abs().mean().clamp_min(1e-6)])
-            for _ in range(KMEANS):
-                codes = nearest(points[:, None], centres[None])[:, 0]
-                hit = F.one_hot(codes, self.codes).float()  # (M, K)
+            for turn in range(KMEANS + 1):
+                hit = one_hot(nearest(points[:, None], centres[None])[:, 0], self.codes)  # (M, K)
                 size = hit.sum(0)
-                mean = (hit.T @ points) / size.clamp_min(1)[:, None]
-                centres = torch.where(size[:, None] > 0, mean, centres)
-            codes = nearest(points[:, None], centres[None])[:, 0]
-            hit = F.one_hot(codes, self.codes).float()
+                if turn < KMEANS:
+                    mean = (hit.T @ points) / size.clamp_min(1)[:, None]
+                    centres = torch.where(size[:, None] > 0, mean, centres)
             self.vectors.data[c] = centres
-            self.count[c] = hit.sum(0).clamp_min(1e-3)
+            self.count[c] = size.clamp_min(1e-3)
             self.total[c] = centres * self.count[c][:, None]
         self.started.fill_(True)
 
@@ -180,11 +176,9 @@ class Quantizer(nn.Module):
             wanted = f"an encoder map (B, {self.width}, h, w)"
             raise ValueError(f"expected {wanted}, found {tuple(z.shape)}")
         flat = z.float().flatten(2).transpose(1, 2)  # (B, N, D)
-        if not torch.isfinite(flat).all():
-            where = (~torch.isfinite(flat)).flatten(1).any(1).nonzero().flatten().tolist()
-            raise FloatingPointError(
-                f"encoder output is not finite at batch position {where[0]} ({len(where)} in all)"
-            )
+        if bad := (~flat.isfinite()).flatten(1).any(1).nonzero().flatten().tolist():
+            where = f"batch position {bad[0]} ({len(bad)} in all)"
+            raise FloatingPointError(f"encoder output is not finite at {where}")
         return self._cut(flat)
 
     def _cut(self, flat: Tensor) -> Tensor:

@@ -49,22 +49,19 @@ class CausalVQ(nn.Module):
         action_names: list[str] | tuple[str, ...],
     ) -> None:  # fmt: skip
         super().__init__()
-        n_names, expected = len(action_names), transition.actions
-        if n_names != expected:
-            raise ValueError(f"expected {expected} action names, found {n_names}")
+        if (n_names := len(action_names)) != transition.actions:
+            raise ValueError(f"expected {transition.actions} action names, found {n_names}")
         self.n_nodes, self.n_codebooks = transition.nodes, transition.codebooks
         self.n_codes, self.n_actions = transition.codes, transition.actions
         self.grid = (1, self.n_nodes)
         if autoencoder is not None:
-            quantizer, self.grid = autoencoder.quantizer, autoencoder.grid
-            self.n_codebooks = quantizer.codebooks
-            one = torch.zeros(1, self.grid[0] * self.grid[1], quantizer.codebooks)
-            sizes = (*self.to_nodes(one).shape[1:], quantizer.codes)
+            self.grid, self.n_codebooks = autoencoder.grid, autoencoder.codebooks
+            one = torch.zeros(1, self.grid[0] * self.grid[1], self.n_codebooks)
+            sizes = (*self.to_nodes(one).shape[1:], autoencoder.quantizer.codes)
             found = (transition.nodes, transition.codebooks, transition.codes)
             if found != sizes:
-                raise ValueError(
-                    f"expected a transition of (nodes, codebooks, codes) = {sizes}, found {found}"
-                )
+                wanted = f"a transition of (nodes, codebooks, codes) = {sizes}"
+                raise ValueError(f"expected {wanted}, found {found}")
         if (fits := transition.at_once(self.BATCH)) < self.BATCH:  # of many nodes
             self.BATCH = fits
         self.autoencoder = autoencoder
@@ -79,8 +76,8 @@ class CausalVQ(nn.Module):
         """Codes (B, N, C) int64 of images (B, 3, H, W) float in [0, 1]. Other images raise."""
         auto = self._images()
         check_images(images, auto.image_shape)
+        parts = images.split(self.BATCH)
         with self._evaluating():
-            parts = images.split(self.BATCH)
             return torch.cat([auto.encode(p.to(self.device, torch.float32)) for p in parts])
 
     def decode(self, codes: Tensor) -> Tensor:
@@ -205,8 +202,7 @@ class CausalVQ(nn.Module):
 
     def belief(self, codes: Tensor) -> Tensor:
         """(B, N, C, K) log-probability of every code, before any action: sure up to copy noise."""
-        nothing = torch.zeros(len(codes), dtype=torch.int64, device=self.device)
-        return self.from_nodes(self.distribution(codes, nothing).log_copy)  # of whatever action
+        return self.from_nodes(self.transition.copied(self.to_nodes(codes)))
 
     def advance(self, belief: Tensor, actions: Tensor) -> Tensor:
         """The belief after an action each: (B, N, C, K) of actions (B,), (B, Q, N, C, K) of (B, Q).
@@ -217,10 +213,8 @@ class CausalVQ(nn.Module):
 
     def measure(self, codes: Tensor) -> Measure:
         """How far beliefs are from one image's codes (1, N, C): see `plan.Measure`."""
-        if self.autoencoder is not None:
-            return Measure(codes[0], self.autoencoder.quantizer.vectors)
-        equally = torch.eye(self.n_codes, device=self.device)  # far from each other
-        return Measure(codes[0], equally.expand(self.n_codebooks, -1, -1))
+        equally = torch.eye(self.n_codes, device=self.device).expand(self.n_codebooks, -1, -1)
+        return Measure(codes[0], self.autoencoder.vectors if self.autoencoder else equally)
 
     def check_codes(self, codes: Tensor) -> Tensor:
         """The codes on the model's device; TypeError or ValueError unless (B, N, C) in [0, K)."""
@@ -260,13 +254,11 @@ class CausalVQ(nn.Module):
     ) -> tuple[TransitionOutput, Tensor]:
         """What the transition says about the codes, and the belief after it; None: no doubt yet."""
         out = self.distribution(codes, actions, cut=cut)
-        many = actions.ndim == 2  # Q actions of each: the axis after B
         if belief is not None:
-            kept = self.to_nodes(belief)
-            out = replace(out, log_copy=kept[:, None] if many else kept)
-        after = out.log_probs()
-        flat = self.from_nodes(after.flatten(0, 1) if many else after)
-        return out, flat.unflatten(0, actions.shape) if many else flat
+            kept = self.to_nodes(belief)  # Q actions of each: the axis after B
+            out = replace(out, log_copy=kept[:, None] if actions.ndim == 2 else kept)
+        flat = self.from_nodes(out.log_probs().flatten(0, actions.ndim - 1))
+        return out, flat.unflatten(0, actions.shape)
 
     def _outcome(self, codes: Tensor, out: TransitionOutput, after: Tensor) -> Intervention:
         """An intervention that is not painted yet.  after: (B, N, C, K), what is believed then."""

@@ -33,13 +33,14 @@ def build(world: Any, recipe: Recipe) -> CausalVQ:
         first.code_width, first.codebooks, first.codes, rule=first.rule, slices=first.slices
     )
     auto = QuantizedAutoencoder(
-        quantizer, world.image_shape, width=first.decoder_width, blocks=first.decoder_blocks
-    )
+        quantizer, world.image_shape,
+        width=first.decoder_width, blocks=first.decoder_blocks, patch=first.patch,
+    )  # fmt: skip
     places = auto.grid[0] * auto.grid[1]
     joint = second.layout == "places"
     transition = make_transition(
-        places if joint else places * first.codebooks,
-        first.codebooks if joint else 1,
+        places if joint else places * auto.codebooks,
+        auto.codebooks if joint else 1,
         first.codes, len(names),
         width=second.width, reads=second.reads, variant=second.variant,
     )  # fmt: skip

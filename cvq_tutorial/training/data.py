@@ -79,27 +79,38 @@ def check_data(world: Any, recipe: Recipe) -> None:
 def image_batches(run: Run) -> Callable[[int, int], Tensor]:
     """What the first phase learns from: (step, how many) -> images (B, 3, H, W) on the device.
 
-    Of several processes each gets its part of them.
+    With a `pair_weight` they are the ends of transitions, x and y one after the other. Of several
+    processes each gets its part of them.
     """
     recipe, space, render = run.recipe, run.world.factors, run.world.render
+    paired = bool(recipe.pair_weight)
+
+    def ends(n: int, seed: Any) -> list[np.ndarray]:
+        """Values of n pictures, (n, F), or of the two ends of n transitions."""
+        if not paired:
+            return [sample_values(space, n, "train", seed, recipe.sampling)]
+        drawn = sample_transitions(space, n, "train", seed, sampling=recipe.sampling)
+        return [drawn.x, drawn.y]
+
     pool = chances = None
     if recipe.sampling is not None or recipe.resample:
-        pool = sample_values(space, recipe.transitions, "train", run.seed, recipe.sampling)
-        chances = chances_of(recipe, space, pool)
+        pool = ends(recipe.transitions, run.seed)
+        chances = chances_of(recipe, space, pool[0])
 
     def batch(step: int, size: int) -> Tensor:
-        rng = run.numbers(1, step, size)
+        rng, n = run.numbers(1, step, size), size // 2 if paired else size
         if pool is None:
-            values = sample_values(space, size, "train", rng)
+            values = ends(n, rng)
         else:
-            values = pool[rng.choice(len(pool), size, p=chances)]
-        part = ranks.rows(size)
+            rows = rng.choice(len(pool[0]), n, p=chances)
+            values = [end[rows] for end in pool]
+        part = ranks.rows(n)
         if recipe.augment == "none":
-            pictures = render(values[part])
+            pictures = [render(end[part]) for end in values]
         else:  # the moves are drawn for all
-            pictures = moved([render(values)], recipe.augment, rng)[0][part]
-        images = to_float(pictures).to(run.device)
-        return images.contiguous(memory_format=torch.channels_last)
+            pictures = [p[part] for p in moved([render(v) for v in values], recipe.augment, rng)]
+        images = to_float(np.stack(pictures, 1).reshape(-1, *pictures[0].shape[1:]))
+        return images.to(run.device).contiguous(memory_format=torch.channels_last)
 
     return batch
 

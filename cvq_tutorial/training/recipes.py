@@ -13,7 +13,9 @@ with the part before it (`autoencoder_steps`, `transition_steps`).
 * `nano`: seconds, for tests and for cells that train before the reader's eyes; it shows mechanisms,
   not quality;
 * `lesson`: minutes on two cores; the numbers in the README are its;
-* `paper`: the same method with more of everything, for one GPU.
+* `paper`: the same method with more of everything, for one GPU;
+* `fine`: `lesson` with codes of 4 x 4 pixels, trained on pairs, for worlds where an edit is a few
+  pixels; a step costs about twice as much.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from typing import Any
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.data.augment import AUGMENTS
 from cvq_tutorial.data.sampling import Sampling
+from cvq_tutorial.method.autoencoder import PATCH
 from cvq_tutorial.method.causal_transition import CausalTransition
 from cvq_tutorial.method.published import SWITCHES, Variant
 
@@ -42,6 +45,8 @@ YOUNGER = (
     "cause_dropout",
     "actions",
     "action_codes",
+    "patch",
+    "pair_weight",
 )
 
 
@@ -68,7 +73,11 @@ class Settings:
 class AutoencoderSettings(Settings):
     """The first phase: pictures to codes and back."""
 
-    codebooks: int = setting(4, "C, codebooks side by side; each has its slice of a vector")
+    patch: int = setting(
+        PATCH, "pixels on a side of one place of the map; with 4, four places make a node",
+        one_of=(4, PATCH),
+    )  # fmt: skip
+    codebooks: int = setting(4, "of a place, side by side; each has its slice of a vector")
     codes: int = setting(64, "K, codes in each of them", least=2, most=MOST_CODES)
     code_width: int = setting(64, "numbers of a vector, all slices together: a multiple of C")
     decoder_width: int = setting(96, "channels of the decoder", least=2)
@@ -81,6 +90,10 @@ class AutoencoderSettings(Settings):
     steps: int = setting(3000, "of training")
     batch: int = setting(32, "pictures in a step")
     lr: float = setting(2e-3, "highest learning rate of AdamW")
+    pair_weight: float = setting(
+        0.0, "weight of the difference that a transition makes, drawn too: pictures come in pairs; "
+        "0 asks none and draws them one by one",
+    )  # fmt: skip
     rule: str = setting(
         "ema", "how codes follow their vectors, see `published`", one_of=SWITCHES["rule"]
     )
@@ -94,6 +107,10 @@ class AutoencoderSettings(Settings):
             raise ValueError(
                 f"recipe code_width: a multiple of codebooks={self.codebooks}, "
                 f"found {self.code_width}"
+            )
+        if self.pair_weight and self.batch % 2:
+            raise ValueError(
+                f"recipe autoencoder_batch: even with a pair_weight, found {self.batch}"
             )
 
 
@@ -325,7 +342,10 @@ _PAPER = Recipe(
     transitions=400_000, width=256, reads=3, transition_steps=40_000, transition_batch=256,
     transition_lr=1e-3, test_transitions=20_000, judge_steps=5_000,
 )  # fmt: skip
-RECIPES = {r.name: r for r in (_NANO, _LESSON, _PAPER)}
+_FINE = Recipe(
+    "fine", patch=4, codebooks=1, codes=512, decoder_width=64, pair_weight=0.1,
+)  # fmt: skip
+RECIPES = {r.name: r for r in (_NANO, _LESSON, _PAPER, _FINE)}
 
 # What a world needs differently from the others: (world, recipe) -> changed settings.
 _FOR_WORLD: dict[tuple[str, str], dict] = {
@@ -353,6 +373,12 @@ _FOR_WORLD: dict[tuple[str, str], dict] = {
     ("pictures", "nano"): {"augment": "shift"},
     ("pictures", "lesson"): {"augment": "shift", "transition_lr": 1.2e-3},
     ("pictures", "paper"): {"augment": "shift"},
+}
+# What holds for `lesson` holds for `fine`, but for how long a step is.
+_FOR_WORLD |= {(world, "fine"): v for (world, name), v in _FOR_WORLD.items() if name == "lesson"}
+_FOR_WORLD["sprites", "fine"] = _FOR_WORLD["sprites", "lesson"] | {
+    "autoencoder_steps": 4000,
+    "transition_steps": 6000,
 }
 
 

@@ -41,7 +41,8 @@ from cvq_tutorial.training.unnamed import Labels
 
 PICTURE = 10.0  # weight of the squared error of the pictures; the pull to the codes has its own
 SMALL = 1e-3  # weight of the map's mean square, which keeps it near 1 before codebooks hold it
-START_IMAGES = 256  # whose vectors the codebooks start from
+START_IMAGES = 256  # whose vectors the codebooks start from; fewer where an image has more of them
+FAINT = 0.5  # squared error that counts fully in a pair whose difference is nothing
 IN_USE = 0.02  # a code counts as used from this share of an even share on
 VALID = 240  # held-out transitions behind the action accuracy in the log, always balanced
 LOOKS = 1440  # fewer where there are many actions: each transition is scored under every one
@@ -83,6 +84,8 @@ def train(
     batches = {"transition_batch": recipe.transition.batch}
     if world.has_images:
         batches["autoencoder_batch"] = recipe.autoencoder.batch
+        if recipe.pair_weight:
+            batches["pairs in an autoencoder_batch"] = recipe.autoencoder.batch // 2
     ranks.check_share(**batches)
     where = pick_device(device)
     with ranks.together(where):
@@ -118,7 +121,7 @@ def _train_autoencoder(run: Run, model: CausalVQ) -> None:
         generator = run.generator(1, step.number)
         if step.number >= start and not auto.quantizer.started:
             with torch.no_grad():  # the codebooks start from vectors of the trained encoder
-                z = auto.encoder(batch(step.number, START_IMAGES))
+                z = auto.encoder(batch(step.number, START_IMAGES // auto.side**2))
                 auto.quantizer.update(z, torch.empty(0), generator)
         with run.autocast():
             out = auto(images)
@@ -131,6 +134,8 @@ def _train_autoencoder(run: Run, model: CausalVQ) -> None:
             if settings.rule == "gradient":
                 loss = loss + out.quantized.codebook
             auto.quantizer.update(out.encoded.detach(), out.quantized.codes, generator)
+            if settings.pair_weight:
+                loss = loss + settings.pair_weight * pair_error(out.images, images)
         step.minimise(loss)
         if step.told:
             of_all = [v.item() for v in ranks.mean(loss, mse)]
@@ -143,6 +148,16 @@ def _train_autoencoder(run: Run, model: CausalVQ) -> None:
                     perplexity=float(entropy.exp().mean()),
                     used=int((share > IN_USE / auto.quantizer.codes).sum()),
                 )
+
+
+def pair_error(drawn: Tensor, images: Tensor) -> Tensor:
+    """Share of what tells two pictures apart that is drawn wrong, a mean over P pairs.
+
+    drawn, images: (2 P, 3, H, W), the two of a pair one after the other. A few pixels of eyes weigh
+    nothing among those of a picture; among those that an edit moves they are all.
+    """
+    found, true = (v.float().unflatten(0, (-1, 2)).diff(dim=1).flatten(1) for v in (drawn, images))
+    return ((found - true).square().sum(1) / (true.square().sum(1) + FAINT)).mean()
 
 
 def same_autoencoder(folder: Path, info: dict, world: Any, recipe: Recipe, seed: int) -> None:
@@ -181,7 +196,7 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
     valid = encoded_transitions(run.world, model, looks, "valid", run.seed)
     run.seconds["encode"] = time.perf_counter() - began
     if model.autoencoder is not None and run.phase != "transition" and model.layout == "places":
-        start_from(transition, model.autoencoder.quantizer.vectors, run.generator(2, 0))
+        start_from(transition, model.autoencoder.vectors, run.generator(2, 0))
     unnamed = None
     if settings.actions == "none":  # what the pairs' actions are called is not looked at
         unnamed = Labels(run, transition, model.to_nodes(x), model.to_nodes(y))

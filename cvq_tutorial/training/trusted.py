@@ -182,7 +182,9 @@ def _of_the_method(info: dict, found: Shapes) -> dict[str, tuple[Any, int | None
         height, wide, *_ = world["image_shape"]
         books = _long(found, "autoencoder.quantizer.vectors", 0)
         places = (height // PATCH) * (wide // PATCH)
-        joint = recipe.get("layout") == "places"
+        joint, patch = recipe.get("layout") == "places", recipe.get("patch", PATCH)
+        stride = _long(found, "autoencoder.encoder.4.weight", 2)
+        each = 1 if patch == PATCH else 4  # places of a node
         depth = _long(found, "autoencoder.encoder.7.weight", 0)
         return {
             **sizes,
@@ -190,7 +192,8 @@ def _of_the_method(info: dict, found: Shapes) -> dict[str, tuple[Any, int | None
             "recipe codebooks": (recipe.get("codebooks"), books),
             "recipe codes": (recipe.get("codes"), _long(found, "autoencoder.quantizer.vectors", 1)),
             "recipe code_width": (recipe.get("code_width"), depth),
-            "world image_shape, in nodes": (places * (1 if joint else books or 1), nodes),
+            "recipe patch": (patch, stride and 4 * stride),
+            "world image_shape, in nodes": (places * (1 if joint else each * (books or 1)), nodes),
         }
     codes, options = _long(found, "transition.code_vectors", 1), world.get("options", {})
     known = {"n_variables": nodes, "n_codes": codes, "n_actions": actions}

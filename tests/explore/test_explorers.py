@@ -33,6 +33,7 @@ from cvq_tutorial.common.images import to_uint8
 from cvq_tutorial.data.transitions import split_of
 from cvq_tutorial.draw import sheets as draw_explore
 from cvq_tutorial.draw.images import code_maps
+from cvq_tutorial.explore import codes as codes_explorer
 from cvq_tutorial.explore import palette, unnamed, widget
 from cvq_tutorial.identify import draw_world, match, scores
 from cvq_tutorial.lessons.shipped import SHIPPED
@@ -62,7 +63,9 @@ RUNS = [
 MAKERS: dict[str, Callable[[], explore.Explorer]] = {
     "factors": lambda: explore.FactorExplorer(WORLD, MODEL),
     "factors of the world alone": lambda: explore.FactorExplorer(WORLD),
+    "factors and finer codes": lambda: explore.FactorExplorer(WORLD, untrained(patch=4)),
     "codes": lambda: explore.CodeEditor(MODEL, IMAGE),
+    "finer codes": lambda: explore.CodeEditor(untrained(patch=4, codebooks=1), IMAGE),
     "actions": lambda: explore.ActionPad(MODEL, WORLD),
     "actions from an image": lambda: explore.ActionPad(MODEL, IMAGE),
     "actions judged": lambda: explore.ActionPad(MODEL, WORLD, judge=JUDGE),
@@ -1145,3 +1148,16 @@ def test_names_count_on_pairs_and_mergers_keep_one(made):
         e.merge(12)
     with pytest.raises(ValueError, match=r"code must lie in 0\.\.11, found 12"):
         e.code = 12
+
+
+def test_finer_codes_are_shown_where_they_are():
+    model = untrained(patch=4, codebooks=1)
+    codes = torch.zeros(1, 64, 4, dtype=torch.int64)
+    marked = torch.zeros(64, 4, dtype=torch.bool)
+    marked[10, 1] = True  # node (1, 2), upper right: row 2, column 5 of the map
+    rows, sides = codes_explorer.code_rows(codes, model, marked)
+    (tile,) = rows[0]
+    assert len(rows) == len(sides) == 1
+    cells = tile.pixels.reshape(16, tile.pixels.shape[0] // 16, 16, -1, 3)
+    framed = (cells != cells[:1, :, :1]).any((1, 3, 4))
+    assert framed.sum() == 1 and framed[2, 5]

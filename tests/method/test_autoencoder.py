@@ -123,3 +123,95 @@ def test_images_do_not_depend_on_their_batch():
 def test_sizes_that_do_not_fit_are_refused(shape):
     with pytest.raises(ValueError, match=r"multiples of 8, found \(" + str(shape[0])):
         QuantizedAutoencoder(Quantizer(8), shape)
+
+
+def finer(books: int = 2, shape=(24, 40, 3)) -> QuantizedAutoencoder:
+    """As `made`, with four places of the map in a node."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        auto = QuantizedAutoencoder(Quantizer(8, books, 16), shape, width=16, blocks=1, patch=4)
+        with torch.no_grad():
+            z = auto.encoder(images(16, shape))
+    auto.quantizer.update(z, torch.empty(0), torch.Generator().manual_seed(0))
+    return auto
+
+
+@pytest.mark.parametrize("books", [1, 2])
+def test_of_finer_codes_four_places_are_a_node(books):
+    auto, x = finer(books), images()
+    assert auto.grid == (3, 5) and auto.codebooks == 4 * books
+    out, codes = auto(x), auto.encode(x)
+    assert out.encoded.shape == (2, 8, 6, 10) and out.quantized.codes.shape == (2, 60, books)
+    assert codes.shape == (2, 15, 4 * books)
+    torch.testing.assert_close(auto.decode(codes), out.images.detach().clamp(0, 1))
+    certain = F.one_hot(codes, 16).float()
+    torch.testing.assert_close(auto.decode_expected(certain), auto.decode(codes))
+
+
+@pytest.mark.parametrize("after", [(), (5,)])
+def test_places_and_nodes_are_regrouped_as_a_slow_loop_does(after):
+    auto = finer()
+    places = torch.arange(2 * 60 * 2 * max(1, sum(after))).view(2, 60, 2, *after)
+    nodes = torch.empty(2, 15, 8, *after, dtype=torch.int64)
+    for row in range(6):
+        for column in range(10):
+            node, part = row // 2 * 5 + column // 2, row % 2 * 2 + column % 2
+            for c in range(2):
+                nodes[:, node, 2 * part + c] = places[:, 10 * row + column, c]
+    assert torch.equal(auto.to_nodes(places), nodes)
+    assert torch.equal(auto.from_nodes(nodes), places)
+
+
+def test_each_code_of_a_node_has_the_vectors_of_its_codebook():
+    auto = finer()
+    codes = auto.encode(images())
+    slow = torch.stack([auto.vectors[c, codes[:, :, c]] for c in range(8)], 2)
+    found = auto.to_nodes(auto.quantizer.lookup(auto.from_nodes(codes)))
+    assert auto.vectors.shape == (8, 16, 4) and torch.equal(found, slow)
+
+
+def test_a_code_of_a_node_draws_its_own_quarter():
+    """Each of the four shows most where it lies: encoder and decoder agree about the order."""
+    auto, x = finer(1), images(4)
+    pixels = x.clone()
+    pixels[:, :, 8:12, 20:24] = 1 - pixels[:, :, 8:12, 20:24]  # node (1, 2), upper right
+    moved = (auto.encode(x) != auto.encode(pixels)).any(0)  # (N, 4)
+    assert moved[7, 1]
+    moved[7, 1] = False
+    assert not moved.any()
+    whole = finer(1, (64, 64, 3))
+    codes = torch.zeros(1, 64, 4, dtype=torch.int64)
+    other = codes.clone()
+    other[0, 8 * 3 + 4, 1] = 5  # node (3, 4), upper right: rows 24 to 27, columns 36 to 39
+    drawn = [
+        whole.decoder(whole.quantizer.to_map(whole.quantizer.lookup(whole.from_nodes(c)), (16, 16)))
+        for c in (codes, other)
+    ]
+    change = (drawn[0] != drawn[1])[0].any(0)
+    rows, columns = (change.any(axis).nonzero().flatten() for axis in (1, 0))
+    reach = 4 * 4  # four convolutions that look one place around
+    assert (rows.min(), rows.max()) == (24 - reach, 27 + reach)
+    assert (columns.min(), columns.max()) == (36 - reach, 39 + reach)
+
+
+def test_finer_codes_see_their_own_pixels_and_no_others():
+    auto = finer(shape=(64, 64, 3))
+    x = images(1, (64, 64, 3)).requires_grad_()
+    auto.encoder(x)[0, :, 6, 9].sum().backward()
+    seen = x.grad[0].abs().sum(0) > 0
+    rows, columns = (seen.any(axis).nonzero().flatten() for axis in (1, 0))
+    assert (rows.min(), rows.max()) == (24, 27) and (columns.min(), columns.max()) == (36, 39)
+
+
+def test_gradient_of_the_picture_reaches_every_weight_of_finer_codes():
+    auto, x = finer(), images()
+    (auto(x).images - x).square().mean().backward()
+    for name, parameter in auto.named_parameters():
+        assert parameter.grad is not None and parameter.grad.any(), name
+
+
+def test_a_patch_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="patch must be 4 or 8, found 3"):
+        QuantizedAutoencoder(Quantizer(8), patch=3)
+    with pytest.raises(ValueError, match=r"multiples of 8, found \(60, 64, 3\)"):
+        QuantizedAutoencoder(Quantizer(8), (60, 64, 3), patch=4)

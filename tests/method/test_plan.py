@@ -213,7 +213,7 @@ class Doubtful(CausalTransition):
         mask[..., 0][actions[..., None] == torch.arange(2)] = 30.0
         likely = torch.tensor([[1e-6, 0.6, 0.4], [1e-6, 1.0, 1e-6]]).log()[:, None]
         fields = [
-            self._copy(x)[:, None], likely.expand(*actions.shape, -1, -1, -1), mask,
+            self.copied(x)[:, None], likely.expand(*actions.shape, -1, -1, -1), mask,
             *[torch.zeros(*actions.shape, 2, 2)] * 2,
         ]  # fmt: skip
         return TransitionOutput(*(f[:, 0] if single else f for f in fields))

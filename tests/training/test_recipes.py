@@ -13,7 +13,7 @@ from cvq_tutorial.training import recipes
 from cvq_tutorial.training.recipes import RECIPES, Recipe, get
 
 
-@pytest.mark.parametrize("name", ["nano", "lesson", "paper"])
+@pytest.mark.parametrize("name", ["nano", "lesson", "paper", "fine"])
 @pytest.mark.parametrize("world", [None, "shapes3d", "sprites", "codes"])
 def test_every_recipe_exists_for_every_world_and_survives_json(name, world):
     recipe = get(name, world)
@@ -115,6 +115,9 @@ def test_unknown_names_get_the_nearest_known_one(call, message):
         ("decoder_width", 1, ValueError, "decoder_width: must be at least 2, found 1"),
         ("width", 30, ValueError, "width: a multiple of 4, found 30"),
         ("code_width", 15, ValueError, "code_width: a multiple of codebooks=2, found 15"),
+        ("patch", 3, ValueError, r"patch: one of \(4, 8\), found 3"),
+        ("patch", 4.0, TypeError, "patch: expected int, found 4.0"),
+        ("pair_weight", -1, ValueError, "pair_weight: must be finite and not negative"),
         ("rule", "adam", ValueError, "rule: one of .*ema.*found 'adam'"),
         ("rule", 3, TypeError, "rule: expected str, found 3"),
         ("slices", "cut", ValueError, "slices: one of .*found 'cut'"),
@@ -132,3 +135,19 @@ def test_unknown_names_get_the_nearest_known_one(call, message):
 def test_values_of_the_wrong_kind_or_range_are_refused(setting, value, error, message):
     with pytest.raises(error, match=message):
         get("nano", **{setting: value})
+
+
+def test_pairs_need_an_even_batch():
+    with pytest.raises(ValueError, match="autoencoder_batch: even with a pair_weight, found 5"):
+        get("nano", autoencoder_batch=5, pair_weight=0.1)
+    assert get("nano", autoencoder_batch=5).autoencoder_batch == 5
+
+
+def test_what_a_world_needs_in_lesson_it_needs_in_fine():
+    lesson, fine = get("lesson", "sprites"), get("fine", "sprites")
+    assert (lesson.autoencoder_steps, lesson.patch) == (5000, 8)
+    assert (fine.autoencoder_steps, fine.patch, fine.transitions) == (4000, 4, lesson.transitions)
+    assert get("fine", "dsprites").transition_lr == get("lesson", "dsprites").transition_lr
+    finer = {"patch", "codebooks", "codes", "decoder_width", "pair_weight"}
+    own = get("fine").to_json().items() - get("lesson").to_json().items()
+    assert {name for name, _ in own} == finer | {"name"}

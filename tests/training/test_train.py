@@ -22,6 +22,7 @@ from safetensors.torch import save as save_tensors
 
 from cvq_tutorial.common.device import flushes_denormals, pick_device
 from cvq_tutorial.common.images import to_float
+from cvq_tutorial.data.augment import moved
 from cvq_tutorial.data.transitions import sample_transitions, sample_values, split_of
 from cvq_tutorial.measure.evaluate import evaluate
 from cvq_tutorial.training import checkpoints
@@ -383,6 +384,89 @@ def test_correlated_factors_are_resampled_as_a_pair():
     values = sample_values(world.factors, 4000, "train", 0, recipe.sampling)
     chances = training_data.chances_of(recipe, world.factors, values)
     assert chances[values[:, 0] == values[:, 1]].sum() == pytest.approx(0.1, abs=0.01)
+
+
+FINER = {"patch": 4, "pair_weight": 0.1}
+
+
+def pictures_of(recipe: Recipe, step: int, size: int) -> torch.Tensor:
+    drawn = loop.Run(make_world("shapes3d"), recipe, 3, Path(), torch.device("cpu"), False)
+    return training_data.image_batches(drawn)(step, size)
+
+
+@pytest.mark.parametrize("augment", ["none", "shift"])
+def test_pictures_come_in_pairs_where_the_recipe_weighs_pairs(augment):
+    world, recipe = make_world("shapes3d"), replace(ON_IMAGES, pair_weight=0.1, augment=augment)
+    rng = np.random.default_rng([3, 1, 2, 6])
+    drawn = sample_transitions(world.factors, 3, "train", rng)
+    ends = moved([world.render(drawn.x), world.render(drawn.y)], augment, rng)  # both alike
+    found = pictures_of(recipe, 2, 6)
+    assert torch.equal(found[0::2], to_float(ends[0])) and torch.equal(
+        found[1::2], to_float(ends[1])
+    )
+    one_by_one = replace(recipe, pair_weight=0.0, augment="none")
+    values = sample_values(world.factors, 6, "train", np.random.default_rng([3, 1, 2, 6]))
+    assert torch.equal(pictures_of(one_by_one, 2, 6), to_float(world.render(values)))
+
+
+def test_pairs_are_as_uneven_as_the_recipe_asks():
+    recipe = replace(ON_IMAGES, pair_weight=0.1, transitions=600)
+    uneven = replace(recipe, factor_weights="floor_hue=0;wall_hue=0;object_hue=0;scale=0;shape=0")
+    found = pictures_of(uneven, 0, 8)
+    for x, y in zip(found[0::2], found[1::2], strict=True):
+        assert torch.equal(x[:, :4], y[:, :4]) is False  # the camera turned: also far up
+    resampled = replace(uneven, value_weights="zipf:1", resample=1.0)
+    assert pictures_of(resampled, 0, 8).shape == (8, 3, 64, 64)
+
+
+def test_the_error_of_pairs_is_what_a_slow_loop_says():
+    generator = torch.Generator().manual_seed(0)
+    drawn, images = (torch.rand(6, 3, 4, 4, generator=generator) for _ in range(2))
+    images[3] = images[2]  # an edit that nobody sees
+    slow = 0.0
+    for x in (0, 2, 4):
+        true, found = images[x + 1] - images[x], drawn[x + 1] - drawn[x]
+        slow += float((found - true).square().sum() / (true.square().sum() + 0.5)) / 3
+    drawn.requires_grad_()
+    told = training.pair_error(drawn, images)
+    assert told.item() == pytest.approx(slow, rel=1e-6)
+    told.backward()
+    assert drawn.grad.flatten(1).any(1).all()
+    assert training.pair_error(images, images) == 0
+
+
+def test_finer_codes_are_trained_saved_and_loaded(tmp_path):
+    model = run("shapes3d", tmp_path / "fine", **FINER)
+    x = to_float(make_world("shapes3d").render(np.zeros((1, 6), np.int64)))
+    assert model.grid == (8, 8) and model.n_codebooks == 8  # two codebooks in four places
+    assert model.encode(x).shape == (1, 64, 8)
+    again, _, info = checkpoints.load_run(tmp_path / "fine")
+    assert (info["recipe"]["patch"], info["recipe"]["pair_weight"]) == (4, 0.1)
+    assert torch.equal(again.encode(x), model.encode(x))
+    torch.testing.assert_close(again.intervene(x, 2).images, model.intervene(x, 2).images)
+    run("shapes3d", tmp_path / "no_pairs", patch=4)
+    assert weights(tmp_path / "fine") != weights(tmp_path / "no_pairs")
+    assert len(model.plan(x, x)) == 0
+
+
+def test_a_stopped_run_of_finer_codes_ends_with_the_same_bits(tmp_path, monkeypatch):
+    run("shapes3d", tmp_path / "whole", **FINER)
+    with monkeypatch.context() as patched:
+        in_step(patched, 4, ctrl_c)
+        with pytest.raises(KeyboardInterrupt):
+            run("shapes3d", tmp_path / "go", **FINER)
+    run("shapes3d", tmp_path / "go", **FINER)
+    assert weights(tmp_path / "go") == weights(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("layout", ["places", "codebook_places"])
+def test_finer_codes_know_both_layouts_and_published_switches(tmp_path, layout):
+    changes = {"patch": 4, "layout": layout, "rule": "gradient", "slices": "overlap"}
+    model = run("shapes3d", tmp_path, **changes)
+    assert model.n_nodes == (64 if layout == "places" else 512)
+    x = torch.rand(2, 3, 64, 64)
+    done = model.intervene(x, 0)
+    assert done.codes.shape == (2, 64, 8) and done.images.shape == x.shape
 
 
 def test_imbalance_that_does_not_fit_the_world_is_refused_before_training(tmp_path):

@@ -143,6 +143,7 @@ def test_another_number_of_action_names_is_noticed_without_a_digest(run_dir, nev
     [
         ("codebooks", 3), ("codes", 30_000), ("code_width", 4096), ("decoder_width", 40_000),
         ("decoder_blocks", 20_000), ("width", 40_000), ("reads", 30_000), ("layout", "other"),
+        ("patch", 4), ("patch", "8"),
     ],
 )  # fmt: skip
 def test_sizes_of_images_are_compared_before_anything_is_built(tmp_path, never_built, name, value):
