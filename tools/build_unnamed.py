@@ -46,7 +46,8 @@ TEXT = {
     "phases that were trained, of one thread of a CPU. Where many to one is far above one to one, "
     "an action is in pieces, each code for some of its states. The likelihood does not mind: two "
     "codes that are of no use in the same states explain what one would. Training merges a code "
-    "only with one that explains its pairs as well, which the other piece does not.",
+    "with one that explains its pairs as well, which the other piece does not, and joins codes "
+    "that move slow features alike as far as held-out pairs bear it; it never looks at a name.",
     "rivals": "k-means with one cluster per action, on which codes changed, and on differences of "
     "pixels (thumbnails of 16 x 16). The same pairs and matches.",
     "names": "Where only some pairs of each action have a name (mean of three draws): the learnt "

@@ -48,6 +48,16 @@ DOS = 200  # pictures in each of which a node is set, for `faithful`
 Look = Callable[[Tensor, Tensor, Tensor], dict[str, Tensor]]
 
 
+def check_factors(world: World) -> None:
+    """Raise ValueError for a world without factors, of which no picture can be judged."""
+    if world.has_images and isinstance(world.factors, PairSpace):
+        raise ValueError(
+            f"{world.factors.source} lists pairs, of which no factors are known that a picture "
+            "could be judged by: `cvq do` and `cvq name` use the model, and "
+            "`measure.with_names(model, world)` scores it by the column action"
+        )
+
+
 def evaluate(
     model: CausalVQ,
     world: World,
@@ -75,12 +85,7 @@ def evaluate(
     """
     began = time.perf_counter()
     found: dict = {}
-    if world.has_images and isinstance(world.factors, PairSpace):
-        raise ValueError(
-            f"{world.factors.source} lists pairs, of which no factors are known that a picture "
-            "could be judged by: `cvq do` and `cvq name` use the model, and "
-            "`measure.with_names(model, world)` scores it by the column action"
-        )
+    check_factors(world)
     if recipe.actions == "none":
         model, found["unnamed"] = unnamed.with_names(model, world, recipe.test_transitions, seed)
     with torch.random.fork_rng():  # the published edges are drawn by chance here, too

@@ -38,7 +38,7 @@ from cvq_tutorial.common.json_files import (
 from cvq_tutorial.common.progress import lines_for_bars, say
 from cvq_tutorial.graphs import files as graph_files
 from cvq_tutorial.graphs.graph import CausalGraph
-from cvq_tutorial.measure.evaluate import evaluate
+from cvq_tutorial.measure.evaluate import check_factors, evaluate
 from cvq_tutorial.measure.faithful import faithfulness
 from cvq_tutorial.run import report
 from cvq_tutorial.run.notebooks import run_notebook
@@ -183,7 +183,9 @@ def reproduce(
         print(f"world {world}, recipe {recipe}, seed {seed} -> {run.folder}", file=progress)
     try:
         # says what is missing, or fills the cache, before a kernel starts
-        check_data(run.make_world(), run.recipe)
+        made = run.make_world()
+        check_data(made, run.recipe)
+        check_factors(made)
     except (OSError, ValueError):
         with contextlib.suppress(OSError):
             run.folder.rmdir()  # it is empty, if it is new
@@ -248,6 +250,7 @@ def evaluate_run(
     model, world, info = checkpoints.load_run(folder, device=pick_device(device), root=root)
     recipe = recipes.Recipe(**info["recipe"])
     how = {"seconds": info.get("seconds", {}), "bf16": info.get("bf16"), "progress": progress}
+    check_factors(world)
     say("measuring on the test split", progress)
     found = evaluate(model, world, recipe, info["seed"], **how)
     path = Path(folder) / "metrics.json"

@@ -199,9 +199,10 @@ def _train_transition(run: Run, model: CausalVQ) -> None:
         start_from(transition, model.autoencoder.vectors, run.generator(2, 0))
     unnamed = None
     if settings.actions == "none":  # what the pairs' actions are called is not looked at
-        unnamed = Labels(run, transition, model.to_nodes(x), model.to_nodes(y))
+        held = model.to_nodes(valid[0]), model.to_nodes(valid[2])
+        unnamed = Labels(run, transition, model.to_nodes(x), model.to_nodes(y), held)
         if run.phase != "transition":
-            unnamed.start((model.to_nodes(valid[0]), model.to_nodes(valid[2])))
+            unnamed.start()
     rise = max(1, int(settings.price_warmup * settings.steps))
     part = ranks.rows(settings.batch)
     for step in run.steps(

@@ -19,6 +19,14 @@ likelihood after a short training chooses:
   path) rises along it. So each component is cut in two by the sign of its main change of slow
   features, and parts that change them alike are put together.
 
+With more codes than actions, an action is in pieces: each code has it in some of its states, and
+none explains what another does. So pieces that move slow features alike are joined (`joins`), one
+join after the other, as long as held-out pairs bear it: the actions of a copy are drawn anew, and
+it is trained for a moment on the joined labels. Their likelihood must not fall by more than the
+noise, against as long a training on the labels as they were. Nothing is joined where labels tell
+less than they cost. (The trained trunk is what lets so short a trial tell. Joining without training
+tells nothing: no piece knows the states of another.)
+
 When it misleads: what is told apart is what the codes show; two actions with one effect are one,
 and a code that is needed in some states only may be a part of an action. Codes that are left over
 are taught to do nothing. Ours.
@@ -51,7 +59,11 @@ BEGIN = 0.25  # share of the steps before pairs are labelled anew
 EVERY = 24  # steps between two times
 SCORED = 1536  # (pair, action code) scored each time
 MERGE = 0.05  # of the nats that a code's pairs lose under the usual other one: it is the same
-MERGE_AT = (0.45, 0.55, 0.65)  # shares of the steps
+MERGE_AT = (0.45, 0.55, 0.65)  # shares of the steps; at the last pieces are joined, too
+READ = 1024  # pairs by which pieces are known
+DIRECTED = 30  # slowest features whose change says that two codes move things alike
+JOIN_TRIAL, JOIN_STEPS = 0.05, 100  # share of the steps of a trial of joins, at least so many
+NOISE = 2  # standard errors of the mean, over held-out pairs, that joins may lose
 IDLE = 8  # one row in so many teaches unused codes to do nothing
 
 
@@ -69,9 +81,14 @@ class Labels:
     So they are saved and taken up with it. -1: not looked at yet.
     """
 
-    def __init__(self, run: Any, transition: CausalTransition, x: Tensor, y: Tensor) -> None:
-        """x, y: codes (n, N, C) as the transition has them, on the CPU."""
-        self.run, self.net, self.x, self.y = run, transition, x, y
+    def __init__(
+        self, run: Any, transition: CausalTransition, x: Tensor, y: Tensor,
+        valid: tuple[Tensor, Tensor],
+    ) -> None:  # fmt: skip
+        """x, y: codes (n, N, C) as the transition has them, on the CPU.  valid: of held-out pairs,
+        which judge between starts and between numbers of codes.
+        """
+        self.run, self.net, self.x, self.y, self.valid = run, transition, x, y, valid
         self.m, self.steps = transition.actions, run.recipe.transition.steps
         check_pairs(x, y, self.m)
 
@@ -90,31 +107,32 @@ class Labels:
         """(M,) how many pairs each code has."""
         return torch.bincount(self.labels[self.labels >= 0].long(), minlength=self.m)
 
-    def start(self, valid: tuple[Tensor, Tensor]) -> None:
-        """Label the first pairs.  valid: x and y that judge between the starts."""
+    def start(self) -> None:
+        """Label the first pairs."""
         x, y = self.x[:POOL], self.y[:POOL]
+        n = max(20, min(LONGEST, int(TRIAL * self.steps)))
         best, before = -math.inf, self.labels.clone()
         for kind in STARTS if self.m > 1 else STARTS[:1]:
             rng = self.run.numbers(4, STARTS.index(kind))
             found = torch.from_numpy(start_labels(x, y, self.net.codes, self.m, kind, rng))
             other = copy.deepcopy(self.net)
             other.labels[: len(x)] = found.to(other.labels)
-            reached = self._trial(other, valid, rng) if self.m > 1 else 0.0
+            alone = self.m == 1  # there is nothing to choose
+            reached = 0.0 if alone else float(self._trial(other, np.arange(len(x)), n, rng).mean())
             self.run.say(f"actions from what is {kind}: {reached:.2f} nats per held-out pair")
             if reached > best:
                 best, before = reached, other.labels
         self.labels.copy_(before)
 
     def _trial(
-        self, net: CausalTransition, valid: tuple[Tensor, Tensor], rng: np.random.Generator
-    ) -> float:
-        """Log-likelihood (nats per pair) of held-out pairs after a short training."""
+        self, net: CausalTransition, rows: np.ndarray, n: int, rng: np.random.Generator
+    ) -> Tensor:
+        """Log-likelihood of each held-out pair, nats, after n steps on the labels of these rows."""
         settings = self.run.recipe.transition
-        n, rows = max(20, min(LONGEST, int(TRIAL * self.steps))), min(POOL, len(self.x))
         optimizer = loop.adamw(net, settings.lr)
         schedule = loop.warm_up_and_cosine(optimizer, settings.lr, n)
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-        for step in loop.steps("trial of a start", net, optimizer, schedule, n):
+        for step in loop.steps("trial of labels", net, optimizer, schedule, n):
             pick = torch.from_numpy(rng.choice(rows, settings.batch))
             x, y, labels = (
                 t[pick].to(self.run.device, torch.int64)
@@ -123,9 +141,9 @@ class Labels:
             with self.run.autocast():
                 out = net(x, labels, generator=generator)
             step.minimise(transition_loss(out, y, mask_price=0.0, edge_price=0.0).total)
-        used = torch.bincount(net.labels[:rows].long(), minlength=self.m)  # type: ignore[index]
-        prior = (used / rows).clamp_min(1e-6).log()
-        return float((scores(net, *valid, run=self.run) + prior).logsumexp(1).mean())
+        used = torch.bincount(net.labels[rows].long(), minlength=self.m)  # type: ignore[index]
+        prior = (used / len(rows)).clamp_min(1e-6).log()
+        return (scores(net, *self.valid, run=self.run) + prior).logsumexp(1).double()
 
     def look(self, number: int) -> None:
         """Before step `number`: label some pairs anew, merge codes, where it is time for it."""
@@ -142,8 +160,11 @@ class Labels:
                 (found + prior).softmax(1).cpu(), 1, generator=self.run.generator(5, number)
             )
             self.labels[rows.to(self.labels.device)] = drawn[:, 0].to(self.labels)
-        if number in [int(share * self.steps) for share in MERGE_AT]:
+        times = [int(share * self.steps) for share in MERGE_AT]
+        if number in times:
             self._merge(self.run.numbers(6, number))
+        if number == times[-1]:
+            self._join(number)
 
     def _merge(self, rng: np.random.Generator) -> None:
         """Give the pairs of a code to another that explains them as well."""
@@ -158,6 +179,42 @@ class Labels:
             lost = (own[:, [code]] - own).mean(0)
             if lost[live].min() < MERGE * lost[live].median():
                 self.labels[self.labels == code] = int(lost.masked_fill(~live, math.inf).argmin())
+
+    def _join(self, number: int) -> None:
+        """Make one code of the pieces of an action, as far as held-out pairs bear it."""
+        rng, size = self.run.numbers(8, number), min(READ, len(self.x))
+        rows = torch.from_numpy(rng.choice(len(self.x), size, replace=False))
+        found = scores(self.net, self.x[rows], self.y[rows], run=self.run)
+        read = (found + (self.use + 1e-3).log().to(found.device)).argmax(1).to(self.labels)
+        self.labels[rows.to(self.labels.device)] = read
+        some = torch.cat([rows, torch.arange(min(POOL, len(self.x)))])
+        moved = slow_changes(self.x[some], self.y[some], self.net.codes, rng)[:size, :DIRECTED]
+        ways = joins(moved, read.cpu().numpy(), self.m)
+        n = min(LONGEST, max(JOIN_STEPS, int(JOIN_TRIAL * self.steps)))
+
+        def told(way: np.ndarray) -> Tensor:  # nats of held-out pairs, codes joined like this
+            other = forgotten(self.net, self.run.generator(8, number))
+            other.labels[rows] = torch.from_numpy(way).to(other.labels)[read.long()]
+            reached = self._trial(other, rows.numpy(), n, self.run.numbers(9, number))
+            live = len(np.unique(other.labels[rows].cpu()))
+            self.run.say(f"{live} codes: {float(reached.mean()):.2f} nats per held-out pair")
+            return reached
+
+        kept, refused = 0, len(ways)
+        if refused > 1:
+            apart = told(ways[0])
+            worth = float((apart - told(np.zeros_like(ways[0]))).mean())
+            if worth < math.log(len(read.unique())):  # so little that a trial says nothing
+                refused = 1
+        while refused - kept > 1:
+            level = (kept + refused) // 2
+            lost = apart - told(ways[level])
+            if lost.mean() <= NOISE * lost.std() / len(lost) ** 0.5:
+                kept = level
+            else:
+                refused = level
+        known = self.labels >= 0
+        self.labels[known] = torch.from_numpy(ways[kept]).to(self.labels)[self.labels[known].long()]
 
     def with_idle(
         self, number: int, x: Tensor, actions: Tensor, y: Tensor
@@ -189,6 +246,42 @@ def scores(net: CausalTransition, x: Tensor, y: Tensor, *, run: Any) -> Tensor:
         out.append(told.log_likelihood(after).flatten(2).sum(-1))
     net.train(was)
     return torch.cat(out)
+
+
+# Joins --------------------------------------------------------------------------------------------
+
+
+def joins(moved: np.ndarray, labels: np.ndarray, m: int) -> list[np.ndarray]:
+    """What codes become join after join: a list of int64 (m,), the first of which joins none.
+
+    The next join is of the two whose changes of slow features, moved (n, features), have the
+    largest cosine; it ends where no two have one above 0. A joined code is called as the larger.
+    """
+    used = np.bincount(labels, minlength=m).astype(float)
+    sums = np.zeros((m, moved.shape[1]))
+    np.add.at(sums, labels, moved)
+    ways = [np.arange(m)]
+    while True:
+        length = np.linalg.norm(sums, axis=1, keepdims=True)
+        unit = np.divide(sums, length, out=np.zeros_like(sums), where=length > 0)
+        alike = np.tril(unit @ unit.T, -1)
+        one, other = sorted(divmod(int(alike.argmax()), m), key=lambda c: -used[c])
+        if alike.max() <= 0:
+            return ways
+        ways.append(np.where(ways[-1] == other, one, ways[-1]))
+        for of in (sums, used):
+            of[one] += of[other]
+            of[other] = 0
+
+
+@torch.no_grad()
+def forgotten(net: CausalTransition, generator: torch.Generator) -> CausalTransition:
+    """A copy that knows nothing of its actions, but all that they share."""
+    other = copy.deepcopy(net)
+    for p in (other.action_vectors, other.mask_action):
+        p.copy_(torch.randn(p.shape, generator=generator) * other.width**-0.5)
+    other.styles.zero_()
+    return other
 
 
 # Starts -------------------------------------------------------------------------------------------

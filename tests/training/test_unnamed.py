@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from lamps import Lamps
 from small_models import K, codes, made
 
 from cvq_tutorial.measure import unnamed as scored
+from cvq_tutorial.method.causal_transition import CausalTransition
 from cvq_tutorial.training import checkpoints, recipes, unnamed
 from cvq_tutorial.training.data import check_data
 from cvq_tutorial.training.train import train
@@ -72,6 +75,88 @@ def test_components_are_merged_to_as_many_as_there_are():
     left = unnamed.merged(changed, unnamed.mixture(changed, 8, rng))
     assert left.shape == (2000, 3)
     torch.testing.assert_close(left.sum(1), torch.ones(2000))
+
+
+def test_joins_are_of_codes_that_move_alike_and_never_of_opposite_ones():
+    directions = np.array(
+        [[1, 0, 0], [1, 0.1, 0], [-1, 0, 0], [0, 0, 0], [0, 0, 1], [-1, -0.3, 0]], dtype=float
+    )
+    labels = np.array([0, 0, 0, 1, 1, 2, 2, 4, 4, 5, 5, 5])  # no pair has code 3
+    ways = unnamed.joins(directions[labels], labels, 6)
+    assert [len(np.unique(way[labels])) for way in ways] == [5, 4, 3]
+    assert ways[0].tolist() == [0, 1, 2, 3, 4, 5]
+    assert ways[1].tolist() == [
+        0,
+        0,
+        2,
+        3,
+        4,
+        5,
+    ]  # the most alike; called as the larger
+    assert ways[2].tolist() == [0, 0, 5, 3, 4, 5]
+    away = np.eye(3)[[0, 1, 2]]
+    assert len(unnamed.joins(away, np.arange(3), 3)) == 1
+
+
+class Apart:
+    """A run, of which labels are what is trained; it has no folder."""
+
+    def __init__(self) -> None:
+        self.recipe = recipe(transition_steps=300)
+        self.device, self.told = torch.device("cpu"), []
+        self.say, self.autocast = self.told.append, contextlib.nullcontext
+
+    def numbers(self, *key: int) -> np.random.Generator:
+        return np.random.default_rng(key)
+
+    def generator(self, *key: int) -> torch.Generator:
+        return torch.Generator().manual_seed(sum(key))
+
+
+def joined(
+    x: torch.Tensor, y: torch.Tensor, given: np.ndarray, m: int, steps: int
+) -> tuple[np.ndarray, Apart]:
+    """Labels of the pairs, after a transition was trained on those given and codes were joined."""
+    run, n = Apart(), len(x) - 100
+    torch.manual_seed(0)
+    net = CausalTransition(8, 1, 8, m, width=16)
+    net.register_buffer("labels", torch.tensor(given[:n], dtype=torch.int16))
+    labels = unnamed.Labels(run, net, x[:n], y[:n], (x[n:], y[n:]))
+    labels._trial(net, np.arange(n), steps, run.numbers(0))
+    labels._join(200)
+    return labels.labels.numpy(), run
+
+
+def test_pieces_of_an_action_become_one_code_and_actions_stay_apart():
+    x, y, action = paths()
+    low = x[:, :, 0].float().mean(1) < x[:, :, 0].float().mean()  # says something of the state
+    pieces = action + 4 * low.numpy()
+    found, run = joined(x, y, pieces, 10, 250)
+    assert len(np.unique(pieces)) == 8 and 4 <= len(np.unique(found)) < 7, run.told
+    table = scored.together(action[:800], found, 4, 10)
+    assert table.max(0).sum() > 0.9 * 800  # with two actions joined it would be 0.75 or less
+    found, run = joined(x, y, action, 4, 250)
+    assert (found == action[:800]).mean() > 0.9 and len(np.unique(found)) == 4, run.told
+
+
+def test_where_nothing_can_be_learnt_nothing_is_joined():
+    drawn = torch.randint(8, (2, 300, 8, 1), generator=torch.Generator().manual_seed(0))
+    x, y = drawn  # of one another they say nothing
+    labels = np.arange(300) % 4
+    found, run = joined(x, y, labels, 4, 20)
+    assert run.told[0].startswith("4 codes") and run.told[1].startswith("1 codes")
+    assert len(run.told) == 2 and len(np.unique(found)) == 4
+
+
+def test_what_is_forgotten_is_of_actions_alone():
+    net = made(images=False).transition
+    other = unnamed.forgotten(net, torch.Generator().manual_seed(0))
+    same = {n: torch.equal(a, dict(other.named_parameters())[n]) for n, a in net.named_parameters()}
+    changed = {name for name, kept in same.items() if not kept}
+    assert (
+        {"action_vectors", "mask_action"} <= changed <= {"action_vectors", "mask_action", "styles"}
+    )
+    assert not other.styles.any()
 
 
 def test_a_run_finds_the_actions_names_them_afterwards_and_is_loaded(tmp_path):

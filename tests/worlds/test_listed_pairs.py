@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -79,6 +81,47 @@ def test_pairs_come_as_they_are_listed_each_picture_in_one_split(tmp_path, capsy
     picture(tmp_path, "3a.png", 0, 5)
     with pytest.raises(ValueError, match="pictures were replaced"):
         make_world("pictures", **world.options)
+
+
+def in_another_form(table: Path, ending: str) -> Path:
+    """The table written anew, the action of its first pair blank; the old one is gone."""
+    frame, path = pd.read_csv(table, dtype=str), table.with_suffix(ending)
+    frame.loc[0, "action"] = None
+    table.unlink()
+    if ending == ".jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_parquet(path) if ending == ".parquet" else frame.to_excel(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("ending", "extra"),
+    [(".jsonl", None), (".parquet", "parquet"), (".xlsx", "excel")],
+)
+def test_pairs_are_read_in_every_form_or_the_extra_is_named(tmp_path, ending, extra, capsys):
+    table = pairs(tmp_path) / "pairs.csv"
+    if extra and find_spec({"parquet": "pyarrow", "excel": "openpyxl"}[extra]) is None:
+        table.rename(table.with_suffix(ending))  # what is in it is not looked at
+        told = rf"pairs{ending}: to read this, install the extra '{extra}': pip install"
+        with pytest.raises(ImportError, match=told) as caught:
+            make_world("pictures", root=tmp_path)
+        assert "\n" not in str(caught.value)
+        return
+    before = make_world("pictures", root=tmp_path)
+    name = in_another_form(table, ending).name
+    world = make_world("pictures", root=tmp_path, table=name)
+    assert world.factors.source.name == name and world.factors.action_names == ("down", "right")
+    assert (world.factors.acts[1:] == before.factors.acts[1:]).all() and world.factors.acts[0] == -1
+    assert (world.factors.split == before.factors.split).all()
+    rows = np.stack([np.tile([0, 1], 40), np.repeat(np.arange(40), 2)], axis=1)
+    assert (world.render(rows) == before.render(rows)).all()
+    report = check_folder(tmp_path)
+    assert report.ok and str(report).endswith("--actions none")
+    (tmp_path / name).write_bytes(b"PK\x03\x04" if extra else b"{")
+    with pytest.raises(ValueError, match=rf"pairs{ending}: .*(damaged|JSON object per line)"):
+        make_world("pictures", root=tmp_path)
+    capsys.readouterr()
 
 
 class Seen:
@@ -205,4 +248,16 @@ def test_the_command_line_takes_the_table(tmp_path, capsys):
     assert model.n_actions == 2 and world.factors.n_pairs == 40
     capsys.readouterr()
     assert main(["evaluate", str(tmp_path / "run")]) == 2
-    assert "lists pairs" in capsys.readouterr().err
+    out, told = capsys.readouterr()
+    assert out == "" and told.startswith("cvq: ") and "lists pairs" in told
+    assert told.count("\n") == 1  # refused before it says that it measures
+
+
+def test_a_run_that_could_not_be_evaluated_is_not_started(tmp_path, capsys):
+    folder, runs = tmp_path / "own", tmp_path / "runs"
+    folder.mkdir()
+    pairs(folder)
+    given = ["--root", str(folder), "--recipe", "nano", "--runs", str(runs)]
+    assert main(["reproduce", "pictures", *given]) == 2
+    assert "lists pairs" in capsys.readouterr().err.splitlines()[-1]
+    assert not list(runs.glob("*"))

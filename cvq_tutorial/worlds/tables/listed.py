@@ -27,7 +27,7 @@ from cvq_tutorial.worlds.factors import NO_ACTION, SPLITS, Factor, FactorSpace, 
 from cvq_tutorial.worlds.pictures import Pictures
 from cvq_tutorial.worlds.tables.asked import OTHER_PICTURES, OTHER_TABLE, How, same_hash
 from cvq_tutorial.worlds.tables.find import find_table, match
-from cvq_tutorial.worlds.tables.read import TEXTS, first_rows, read_sheet
+from cvq_tutorial.worlds.tables.read import ENDINGS, read_sheet, titles_of
 from cvq_tutorial.worlds.tables.sheet import Cells, Sheet, refuse
 from cvq_tutorial.worlds.tables.splits import split_drawn, split_title, splits_of
 
@@ -164,12 +164,10 @@ class PairsWorld:
 
 
 def lists_pairs(source: Path | None) -> bool:
-    """Whether a table has the columns before and after; only text tables do."""
-    if source is None or source.suffix.lower() not in TEXTS:
+    """Whether a table has the columns before and after."""
+    if source is None or source.suffix.lower() not in ENDINGS:
         return False
-    rows = first_rows(source, 1)[2]
-    titles = {title.strip(" \ufeff\"'").lower() for title in rows[0]} if rows else set()
-    return titles >= set(ENDS)
+    return {title.lower() for title in titles_of(source)} >= set(ENDS)
 
 
 def pairs_world(

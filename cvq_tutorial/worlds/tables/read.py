@@ -37,7 +37,7 @@ from cvq_tutorial.worlds.tables.sheet import (
 TEXTS = (".csv", ".tsv", ".tab", ".txt")
 RECORDS = (".jsonl", ".ndjson")
 EXTRAS = {".parquet": "parquet", ".xlsx": "excel", ".xlsm": "excel"}  # ending: extra that reads it
-READERS = {"parquet": "pyarrow", "excel": "openpyxl"}
+READERS = {"parquet": "pyarrow.parquet", "excel": "openpyxl"}
 ENDINGS = (*TEXTS, *RECORDS, *EXTRAS)
 WIDEST = 2000  # columns that are read where nobody says which matter
 SPACES = r"\s+"  # a list in which runs of blanks stand between the words
@@ -68,6 +68,22 @@ def read_sheet(
     if ending in RECORDS:
         return _sheet_of_frame(path, _read_records(path), "line", only)
     return _read_text(path, problem, header, only)
+
+
+def titles_of(path: Path) -> list[str]:
+    """Titles of the columns of a table file, of which no more is read than that needs.
+
+    Raises as `read_sheet`.
+    """
+    ending = path.suffix.lower()
+    if ending in TEXTS:
+        rows = first_rows(path, 1)[2]
+        titles = rows[0] if rows else []
+    elif ending in RECORDS:
+        titles = list(_read_records(path, rows=1).columns)
+    else:
+        titles = list(_read_extra(path, EXTRAS[ending], titles=True).columns)
+    return [str(title).strip(" \ufeff\"'") for title in titles]
 
 
 # Text --------------------------------------------------------------------------------------------
@@ -296,12 +312,12 @@ def _rows_of(cells: Cells, code: int) -> list[int]:
 # Records, Parquet, Excel --------------------------------------------------------------------------
 
 
-def _read_records(path: Path) -> Any:
+def _read_records(path: Path, rows: int | None = None) -> Any:
     import pandas as pd
 
     try:
         text = path.read_text(encoding=encoding_of(path))
-        return pd.read_json(io.StringIO(text), lines=True, dtype=False)
+        return pd.read_json(io.StringIO(text), lines=True, dtype=False, nrows=rows)
     except UnicodeDecodeError as error:
         raise ValueError(_no_text(path, error)) from error
     except ValueError as error:
@@ -310,15 +326,17 @@ def _read_records(path: Path) -> Any:
         raise ValueError(f"{path}: expected a JSON object per line, found: {error}") from error
 
 
-def _read_extra(path: Path, extra: str) -> Any:
-    """A Parquet or Excel file; ImportError where its reader is missing."""
+def _read_extra(path: Path, extra: str, titles: bool = False) -> Any:
+    """A Parquet or Excel file, or only its titles; ImportError where its reader is missing."""
     import pandas as pd
 
     try:
-        importlib.import_module(READERS[extra])  # before the file is looked at
-        if extra == "parquet":
-            return pd.read_parquet(path)
-        return pd.read_excel(path, dtype=object)
+        reader = importlib.import_module(READERS[extra])  # before the file is looked at
+        if extra == "excel":
+            return pd.read_excel(path, dtype=object, nrows=0 if titles else None)
+        if titles:
+            return reader.read_schema(path).empty_table().to_pandas()
+        return pd.read_parquet(path)
     except ImportError as error:
         raise ImportError(
             f"{path}: to read this, install the extra {extra!r}: pip install "
