@@ -113,8 +113,7 @@ class CausalTransition(nn.Module):
         if width % self.HEADS:
             raise ValueError(f"width must be a multiple of {self.HEADS}, found {width}")
         self.nodes, self.codebooks, self.codes, self.actions = nodes, codebooks, codes, actions
-        self.width = width
-        std = width**-0.5
+        self.width, std = width, width**-0.5
         self.code_vectors = nn.Parameter(torch.randn(codebooks, codes, width) * std)  # (C, K, D)
         self.cause_place = nn.Parameter(torch.randn(nodes, width) * std)  # (N, D)
         self.effect_place = nn.Parameter(torch.randn(nodes, width) * std)  # (N, D)

@@ -99,8 +99,7 @@ class Quantizer(nn.Module):
 
     def to_map(self, vectors: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
         """(B, N, C, d) back to a map (B, D, h, w)."""
-        h, w = size
-        return vectors.flatten(2).transpose(1, 2).unflatten(2, (h, w))
+        return vectors.flatten(2).transpose(1, 2).unflatten(2, tuple(size))
 
     @torch.no_grad()
     def update(self, z: Tensor, codes: Tensor, generator: torch.Generator | None = None) -> int:
@@ -185,9 +184,8 @@ class Quantizer(nn.Module):
         """(B, N, D) into slices (B, N, C, d)."""
         return flat.unflatten(2, (self.codebooks, self.slice_width))
 
-    def _gather(self, codes: Tensor) -> Tensor:
-        book = torch.arange(self.codebooks, device=codes.device)
-        return self.vectors[book, codes]  # (B, N, C, d)
+    def _gather(self, codes: Tensor) -> Tensor:  # (B, N, C, d)
+        return self.vectors[torch.arange(self.codebooks, device=codes.device), codes]
 
 
 def nearest(parts: Tensor, vectors: Tensor) -> Tensor:
