@@ -41,7 +41,8 @@ WORDS = (
     "The graph explorer in a notebook: a picture and, beside it, the picture after an "
     "action. A node is pointed at and its causes and effects appear as arrows; another is "
     "pinned; the threshold rises and fewer edges count; another action changes another "
-    "factor; a node is held at other codes by do(), and nothing causes it any more."
+    "factor; a node is held at other codes by do(): nothing causes it any more, and what ends "
+    "up otherwise because of it is framed."
 )
 
 

@@ -60,7 +60,7 @@ class Frame:
         if node is None:
             return [("no node is pinned", None)]
         if used_only and not counts(self.mask[node]):
-            return [(f"node {node} is copied", None)]
+            return [(f"node {node} is not set", None)]
         column = self.graph[:, node]
         found = [int(n) for n in np.argsort(-column, kind="stable") if column[n] >= threshold]
         told = [f"{'itself' if n == node else f'node {n}'} ({column[n]:.2f})" for n in found]

@@ -354,23 +354,26 @@ def test_a_code_is_chosen_by_its_look(made):
     assert editor.last_error is None
 
 
-@pytest.mark.parametrize("node", [0, 20, 63])
-def test_the_palette_shows_the_place_with_each_code(node):
-    codes = MODEL.encode(IMAGE)
-    drawn = palette.looks(MODEL, codes, node, 1)
-    assert drawn.shape == (4 * 16, 4 * 16, 3)
-    for code in (0, 7, 15):
-        edited = codes.clone()
-        edited[0, node, 1] = code
-        whole = to_uint8(MODEL.decode(edited))[0].astype(int)
-        top = min(max(0, node // 8 * 8 - 4), 48)
-        left = min(max(0, node % 8 * 8 - 4), 48)
-        row, column = divmod(code, 4)
-        patch = drawn[16 * row : 16 * row + 16, 16 * column : 16 * column + 16]
-        assert np.abs(whole[top : top + 16, left : left + 16] - patch).max() <= 1
-    assert [palette.nearly_square(n) for n in (12, 16, 24, 64, 7)] == [
-        (3, 4), (4, 4), (4, 6), (8, 8), (1, 7)
-    ]  # fmt: skip
+def test_the_palette_shows_the_place_with_each_code():
+    model = checkpoints.load_run(SHIPPED / "shapes3d-lesson-s0")[0]
+    codes = model.encode(IMAGE)
+    for node in (0, 27, 63):
+        drawn = palette.looks(model, codes, node, 1)
+        assert drawn.shape == (8 * 16, 8 * 16, 3)
+        seen = set()
+        for code in (0, 7, 41):
+            edited = codes.clone()
+            edited[0, node, 1] = code
+            whole = to_uint8(model.decode(edited))[0].astype(int)
+            top = min(max(0, node // 8 * 8 - 4), 48)
+            left = min(max(0, node % 8 * 8 - 4), 48)
+            row, column = divmod(code, 8)
+            patch = drawn[16 * row : 16 * row + 16, 16 * column : 16 * column + 16]
+            assert np.abs(whole[top : top + 16, left : left + 16] - patch).max() <= 1
+            seen.add(patch.tobytes())
+        assert len(seen) == 3
+    cells = [palette.nearly_square(n) for n in (12, 16, 24, 64, 7)]
+    assert cells == [(3, 4), (4, 4), (4, 6), (8, 8), (1, 7)]
 
 
 def test_a_brush_paints_several_places(made):
@@ -844,7 +847,7 @@ def test_edges_are_cut_by_their_cause_and_mended(made):
     explorer.threshold = 1.0
     assert explorer.cut_button.disabled and "has none" in explorer.cause_menu.options[0][0]
     explorer.node = int(explorer.frame.mask.argmin())
-    assert explorer.cause_menu.options[0][0] == f"node {explorer.node} is copied"
+    assert explorer.cause_menu.options[0][0] == f"node {explorer.node} is not set"
     explorer.threshold, explorer.used_only = 0.01, False
     assert explorer.cause_menu.value is not None and not explorer.cut_button.disabled
     with pytest.raises(ValueError, match=r"effect must lie in 0\.\.63, found 64"):

@@ -15,9 +15,12 @@ from matplotlib import pyplot
 from PIL import Image
 
 from cvq_tutorial.data.transitions import split_of
+from cvq_tutorial.draw import sheets
 from cvq_tutorial.explore.base import start_image
 from cvq_tutorial.explore.plan import LONGEST, PlanExplorer, in_words
+from cvq_tutorial.lessons.shipped import SHIPPED
 from cvq_tutorial.method.plan import Plan
+from cvq_tutorial.training import checkpoints
 
 X, Y = (1, 4, 7, 5, 1, 3), (2, 4, 7, 5, 1, 2)
 
@@ -120,6 +123,24 @@ def test_a_plan_is_stepped_through(explorer, monkeypatch):
         explorer.step = 3
     explorer.sliders[0].value = 4
     assert (explorer.step, explorer.step_slider.max) == (0, 0) and explorer.step_slider.disabled
+
+
+def test_the_step_that_is_chosen_is_shown_large(monkeypatch):
+    model, world, _ = checkpoints.load_run(SHIPPED / "shapes3d-lesson-s0")
+    explorer, drawn, sheet = PlanExplorer(model, world, X, Y), [], sheets.sheet
+    monkeypatch.setattr(
+        sheets, "sheet", lambda rows, *rest: drawn.append(rows) or sheet(rows, *rest)
+    )
+    names, codes = (model.action_names[0], model.action_names[11]), torch.zeros(3, 64, 4).long()
+    explorer.plan = Plan((0, 11), names, codes, -1.0, 0.5, True, 7)
+    x = start_image(world, X)
+    steps = [model.decode(model.encode(x)), *(s.images for s in model.compose(x, (0, 11)))]
+    for step in (1, 0, 2):
+        explorer.step = step
+        large = [tile.pixels for tile in drawn[-1][0]]
+        assert (large[2] == sheets.pixels(steps[step])).all()
+        assert sum((large[2] == sheets.pixels(image)).all() for image in steps) == 1
+    explorer.close()
 
 
 def test_you_can_try_it_yourself_against_the_plan(explorer, monkeypatch):
