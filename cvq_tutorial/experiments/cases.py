@@ -94,6 +94,12 @@ def cases(
             partial(named.retrieve, many_x, many_y),
             0,
         )
+        if half_precision(device):
+            found["retrieval_together_half"] = (
+                f"the same {pairs} pairs in bfloat16",
+                partial(named.retrieve, many_x, many_y, half=True),
+                0,
+            )
         before, after = (torch.rand(pairs, 3, 64, 64, device=device) for _ in range(2))
         action = torch.arange(pairs) % ACTIONS
         found["evaluation_together"] = (

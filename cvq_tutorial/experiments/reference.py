@@ -98,7 +98,7 @@ class ReferenceLayer(nn.Module):
         listed = (b * (N + 1) + i, b * (N + 1) + j, on[b, i, j])
         z = self.second(F.leaky_relu(self.first(z, *listed)), *listed)
         heads = z.view(B, N + 1, 1 + self.actions, K)[:, :N]
-        mine = heads[torch.arange(B), :, 1 + action]
+        mine = heads[torch.arange(B, device=x.device), :, 1 + action]
         return (heads[:, :, 0] * (1 - mask) + mine * mask).softmax(-1), edges
 
 

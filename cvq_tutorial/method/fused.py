@@ -31,7 +31,7 @@ class _Heard(torch.autograd.Function):
         # The largest score that is heard: one that is off must not even shift the rounding.
         top = torch.minimum(score, gate * HUGE).amax(-1, keepdim=True).clamp_min_(0.0)
         e = score.sub_(top).clamp_max_(LIMIT).exp_()
-        p = e * gate
+        p = e * gate if any(ctx.needs_input_grad) else e.mul_(gate)
         total = p.sum(-1, keepdim=True).add_(torch.exp(-top))  # the last: no cause
         share = p.div_(total).to(value.dtype)
         answer = share @ value  # (B, H, M, d)
