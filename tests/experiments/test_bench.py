@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import platform
+import time
 
 import pytest
 import torch
@@ -148,6 +149,17 @@ def test_a_ratio_is_that_of_one_round(monkeypatch):
     assert (step["reference_ms"], step["ours_ms"], step["ratio"]) == (4000.0, 500.0, 8.0)
     assert (retrieval["reference_ms"], retrieval["ours_ms"]) == (3000.0, 500.0)
     assert retrieval["low"] == retrieval["high"] == 6.0
+
+
+def test_seconds_of_work_are_those_of_the_processor_alone():
+    began, wall = beside.working(), time.perf_counter()
+    time.sleep(0.3)
+    idle = beside.working() - began
+    while time.perf_counter() - wall < 30:
+        torch.ones(64, 64) @ torch.ones(64, 64)
+        if beside.working() - began > idle + 0.1:
+            break
+    assert idle < 0.1 < beside.working() - began
 
 
 def test_memory_is_told_by_phase(result):
