@@ -30,7 +30,7 @@ from cvq_tutorial.experiments.cases import (
     training_step,
 )
 
-OFTEN = 5  # of our steps for one of the reference layer
+OFTEN = 20  # of our steps for one of the reference layer
 
 
 def working() -> float:

@@ -11,7 +11,7 @@ What it is not: that code. It shares no line with it, has none of its data handl
 nothing worth having. On another machine that code took 102 times as long as ours for a training
 step of batch 16, and 92 times for a retrieval per pair (batch 8 there, 96 here), ours as it was in
 commit 5a31287. `KNOWN` has beside these what this layer takes against the same commit: 47 and 87
-times, on one thread of a busy machine without AMX, counted as in `beside`, give or take a tenth.
+times, on one thread of a busy machine without AMX, counted as in `beside`, give or take a fifth.
 This was measured once, and is left alone; a ratio of today times 102 / 47, or 92 / 87, is one in
 units of that code, on a machine like this. On another kind of processor ours and the layer need not
 become faster alike: compare such ratios with care.

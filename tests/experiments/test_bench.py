@@ -141,8 +141,8 @@ def test_ratios_to_the_reference_layer_have_a_spread(result):
 
 
 def test_a_ratio_is_that_of_one_round(monkeypatch):
-    """Of the second round: 4 s a step to 2.5 s for 5 of ours, 6 s for 2 pairs to 2 s for 4."""
-    spent = iter([9.0, 9.0, 9.0, 9.0, 4.0, 2.5, 6.0, 2.0])
+    """Of the second round: 4 s a step to 10 s for 20 of ours, 6 s for 2 pairs to 2 s for 4."""
+    spent = iter([9.0, 9.0, 9.0, 9.0, 4.0, 10.0, 6.0, 2.0])
     monkeypatch.setattr(beside, "timed", lambda *_: next(spent))
     found = beside.ratios(torch.device("cpu"), quick=True)
     step, retrieval = found["step"], found["retrieval"]
