@@ -10,11 +10,11 @@ retrieval asks the whole layer once per action. Sizes are those of the code besi
 What it is not: that code. It shares no line with it, has none of its data handling, and learns
 nothing worth having. On another machine that code took 102 times as long as ours for a training
 step of batch 16, and 92 times for a retrieval per pair (batch 8 there, 96 here), ours as it was in
-commit 5a31287. `KNOWN` has beside these what this layer takes against the same commit: 118 and 148
-times, on one thread of a busy machine without AMX, in processor time, give or take a tenth. This
-was measured once, and is left alone; a ratio of today times 102 / 118, or 92 / 148, is one in units
-of that code, on a machine like this. Much of what the layer takes are pages of fresh memory for
-its large tensors, which differ from machine to machine: compare such ratios with care.
+commit 5a31287. `KNOWN` has beside these what this layer takes against the same commit: 47 and 87
+times, on one thread of a busy machine without AMX, counted as in `beside`, give or take a fifth.
+This was measured once, and is left alone; a ratio of today times 102 / 47, or 92 / 87, is one in
+units of that code, on a machine like this. On another kind of processor ours and the layer need not
+become faster alike: compare such ratios with care.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from torch.nn import functional as F
 NODES, CODES, ACTIONS = 64, 64, 12
 DISCOVERY, HIDDEN = 800, 100  # units of a network of pairs; numbers per head in between
 STEP_BATCH, RETRIEVAL_BATCH = 16, 8
-KNOWN = {"step": (102.0, 118.0), "retrieval": (92.0, 148.0)}  # that code to ours, this to ours
+KNOWN = {"step": (102.0, 47.0), "retrieval": (92.0, 87.0)}  # that code to ours, this to ours
 
 
 class Attention(nn.Module):

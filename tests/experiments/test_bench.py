@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import platform
+import time
 
 import pytest
 import torch
@@ -140,14 +141,25 @@ def test_ratios_to_the_reference_layer_have_a_spread(result):
 
 
 def test_a_ratio_is_that_of_one_round(monkeypatch):
-    """Of the second round: 4 s a step to 2.5 s for 5 of ours, 6 s for 2 pairs to 2 s for 4."""
-    spent = iter([9.0, 9.0, 9.0, 9.0, 4.0, 2.5, 6.0, 2.0])
+    """Of the second round: 4 s a step to 10 s for 20 of ours, 6 s for 2 pairs to 2 s for 4."""
+    spent = iter([9.0, 9.0, 9.0, 9.0, 4.0, 10.0, 6.0, 2.0])
     monkeypatch.setattr(beside, "timed", lambda *_: next(spent))
     found = beside.ratios(torch.device("cpu"), quick=True)
     step, retrieval = found["step"], found["retrieval"]
     assert (step["reference_ms"], step["ours_ms"], step["ratio"]) == (4000.0, 500.0, 8.0)
     assert (retrieval["reference_ms"], retrieval["ours_ms"]) == (3000.0, 500.0)
     assert retrieval["low"] == retrieval["high"] == 6.0
+
+
+def test_seconds_of_work_are_those_of_the_processor_alone():
+    began, wall = beside.working(), time.perf_counter()
+    time.sleep(0.3)
+    idle = beside.working() - began
+    while time.perf_counter() - wall < 30:
+        torch.ones(64, 64) @ torch.ones(64, 64)
+        if beside.working() - began > idle + 0.1:
+            break
+    assert idle < 0.1 < beside.working() - began
 
 
 def test_memory_is_told_by_phase(result):
