@@ -369,7 +369,9 @@ for row in rows["algebra"]:
 # %% [markdown]
 # Where one to one is far below many to one, some action is in **pieces**: one code for some of its states,
 # another for the rest. Nothing in the likelihood forbids it: two codes that are never of use in the same state
-# explain exactly what one code would.
+# explain exactly what one code would. So near its end the training joins the two codes that do the most similar
+# things, and again, as long as held-out pairs are explained as well by codes that are taught anew: how many of
+# the 24 were used in the end is printed above.
 #
 # The last lines are an *algebra*. If $b$ undoes $a$, a pair $(x, y)$ of $a$, turned round, is a pair of $b$. So
 # read $(x, y)$, read $(y, x)$, and count: no name is needed to know that there are two ways to go, and which
@@ -378,7 +380,8 @@ for row in rows["algebra"]:
 # %% [markdown]
 # ## Put the pieces together
 #
-# The model with 24 codes comes with the package. Its actions have no names: nobody gave it any.
+# A model with 24 codes comes with the package, trained *without* that last step, so that you can do it by hand.
+# Its actions have no names: nobody gave it any.
 #
 # **Try this.** Choose a code and look at the two rows of pictures below: on which of the eight does it do
 # something, and what? Find two that do the same, each on some of the pictures. Merge them: the NMI *rises*. Then
