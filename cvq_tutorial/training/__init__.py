@@ -4,7 +4,7 @@ In: a world, a `Recipe`, a seed, a folder. Out: weights (safetensors) and `model
 `recipes` (every number of a run), `data` (what it learns from), `build`, `train` (the two loops),
 `edges` (which of them stay), `loop` (what is around a step), then `run` (a folder: log, state,
 going on) with `held` (one process at a time, and how it is stopped), `identity` (what a run is) and
-`checkpoints`; and `unnamed`, where nobody says what the actions are.
+`checkpoints`; and `unnamed`, where nobody says what the actions are, with the `starts` of it.
 """
 
 from cvq_tutorial.common.lazy import lazy

@@ -15,8 +15,8 @@ with the part before it (`autoencoder_steps`, `transition_steps`).
 * `lesson`: minutes on two cores; the numbers in the README are its;
 * `paper`: the same method with more of everything, for one GPU;
 * `fine`: `lesson` with codes of 4 x 4 pixels, trained on pairs, for worlds where an edit is a few
-  pixels. A step costs about half as much again in the first phase, twice as much in the second, and
-  short runs do not repay it (`figures/measured.md`).
+  pixels. A step costs about half as much again in the first phase, twice as much in the second;
+  long runs repay it, short ones do not (`figures/measured.md`).
 """
 
 from __future__ import annotations

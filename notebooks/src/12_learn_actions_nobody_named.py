@@ -36,7 +36,7 @@ from cvq_tutorial import (
 from cvq_tutorial.common.folders import PROJECT_ROOT
 from cvq_tutorial.draw import sheets
 from cvq_tutorial.measure import unnamed as measure
-from cvq_tutorial.training import recipes, unnamed
+from cvq_tutorial.training import recipes, starts
 
 torch.set_num_threads(1)  # the same numbers everywhere
 stored = json.loads((PROJECT_ROOT / "figures" / "unnamed.json").read_text("utf-8"))
@@ -133,7 +133,7 @@ centres = torch.stack([changed[clusters == a].mean(0) for a in range(5)])
 by_hand = em(0.8 * centres + 0.1).argmax(1)
 same = 0
 for start in range(1, 6):
-    package = unnamed.mixture(changed.float(), 5, np.random.default_rng([seed, start])).argmax(1)
+    package = starts.mixture(changed.float(), 5, np.random.default_rng([seed, start])).argmax(1)
     both = measure.together(by_hand, package, 5, 5)
     same += both[np.arange(5), measure.codes_of(both)].sum() > 0.98 * len(x)
 print(f"starts of 5 from which the package says the same, but for names: {same}")
@@ -326,9 +326,9 @@ codes_x, codes_y = (
     for values in (test.x, test.y)
 )
 by_start = {}
-for kind in unnamed.STARTS:
+for kind in starts.STARTS:
     rng = np.random.default_rng(seed)
-    label = unnamed.start_labels(codes_x, codes_y, painter.n_codes, 12, kind, rng)
+    label = starts.start_labels(codes_x, codes_y, painter.n_codes, 12, kind, rng)
     halves = [(test.actions[half], label[half]) for half in (slice(1000), slice(1000, None))]
     factor_of = world.factors.factor_of(np.arange(12))
     by_start[kind] = measure.scores(*halves, 12, 12, factor_of, world.factors.names)

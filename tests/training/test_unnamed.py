@@ -12,7 +12,7 @@ from small_models import K, codes, made
 
 from cvq_tutorial.measure import unnamed as scored
 from cvq_tutorial.method.causal_transition import CausalTransition
-from cvq_tutorial.training import checkpoints, recipes, unnamed
+from cvq_tutorial.training import checkpoints, recipes, starts, unnamed
 from cvq_tutorial.training.data import check_data
 from cvq_tutorial.training.train import train
 from cvq_tutorial.worlds.make import make_world
@@ -52,7 +52,7 @@ def purity(true: np.ndarray, found: np.ndarray) -> float:
 def test_what_changed_tells_actions_with_targets_of_their_own():
     seen = world().sample(1500, "train", 0)
     x, y = torch.tensor(seen.x), torch.tensor(seen.y)
-    found = unnamed.start_labels(x, y, 4, 3, "changed", np.random.default_rng(0))
+    found = starts.start_labels(x, y, 4, 3, "changed", np.random.default_rng(0))
     shuffled = np.random.default_rng(1).permutation(found)
     assert purity(seen.actions, found) > 0.75 > 0.5 > purity(seen.actions, shuffled)
 
@@ -60,8 +60,8 @@ def test_what_changed_tells_actions_with_targets_of_their_own():
 def test_slow_features_tell_up_from_down_where_the_same_codes_change():
     x, y, action = paths()
     by = {
-        kind: unnamed.start_labels(x, y, 8, 4, kind, np.random.default_rng(0))
-        for kind in unnamed.STARTS
+        kind: starts.start_labels(x, y, 8, 4, kind, np.random.default_rng(0))
+        for kind in starts.STARTS
     }
     assert purity(action, by["slow"]) > 0.95
     assert purity(action, by["changed"]) < 0.6  # which codes change says the variable, no more
@@ -72,7 +72,7 @@ def test_components_are_merged_to_as_many_as_there_are():
     kind = rng.integers(0, 3, 2000)
     chances = np.array([[0.8, 0.8, 0, 0, 0, 0], [0, 0, 0.8, 0.8, 0, 0], [0, 0, 0, 0, 0.8, 0.8]])
     changed = torch.tensor(rng.random((2000, 6)) < chances[kind]).float()
-    left = unnamed.merged(changed, unnamed.mixture(changed, 8, rng))
+    left = starts.merged(changed, starts.mixture(changed, 8, rng))
     assert left.shape == (2000, 3)
     torch.testing.assert_close(left.sum(1), torch.ones(2000))
 
@@ -255,9 +255,9 @@ def test_bad_input_is_one_line(tmp_path):
     x = codes(10)
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="need pairs whose codes differ, found none in 10"):
-        unnamed.start_labels(x, x, K, 2, "changed", rng)
+        starts.start_labels(x, x, K, 2, "changed", rng)
     with pytest.raises(ValueError, match="at most one per pair, 10, found 11"):
-        unnamed.start_labels(x, codes(10, 1), K, 11, "changed", rng)
+        starts.start_labels(x, codes(10, 1), K, 11, "changed", rng)
     with pytest.raises(ValueError, match="action_codes: must be at least 1, found 0"):
         recipe(action_codes=0)
     with pytest.raises(ValueError, match=r"at most one per pair, 1000, .* found 1001"):

@@ -16,6 +16,7 @@ from PIL import Image
 from cvq_tutorial.common.folders import data_root
 from cvq_tutorial.worlds.inspect.check import check_folder
 from cvq_tutorial.worlds.make import make_world
+from cvq_tutorial.worlds.tables import splits
 from cvq_tutorial.worlds.tables.asked import Asked, How
 from cvq_tutorial.worlds.tables.columns import column_of
 from cvq_tutorial.worlds.tables.files import read_table
@@ -192,6 +193,21 @@ def test_a_split_is_drawn_anew_only_where_a_value_is_missing(n):
     else:
         assert len(sides[1]) > len(sides[0])
     assert (draw > 0) == (len(sides[0]) < (6 if n else 0))
+
+
+@pytest.mark.parametrize("columns", [0, 1, 5])
+def test_values_that_miss_a_split_are_counted_as_one_by_one(columns):
+    rng = np.random.default_rng(columns)
+    for _ in range(20):
+        split = rng.integers(0, 3, 12).astype(np.uint8)
+        values = [rng.integers(-1, 4, 12) for _ in range(columns)]
+        told = sum(
+            not ((split == side) & (column == value)).any()
+            for column in values
+            for value in set(column[column >= 0].tolist())
+            for side in range(3)
+        )
+        assert splits._missing(split, values) == told
 
 
 def test_pictures_that_no_row_lists_are_said(tmp_path):

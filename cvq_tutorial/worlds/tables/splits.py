@@ -190,9 +190,13 @@ def split_drawn(
 
 def _missing(split: np.ndarray, values: Sequence[np.ndarray]) -> int:
     """How many values have no picture in a split, summed over splits."""
-    there = [[np.unique(v[(split == s) & (v >= 0)]).size for s in range(3)] for v in values]
-    every = [np.unique(v[v >= 0]).size for v in values]
-    return sum(3 * n - sum(found) for n, found in zip(every, there, strict=True))
+    first, there = 0, []  # each value of each column gets a number of its own
+    for column in values:
+        there.append((len(SPLITS) * (first + column) + split)[column >= 0])
+        first += int(column.max(initial=-1)) + 1
+    found = np.bincount(np.concatenate([*there, []]).astype(np.int64), minlength=3 * first) > 0
+    sides = found.reshape(-1, len(SPLITS)).sum(1)
+    return int((len(SPLITS) - sides[sides > 0]).sum())
 
 
 def _even(keys: Sequence[str], draw: int) -> np.ndarray:
