@@ -201,11 +201,18 @@ def main(arguments: list[str] | None = None) -> int:
             row = " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells)
             rows.append(f"| {row} | {f'`{by}`' if by else '**alive**'} |")
             print(f"{number}/{len(drawn)}  {mutant}  {by or 'ALIVE'}", flush=True)
-    head = f"{len(drawn)} places drawn with seed {options.seed}, {len(alive)} alive."
-    page = ["# Mutants", "", f"{(__doc__ or '').splitlines()[0]} `python tools/mutants.py`: {head}"]
-    page += ["", "| place | was | became | noticed by |", "| --- " * 4 + "|", *rows, ""]
-    write_atomic(PROJECT_ROOT / "figures" / "mutants.md", "\n".join(page).encode())
+            write_atomic(PROJECT_ROOT / "figures" / "mutants.md", page(rows, alive, options.seed))
     return 0
+
+
+def page(rows: list[str], alive: list[Mutant], seed: int) -> bytes:
+    """The table of those that were tried so far."""
+    told = (
+        f"`python tools/mutants.py`: {len(rows)} places drawn with seed {seed}, {len(alive)} alive."
+    )
+    lines = ["# Mutants", "", f"{(__doc__ or '').splitlines()[0]} {told}"]
+    lines += ["", "| place | was | became | noticed by |", "| --- " * 4 + "|", *rows, ""]
+    return "\n".join(lines).encode()
 
 
 if __name__ == "__main__":

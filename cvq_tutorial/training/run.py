@@ -276,7 +276,7 @@ class Run:
                     self._log(phase, step.numbers)
                     if self.on_log is not None and ranks.rank() == 0:
                         self.on_log(dict(self.rows[-1]), model)
-                asked = self.stop.asked = ranks.any_of(self.stop.asked)
+                asked = ranks.any_of(self.stop.asked)  # a wish in this moment waits a step
                 if asked or now - saved > SAVE_EVERY or self.step == steps:
                     self.save(model, optimizer)
                     saved = time.perf_counter()
@@ -284,7 +284,7 @@ class Run:
                 if asked:
                     break
         self.stop.in_loop = False
-        if self.stop.asked:
+        if ranks.any_of(self.stop.asked):
             raise KeyboardInterrupt(f"stopped at step {self.step} of {phase}; state saved")
 
     def _log(self, phase: str, numbers: dict) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cvq_tutorial.common import ranks
 from cvq_tutorial.common.device import flushed_denormals, flushes_denormals
 from cvq_tutorial.common.files import write_atomic
 from cvq_tutorial.run.cli import main
@@ -159,6 +160,25 @@ def test_the_command_line_saves_says_so_and_goes_on(number, tmp_path):
         "of transition; state saved; the same command goes on" in told and len(told.split("\n")) < 4
     )
     assert {p.name for p in (tmp_path / "run").iterdir()} == {"log.csv", STATE}
+
+
+@pytest.mark.parametrize("when", [1, 3, 20])
+def test_a_wish_while_the_processes_ask_each_other_is_not_lost(when, tmp_path, monkeypatch, capsys):
+    """The answer of one step, no, must not undo a wish that came while it was on its way."""
+    asked = []
+
+    def slow(flag):
+        asked.append(flag)
+        if len(asked) == when:
+            signal.raise_signal(signal.SIGINT)
+        return flag
+
+    monkeypatch.setattr(ranks, "any_of", slow)
+    few = ("--set", "transition_steps=20", "--set", "width=8")
+    assert main([*COMMAND, *few, "--run-dir", str(tmp_path / "run")]) == 130
+    stopped = min(when + 1, 20)  # the last step asks once more, when the loop is left
+    assert f"stopped at step {stopped} of transition; state saved" in capsys.readouterr().err
+    assert (tmp_path / "run" / STATE).exists()
 
 
 def test_a_stop_before_anything_is_saved_claims_nothing(tmp_path, monkeypatch, capsys):
