@@ -20,12 +20,9 @@ from PIL import Image
 from torch import Tensor
 
 from cvq_tutorial.common.arrays import counts
-from cvq_tutorial.common.images import to_float
 from cvq_tutorial.draw import sheets as pictures
 from cvq_tutorial.draw.arrows import graph_over_image
 from cvq_tutorial.draw.style import png
-from cvq_tutorial.explore.base import psnr_text, start_image
-from cvq_tutorial.worlds.world import ImageWorld
 
 NONE = "none"
 
@@ -114,43 +111,6 @@ def make_frame(
         with torch.no_grad():
             images[1] = pictures.pixels(model.autoencoder.decode_expected(probs))
     return Frame(before, probs.argmax(-1), mask, edges, images[0], images[1])
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What the third board compares with.
-
-    heading: "" for nothing.  codes: (1, N, C) or None.  image: uint8 (H, W, 3) or None.  mask: (N,)
-    or None.  told: a sentence.
-    """
-
-    heading: str = ""
-    codes: Tensor | None = None
-    image: NDArray[np.uint8] | None = None
-    mask: NDArray[np.float64] | None = None
-    told: str = ""
-
-
-def true_y(
-    model: Any, world: ImageWorld, values: Sequence[int], action: str, made: Frame
-) -> Beside:
-    """The world's image after the action, and how near the frame's comes to it."""
-    space, now = world.factors, np.array([values], dtype=np.int64)
-    if action == NONE:
-        y, name = start_image(world, values), "true x"
-    elif action not in space.action_names:
-        return Beside(f"true y: the world knows no {action}")
-    elif not space.legal(now, np.array([space.action_id(action)]))[0]:
-        return Beside(f"true y: none, {action} leads nowhere from this x")
-    else:
-        y = start_image(world, space.apply(now, np.array([space.action_id(action)]))[0].tolist())
-        name = "true y"
-    codes = model.encode(y).cpu()
-    other = int((codes != made.after.cpu()).any(-1).sum())
-    assert made.image_after is not None  # a world of images has a model of images
-    near = psnr_text(to_float(made.image_after[None]), y)
-    told = f"Beside the {name}: PSNR {near}, other codes at {other} of {codes.shape[1]} nodes."
-    return Beside(name, codes, pictures.pixels(y), None, told)
 
 
 def in_words(

@@ -2,8 +2,7 @@
 cut its causes off.
 
 What is shown is one **frame** (see `frames`): the codes before, an action, the nodes that are held
-and the edges that are cut. A third board compares it: with the true y, with another action, with
-another picture.
+and the edges that are cut. A third board compares it (see `beside`).
 """
 
 from __future__ import annotations
@@ -17,9 +16,8 @@ import numpy as np
 import traitlets
 from torch import Tensor
 
-from cvq_tutorial.common.arrays import EDGE_AT, counts
+from cvq_tutorial.common.arrays import EDGE_AT
 from cvq_tutorial.draw import sheets as pictures
-from cvq_tutorial.draw.sheets import Tile
 from cvq_tutorial.explore.base import (
     Checked,
     Explorer,
@@ -28,21 +26,22 @@ from cvq_tutorial.explore.base import (
     starts_of,
     whole,
 )
-from cvq_tutorial.explore.frames import (
-    NONE,
-    TALL,
+from cvq_tutorial.explore.beside import (
+    ANOTHER,
+    MODEL,
+    NOTHING,
+    TRUE_Y,
     Beside,
-    Frame,
-    drawn_edges,
-    drawn_set,
-    in_words,
-    make_frame,
+    another_action,
+    another_model,
+    another_x,
+    check_another,
+    drawn_boards,
     true_y,
 )
+from cvq_tutorial.explore.frames import NONE, TALL, Frame, in_words, make_frame
 from cvq_tutorial.explore.palette import Palette, nearly_square
 from cvq_tutorial.explore.widget import GraphWidget, css_colors, data_url
-
-NOTHING, TRUE_Y, ANOTHER = "nothing", "true y", "another x"  # what may stand beside
 
 
 class GraphExplorer(Explorer):
@@ -53,15 +52,17 @@ class GraphExplorer(Explorer):
         model's world: then x has its middle values, or `values`, the true y can stand beside, and
         there are other x of its test split.
     action: name or number, or "none"; the first one if None.
+    other: another model of the same places, such as of another seed, to compare the graph with.
     Traits, settable: `node` (pinned, or None; at first the one that is most surely set), `action`,
     `threshold` in (0, 1] of an edge, `top_k` causes and effects drawn at most, `used_only` (only
     edges into nodes that the action sets are drawn: the others are copied, their edges are never
     read), `codebook`, `model` (another one encodes the image again), `x` (which image, by number),
-    `beside` (what the third board shows: "nothing", "true y", "another x", or an action). Traits,
-    to read: `frame` (see there), `held` (node -> its codes), `cut` (edges, cause and effect),
-    `moved` (nodes that end up with other codes because of these two). `do(node, code, codebook)`
-    holds a node, `do_as_beside(node)` at the codes of the third board, `cut_edge(cause, effect)`
-    cuts, `release(node)` lets a node go, with its cut causes, `undo()` takes the last one back.
+    `beside` (what the third board shows: "nothing", "true y", "another x", "another model", or an
+    action). Traits, to read: `frame` (see there), `held` (node -> its codes), `cut` (edges, cause
+    and effect), `moved` (nodes that end up with other codes because of these two).
+    `do(node, code, codebook)` holds a node, `do_as_beside(node)` at the codes of the third board,
+    `cut_edge(cause, effect)` cuts, `release(node)` lets a node go, with its cut causes, `undo()`
+    takes the last one back.
     """
 
     node = traitlets.Any(None, allow_none=True)
@@ -84,9 +85,11 @@ class GraphExplorer(Explorer):
         start: Any,
         action: str | int | None = None,
         values: Sequence[int] | None = None,
+        other: Any = None,
     ) -> None:
         super().__init__()
         self.world, self._values, self._images = starts_of(start, values)
+        self.other = other
         self._third = Beside()
         self._past: list[tuple[tuple[int, int] | None, dict, tuple]] = []
         self.board = GraphWidget()
@@ -150,6 +153,8 @@ class GraphExplorer(Explorer):
     @traitlets.validate("model")
     def _check_model(self, proposal: Any) -> Any:
         self._codes = codes_of(proposal["value"], self._images[self.x])
+        if self.other is not None:
+            check_another(proposal["value"], self.other, self._images[self.x])
         return proposal["value"]
 
     @traitlets.validate("x", "node", "top_k", "codebook")
@@ -167,7 +172,9 @@ class GraphExplorer(Explorer):
             raise ValueError("the true y is known where the explorer starts from a world")
         if value == ANOTHER and len(self._images) == 1:
             raise ValueError("there is no other x: expected a world, or several images to start")
-        fixed = value in (NOTHING, TRUE_Y, ANOTHER)
+        if value == MODEL and self.other is None:
+            raise ValueError("there is no other model: give one as `other`")
+        fixed = value in (NOTHING, TRUE_Y, ANOTHER, MODEL)
         return value if fixed else action_name(value, self.model.action_names)
 
     @traitlets.validate("action")
@@ -196,7 +203,7 @@ class GraphExplorer(Explorer):
         with self.writing():
             self.action_menu.options = [NONE, *self.model.action_names]
             fixed = [NOTHING] + [TRUE_Y] * (self.world is not None)
-            fixed += [ANOTHER] * (len(self._images) > 1)
+            fixed += [ANOTHER] * (len(self._images) > 1) + [MODEL] * (self.other is not None)
             acts = [(f"do({name})", name) for name in self.model.action_names]
             self.beside_menu.options = [*((name, name) for name in fixed), *acts]
             self.top_k_slider.max = n_nodes
@@ -261,10 +268,11 @@ class GraphExplorer(Explorer):
             self.board.put(
                 third="" if other.image is None else data_url(other.image),
                 labels_third=[] if other.codes is None else _labels(other.codes),
-                tints_third=[] if other.codes is None else self._tints(other.codes),
+                tints_third=[] if other.codes is None else self._tints(other.codes, other.n_codes),
                 mask_third=[] if other.mask is None else other.mask.tolist(),
                 heading_third=other.heading,
             )
+            self.board.put_edges(None if other.other is None else other.other.graph, "edges_third")
         self._select(None)
 
     def _beside(self) -> Beside:
@@ -275,20 +283,16 @@ class GraphExplorer(Explorer):
             assert self.world is not None  # as the check of `beside` says
             return true_y(self.model, self.world, self._values[self.x], self.action, self.frame)
         if self.beside == ANOTHER:
-            image = self._images[(self.x + 1) % len(self._images)]
-            codes = codes_of(self.model, image)
-            shown = None if self.model.autoencoder is None else pictures.pixels(image)
-            return Beside("another x", codes, shown, None, "Beside it another x.")
-        other = make_frame(self.model, self._codes, self.beside, dict(self.held), self.cut)
-        both = int((counts(other.mask) & counts(self.frame.mask)).sum())
-        told = f"Beside it do({self.beside}), which sets {int(counts(other.mask).sum())} nodes, "
-        told += f"{both} of them the same."
-        return Beside(f"after do({self.beside})", other.after, other.image_after, other.mask, told)
+            return another_x(self.model, self._images[(self.x + 1) % len(self._images)])
+        if self.beside == MODEL:
+            return another_model(self.other, self._images[self.x], self.action, self.frame)
+        held = dict(self.held)
+        return another_action(self.model, self._codes, self.beside, held, self.cut, self.frame)
 
-    def _tints(self, codes: Tensor) -> list[str]:
+    def _tints(self, codes: Tensor, n_codes: int = 0) -> list[str]:
         """Colours in a world of codes, with one codebook: there the codes are the picture."""
         drawn = self.model.autoencoder is not None
-        return [] if drawn else css_colors(codes[0, :, 0].tolist(), self.model.n_codes)
+        return [] if drawn else css_colors(codes[0, :, 0].tolist(), n_codes or self.model.n_codes)
 
     @traitlets.observe("threshold", "top_k", "used_only", "node", "codebook")
     def _select(self, _: Any) -> None:
@@ -311,11 +315,11 @@ class GraphExplorer(Explorer):
                 self.cause_menu.options = causes
                 self.cause_menu.index = 0  # the likeliest
             self.cut_button.disabled = self.cause_menu.value is None
-            self.as_button.disabled = node is None or self._third.codes is None
+            self.as_button.disabled = node is None or not self._third.comparable
             self.release_button.disabled = not self._taken(node)
             self.undo_button.disabled = not self._past
         told = in_words(made, self.action, self.threshold, self.held, self.cut, self.moved)
-        self.tell(f"{told} {self._third.told}".strip())
+        self.tell(f"{told} {self._third.in_words(made, self.threshold)}".strip())
 
     # -- holding nodes
 
@@ -336,8 +340,9 @@ class GraphExplorer(Explorer):
     def do_as_beside(self, node: int) -> None:
         """Hold a node at the codes that it has on the third board."""
         node = whole("node", node, self._codes.shape[1])
-        if self._third.codes is None:
-            raise ValueError(f"no codes stand beside: beside is {self.beside!r}")
+        if not self._third.comparable:
+            raise ValueError(f"no codes of this model stand beside: beside is {self.beside!r}")
+        assert self._third.codes is not None
         self._note()
         self.held = dict(self.held) | {node: tuple(self._third.codes[0, node].tolist())}
 
@@ -393,17 +398,10 @@ class GraphExplorer(Explorer):
 
     def stored_png(self) -> bytes:
         """The picture that a saved notebook shows instead of the widget."""
-        made, third, n_codes = self.frame, self._third, self.model.n_codes
         edges = self.node, self.threshold, self.top_k, self.used_only
-        set_ = drawn_set(made.after, made.image_after, made.mask, self.grid, n_codes, self.moved)
-        tiles = [
-            Tile(self.board.heading, drawn_edges(made, self.grid, n_codes, *edges)),
-            Tile(self.board.heading_after, set_),
-        ]
-        if third.codes is not None:
-            mask = np.ones(len(made.mask)) if third.mask is None else third.mask
-            over = drawn_set(third.codes, third.image, mask, self.grid, n_codes)
-            tiles.append(Tile(third.heading, over))
+        names = self.board.heading, self.board.heading_after
+        size = self.grid, self.model.n_codes
+        tiles = drawn_boards(self.frame, self._third, names, *size, self.moved, edges)
         return pictures.sheet([tiles], [TALL], self.summary).png
 
 

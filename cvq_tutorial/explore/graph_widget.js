@@ -33,17 +33,18 @@ const STYLE = `
 
 // Data ----------------------------------------------------------------------------------------------------------
 
+function probabilities(bytes, n) {
+  if (!bytes || bytes.byteLength !== 4 * n * n) return null;
+  const view = new DataView(bytes.buffer ?? bytes, bytes.byteOffset ?? 0, bytes.byteLength);
+  return Float32Array.from({ length: n * n }, (_, k) => view.getFloat32(4 * k, true));
+}
+
 function read(model) {
   const [rows, columns] = [model.get("rows"), model.get("columns")];
-  const n = rows * columns, bytes = model.get("edges");
-  let edges = null;
-  if (bytes && bytes.byteLength === 4 * n * n) {
-    const view = new DataView(bytes.buffer ?? bytes, bytes.byteOffset ?? 0, bytes.byteLength);
-    edges = Float32Array.from({ length: n * n }, (_, k) => view.getFloat32(4 * k, true));
-  }
+  const n = rows * columns, edges = probabilities(model.get("edges"), n), edges_third = probabilities(model.get("edges_third"), n);
   const get = (...names) => Object.fromEntries(names.map((name) => [name, model.get(name)]));
   return {
-    rows, columns, n, edges,
+    rows, columns, n, edges, edges_third,
     ...get("image", "after", "labels", "labels_after", "tints", "tints_after", "mask", "threshold", "top_k", "used_only",
       "held", "heading", "heading_after", "action", "node", "third", "labels_third", "tints_third", "mask_third", "heading_third",
       "moved", "cut", "noun"),
@@ -60,6 +61,9 @@ const boards = (data) => [
 ];
 // as EDGE_AT of common/arrays.py
 const isSet = (data, j) => (data.mask[j] ?? 0) >= 0.5;
+
+// The graph of another model as if it were the first one's: cuts are the reader's, and not in it.
+const third = (data) => ({ ...data, edges: data.edges_third, mask: data.mask_third, cut: [] });
 
 // Causes and effects of a node: those over the threshold, likeliest first, and the top_k of each that are drawn.
 function neighbours(data, node) {
@@ -106,7 +110,12 @@ function describe(data, node) {
   lines.push({ key: "own", text: `own old code: ${own ? `read (${own.toFixed(2)})` : "not read"}` });
   const cut = data.cut.filter(([, j]) => j === node).map(([i]) => i === node ? "itself" : i);
   if (cut.length) lines.push({ key: "cut", text: `cut by you: the edge from ${cut.join(", ")}` });
-  if (data.labels_third.length) lines.push({ text: `${data.heading_third}: ${many ? "codes" : "code"} ${data.labels_third[node]}` });
+  if (data.labels_third.length) lines.push({ text: `${data.heading_third}: ${data.labels_third[node].includes(" ") ? "codes" : "code"} ${data.labels_third[node]}` });
+  if (data.edges_third) {
+    const there = neighbours(third(data), node), names = (found, total) => total === 0 ? "none" : list(found);
+    lines.push({ key: "cause", text: `causes there: ${names(there.causes, there.all[0])}` });
+    lines.push({ key: "effect", text: `effects there: ${names(there.effects, there.all[1])}` });
+  }
   return lines;
 }
 
@@ -194,6 +203,7 @@ function board(data, shown, which) {
   for (const n of moved) svg.append(frame(data, n, unit, "#fff", CUT, "moved", Math.min(6, unit / 5), { "stroke-dasharray": "5 3" }));
   if (shown !== null) svg.append(frame(data, shown, unit, INK, "#fff", "shown"));
   if (shown !== null && which === 0) svg.append(arrows(data, shown));
+  if (shown !== null && which === 2 && data.edges_third) svg.append(arrows(third(data), shown));
   return svg;
 }
 

@@ -34,9 +34,10 @@ class GraphWidget(anywidget.AnyWidget):
     edges: float32 (N, N) as bytes, row = cause, column = effect, or b"" for no graph.
     threshold, top_k, used_only: which edges are drawn (see `GraphExplorer`).  held: nodes to frame.
     heading, heading_after, action: texts.  node: the pinned node, None for none.
-    third, labels_third, tints_third, mask_third, heading_third: of a third board, which is there
-        if it has a heading.  moved: nodes to mark on the second.  cut: edges (cause, effect) that
-        the reader cut.  noun: "node", or "code" where the cells are codes to choose from.
+    third, labels_third, tints_third, mask_third, edges_third, heading_third: of a third board,
+        which is there if it has a heading.  moved: nodes to mark on the second.  cut: edges (cause,
+        effect) that the reader cut.  noun: "node", or "code" where the cells are codes to choose
+        from.
     """
 
     _esm = Path(__file__).with_name("graph_widget.js")
@@ -62,6 +63,7 @@ class GraphWidget(anywidget.AnyWidget):
     labels_third = traitlets.List(traitlets.Unicode()).tag(sync=True)
     tints_third = traitlets.List(traitlets.Unicode()).tag(sync=True)
     mask_third = traitlets.List(traitlets.Float()).tag(sync=True)
+    edges_third = traitlets.Bytes(b"").tag(sync=True)
     heading_third = traitlets.Unicode("").tag(sync=True)
     moved = traitlets.List(traitlets.Int()).tag(sync=True)
     cut = traitlets.List(traitlets.List(traitlets.Int())).tag(sync=True)
@@ -74,9 +76,10 @@ class GraphWidget(anywidget.AnyWidget):
             for name, value in values.items():
                 setattr(self, name, value)
 
-    def put_edges(self, edges: Any) -> None:
-        """Set the edges from probabilities (N, N)."""
-        self.edges = np.ascontiguousarray(edges, dtype="<f4").tobytes()
+    def put_edges(self, edges: Any, trait: str = "edges") -> None:
+        """Set the edges, or those of the third board, from probabilities (N, N), or to none."""
+        raw = b"" if edges is None else np.ascontiguousarray(edges, dtype="<f4").tobytes()
+        setattr(self, trait, raw)
 
 
 class Names(anywidget.AnyWidget):

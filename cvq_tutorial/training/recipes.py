@@ -48,6 +48,7 @@ YOUNGER = (
     "action_codes",
     "patch",
     "pair_weight",
+    "action_pieces",
 )
 
 
@@ -179,6 +180,10 @@ class TransitionSettings(Settings):
         "see `unnamed`", one_of=("named", "none"),
     )  # fmt: skip
     action_codes: int = setting(16, "M, of unnamed actions: how many codes there are for them")
+    action_pieces: str = setting(
+        "joined", "codes that are pieces of one unnamed action become one, or stay apart",
+        one_of=("joined", "apart"),
+    )  # fmt: skip
     variant: Variant = field(default=Variant())
     """The published switches of the transition."""
 
@@ -325,9 +330,12 @@ def current(settings: dict[str, Any]) -> dict[str, Any]:
 
 def grown(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings as JSON of any version has them, as those of this version: younger ones at their
-    defaults. Raises as `current`.
+    defaults, but for unnamed actions of before their pieces were joined. Raises as `current`.
     """
-    return {key: getattr(_LESSON, key) for key in YOUNGER} | current(settings)
+    usual = {key: getattr(_LESSON, key) for key in YOUNGER}
+    if settings.get("actions") == "none":
+        usual["action_pieces"] = "apart"
+    return usual | current(settings)
 
 
 _NANO = Recipe(

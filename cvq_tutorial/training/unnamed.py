@@ -17,7 +17,7 @@ join after the other, as long as held-out pairs bear it: the actions of a copy a
 it is trained for a moment on the joined labels. Their likelihood must not fall by more than the
 noise, against as long a training on the labels as they were. Nothing is joined where labels tell
 less than they cost. (The trained trunk is what lets so short a trial tell. Joining without training
-tells nothing: no piece knows the states of another.)
+tells nothing: no piece knows the states of another.) `action_pieces=apart` leaves them.
 
 When it misleads: what is told apart is what the codes show; two actions with one effect are one,
 and a code that is needed in some states only may be a part of an action. Codes that are left over
@@ -142,7 +142,7 @@ class Labels:
         times = [int(share * self.steps) for share in MERGE_AT]
         if number in times:
             self._merge(self.run.numbers(6, number))
-        if number == times[-1]:
+        if number == times[-1] and self.run.recipe.transition.action_pieces == "joined":
             self._join(number)
 
     def _merge(self, rng: np.random.Generator) -> None:

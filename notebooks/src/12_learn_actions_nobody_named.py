@@ -380,7 +380,8 @@ for row in rows["algebra"]:
 # %% [markdown]
 # ## Put the pieces together
 #
-# A model with 24 codes comes with the package, trained *without* that last step, so that you can do it by hand.
+# A model with 24 codes comes with the package, trained *without* that last step (`action_pieces="apart"`), so that
+# you can do it by hand.
 # Its actions have no names: nobody gave it any.
 #
 # **Try this.** Choose a code and look at the two rows of pictures below: on which of the eight does it do
@@ -389,8 +390,9 @@ for row in rows["algebra"]:
 
 # %% tags=["explorer"]
 pieces, _, _ = load_or_train(
-    actions="none", action_codes=24, transitions=12_000, transition_steps=1200
-)
+    actions="none", action_codes=24, transitions=12_000, transition_steps=1200,
+    action_pieces="apart",
+)  # fmt: skip
 merging = explore.UnnamedExplorer(pieces, world, seed)
 merging.code = int(np.bincount(merging.read).argmax())
 merging

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.colors import to_hex
 
 from cvq_tutorial.draw import style as picture
@@ -89,15 +90,22 @@ def test_lines_of_one_name_look_alike_in_every_panel():
     levels = {"acc": {"chance": 0.25, "ceiling": 1.0}, "recovered": {"ceiling": 1.0}}
     figure = dot_plot(ROWS, ["acc", "recovered"], levels=levels)
     of_ceiling = [
-        line._unscaled_dash_pattern
+        dashes(line)
         for axes in figure.axes
         for line in axes.lines
         if line.get_linestyle() in DASHED and line.get_xdata()[0] == 1.0
     ]
     assert len(of_ceiling) == 2 and of_ceiling[0] == of_ceiling[1]
     shown = {t.get_text(): h for h, t in zip(*_legend(figure), strict=True)}
-    assert shown["ceiling"]._unscaled_dash_pattern == of_ceiling[0]
-    assert shown["chance"]._unscaled_dash_pattern != of_ceiling[0]
+    assert dashes(shown["ceiling"]) == of_ceiling[0] != dashes(shown["chance"])
+
+
+def dashes(line) -> tuple:
+    """How long the dashes and gaps of a line are when it is drawn, points."""
+    found, renderer = [], RendererAgg(600, 400, 72)
+    renderer.draw_path = lambda gc, *rest: found.append(gc.get_dashes())
+    line.draw(renderer)
+    return found[0]
 
 
 def _legend(figure):

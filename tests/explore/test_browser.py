@@ -39,13 +39,15 @@ from cvq_tutorial.training import checkpoints, recipes
 
 torch.manual_seed(0)
 world = make_world("shapes3d")
-model = checkpoints.build(world, recipes.get("nano")).eval()
+model, other = (checkpoints.build(world, recipes.get("nano")).eval() for _ in range(2))
 with torch.no_grad():  # untrained: half of the nodes set, edges of all strengths
-    model.transition.mask_out.bias.zero_()
-    model.transition.edge_cause.weight.mul_(8)
+    for one in (model, other):
+        one.transition.mask_out.bias.zero_()
+        one.transition.edge_cause.weight.mul_(8)
 """
 GRAPH = """\
-graph = explore.GraphExplorer(model, explore.start_image(world, (1, 4, 7, 5, 1, 3)), "scale+")
+image = explore.start_image(world, (1, 4, 7, 5, 1, 3))
+graph = explore.GraphExplorer(model, image, "scale+", other=other)
 graph"""
 FIRST, GRAPHS = "00_start_here.ipynb", "04b_read_the_graph_of_an_image.ipynb"
 ALL = f"import sys\nsys.path[:0] = {[str(ROOT / 'tests'), str(ROOT / 'tests' / 'explore')]}"
@@ -68,6 +70,10 @@ def tell(_=None):
     state = {name: getattr(graph, name) for name in names}
     state |= {"held": {n: list(k) for n, k in graph.held.items()}, "actions": pad.actions}
     state |= {"causes": causes, "effects": effects}
+    there = graph._third.other
+    if there is not None and node is not None:
+        used_there = (there.graph[:, node] >= graph.threshold) & (there.mask[node] >= 0.5)
+        state["causes_there"] = int(used_there.sum() - used_there[node])
     state["heard"] = int(used.sum(0).argmax())  # the node with the most causes
     state["errors"] = [graph.last_error, pad.last_error]
     Path("state.tmp").write_text(json.dumps(state))
@@ -394,6 +400,14 @@ def compare_and_choose(desk: Desk) -> None:
     desk.wait(lambda: desk.state()["held"][str(held)][0] == 6, "do() from the palette")
     desk.shot("3-compared")
     page.get_by_label("choose a code by its look").uncheck()
+    page.get_by_label("beside", exact=True).select_option("another model")
+    both = desk.page.locator(".cvq .board.third .arrow.cause")
+    told = desk.until(beside="another model")
+    wanted = min(told["top_k"], told["causes_there"])
+    assert wanted > 0
+    desk.wait(lambda: both.count() == wanted, f"{wanted} causes in the other model")
+    assert page.get_by_text("causes there: ").is_visible()
+    desk.shot("3-another-model")
     page.get_by_label("beside", exact=True).select_option("nothing")
     page.get_by_role("button", name="let go").click()
     desk.until(held={}, beside="nothing")

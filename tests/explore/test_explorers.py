@@ -6,6 +6,7 @@ And the end.
 from __future__ import annotations
 
 import base64
+import copy
 import io
 import json
 import re
@@ -13,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import ipywidgets
@@ -33,8 +35,8 @@ from cvq_tutorial.common.images import to_uint8
 from cvq_tutorial.data.transitions import split_of
 from cvq_tutorial.draw import sheets as draw_explore
 from cvq_tutorial.draw.images import code_maps
+from cvq_tutorial.explore import beside, palette, unnamed, widget
 from cvq_tutorial.explore import codes as codes_explorer
-from cvq_tutorial.explore import palette, unnamed, widget
 from cvq_tutorial.identify import draw_world, match, scores
 from cvq_tutorial.lessons.shipped import SHIPPED
 from cvq_tutorial.measure.judge import Judge
@@ -46,6 +48,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 IMAGE = explore.start_image(WORLD, (1, 4, 7, 5, 1, 3))
+OTHER = untrained(seed=1, codes=8)
 CODES = torch.from_numpy(CODES_WORLD.sample(1).x)
 
 SOFT_WORLD = scores.draw_shift_world(np.random.default_rng(0), "relu", 3, 4)
@@ -73,6 +76,7 @@ MAKERS: dict[str, Callable[[], explore.Explorer]] = {
     "plan": lambda: explore.PlanExplorer(MODEL, WORLD),
     "graph": lambda: explore.GraphExplorer(MODEL, IMAGE, "scale+"),
     "graph from a world": lambda: explore.GraphExplorer(MODEL, WORLD, "scale+"),
+    "graph beside another model": lambda: explore.GraphExplorer(MODEL, WORLD, other=OTHER),
     "graph of a world of codes": lambda: explore.GraphExplorer(untrained(CODES_WORLD), CODES),
     "training": lambda: explore.TrainingMonitor(WORLD),
     "samples": lambda: explore.SamplesExplorer(models=2),
@@ -873,8 +877,74 @@ def test_two_actions_stand_side_by_side(made):
     assert explorer.frame.before[0, node].tolist() == explorer._third.codes[0, node].tolist()
     explorer.beside = "nothing"
     assert explorer.board.heading_third == ""
-    with pytest.raises(ValueError, match="no codes stand beside: beside is 'nothing'"):
+    with pytest.raises(
+        ValueError, match="no codes of this model stand beside: beside is 'nothing'"
+    ):
         explorer.do_as_beside(3)
+
+
+def test_another_model_stands_beside_with_its_own_graph(made):
+    explorer = made("graph beside another model")
+    explorer.action, explorer.threshold = "scale+", 0.95
+    explorer.beside_menu.value = "another model"
+    explorer.do(explorer.node, 3)  # what is held here is not held there: a code there is another
+    alone = explore.GraphExplorer(OTHER, WORLD, "scale+")
+    board = explorer.board
+    assert board.edges_third == alone.board.edges != board.edges
+    assert (board.third, board.mask_third) == (alone.board.after, alone.board.mask)
+    assert board.labels_third == alone.board.labels_after
+    both = (np.array(board.mask) >= 0.5) & (np.array(board.mask_third) >= 0.5)
+    here, there = (e.frame.graph[:, both] >= 0.95 for e in (explorer, alone))
+    a, b, shared = here.sum(), there.sum(), (here & there).sum()
+    assert 0 < shared < a
+    assert f"come {a} edges here and {b} there; {shared} are shared" in explorer.summary
+    explorer.threshold = 0.97  # the sentence follows
+    fewer = (explorer.frame.graph[:, both] >= 0.97).sum()
+    assert 0 < fewer < a and f"come {fewer} edges here" in explorer.summary
+    assert size_of(explorer.stored_png())[0] > size_of(alone.stored_png())[0]
+    assert explorer.as_button.disabled
+    with pytest.raises(ValueError, match="no codes of this model stand beside"):
+        explorer.do_as_beside(3)
+    explorer.beside = "wall_hue-"
+    assert board.edges_third == b"" and not explorer.as_button.disabled
+    alone.close()
+
+
+def test_edges_by_chance_are_those_laid_at_random():
+    def frame(mask, *edges):
+        graph = np.zeros((4, 4))
+        graph[tuple(np.array(edges).T)] = 0.9
+        return explore.Frame(CODES, CODES, np.array(mask), graph, None, None)
+
+    one = frame([1, 1, 0, 0], (0, 0), (1, 0), (2, 1), (3, 3))
+    other = frame([1, 1, 1, 0], (0, 0), (3, 0), (2, 2))
+    told = beside.shared_edges(one, other, 0.5)  # 8 pairs of a cause and a node that both set
+    assert told.startswith("Into these come 3 edges here and 2 there; 1 are shared, 0.8 would be")
+    assert (
+        beside.shared_edges(one, frame([0, 0, 1, 1], (0, 0)), 0.5) == "They set no node together."
+    )
+
+
+def test_another_model_must_be_of_the_same_places_and_know_the_action():
+    with pytest.raises(ValueError, match="there is no other model: give one as `other`"):
+        explore.GraphExplorer(MODEL, IMAGE).beside = "another model"
+    large = np.zeros((128, 128, 3), np.uint8)
+    with pytest.raises(ValueError, match="another model: expected 256 places, as the first"):
+        beside.check_another(fake_model(256), fake_model(64), large)
+    explorer = explore.GraphExplorer(MODEL, IMAGE, "scale+", other=copy.deepcopy(OTHER))
+    explorer.beside = "another model"
+    assert explorer.board.edges_third
+    explorer.other.action_names[explorer.other.action_names.index("scale+")] = "size+"
+    explorer.action = "none"
+    assert explorer.board.heading_third == "another model" and explorer.board.edges_third
+    explorer.action = "scale+"
+    assert explorer.board.heading_third == "another model: it knows no scale+"
+    assert explorer.board.edges_third == b"" and explorer.last_error is None
+    explorer.close()
+
+
+def fake_model(n: int) -> SimpleNamespace:
+    return SimpleNamespace(encode=lambda x: torch.zeros(1, n, 1, dtype=torch.int64))
 
 
 def test_the_true_y_stands_beside_and_follows_action_and_x(made):

@@ -139,6 +139,25 @@ def test_pieces_of_an_action_become_one_code_and_actions_stay_apart():
     assert (found == action[:800]).mean() > 0.9 and len(np.unique(found)) == 4, run.told
 
 
+@pytest.mark.parametrize(("pieces", "times"), [("joined", 1), ("apart", 0)])
+def test_pieces_may_stay_apart(tmp_path, monkeypatch, pieces, times):
+    calls = []
+    monkeypatch.setattr(unnamed.Labels, "_join", lambda self, number: calls.append(number))
+    short = recipe(
+        action_codes=3, transition_steps=60, transitions=300, prune_tolerance=0,
+        action_pieces=pieces,
+    )  # fmt: skip
+    train(world(), short, 0, tmp_path, progress=False)
+    assert len(calls) == times
+
+
+def test_models_of_before_pieces_were_joined_say_so():
+    old = recipes.get("lesson", actions="none").to_json()
+    del old["action_pieces"]
+    assert recipes.grown(old)["action_pieces"] == "apart"
+    assert recipes.grown(old | {"actions": "named"})["action_pieces"] == "joined"
+
+
 def test_where_nothing_can_be_learnt_nothing_is_joined():
     drawn = torch.randint(8, (2, 300, 8, 1), generator=torch.Generator().manual_seed(0))
     x, y = drawn  # of one another they say nothing
