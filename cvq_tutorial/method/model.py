@@ -146,7 +146,8 @@ class CausalVQ(nn.Module):
         every = torch.arange(self.n_actions, device=self.device)
 
         def advance(beliefs: Tensor) -> Tensor:
-            return self.advance(beliefs, every.expand(len(beliefs), -1))
+            some = every.split(max(1, self.BATCH // len(beliefs)))  # one, unless they are very many
+            return torch.cat([self.advance(beliefs, a.expand(len(beliefs), -1)) for a in some], 1)
 
         belief, measure = self.belief(before)[0], self.measure(after)
         return search(before[0], belief, measure, advance, self.action_names, **options)
@@ -164,24 +165,24 @@ class CausalVQ(nn.Module):
             raise ValueError(f"x and y must have one length, found {len(before)} and {len(after)}")
         asked = None if actions is None else self.check_actions(actions, len(before))
         every = torch.arange(self.n_actions, device=self.device)
-        nats, scores, done = [], [], list[Intervention]()
-        size = max(1, self.BATCH // self.n_actions)
+        told, done, size = [], list[Intervention](), max(1, self.BATCH // self.n_actions)
         for first in range(0, max(1, len(before)), size):
-            part = slice(first, first + size)
+            part, found = slice(first, first + size), []
             c, d = before[part], self.to_nodes(after[part])[:, None]
-            with half_if_asked(self.device, half):
-                out = self.distribution(c, every.expand(len(c), -1))  # fields (B, A, N, C, ...)
-            likely = out.log_likelihood(d.expand(-1, self.n_actions, -1, -1))
-            nats.append(likely.flatten(2).sum(-1))
-            scores.append(out.evidence(likely))
+            for some in every.split(self.BATCH):  # all of them, unless they are very many
+                with half_if_asked(self.device, half):
+                    out = self.distribution(c, some.expand(len(c), -1))  # fields (B, Q, N, C, ...)
+                likely = out.log_likelihood(d.expand(-1, len(some), -1, -1))
+                found.append(torch.stack([likely.flatten(2).sum(-1), out.evidence(likely)]))
+            told.append(torch.cat(found, -1))  # (2, B, A)
             if asked is not None:
-                one = out.of(asked[part])
+                one = out.of(asked[part]) if len(found) == 1 else self.distribution(c, asked[part])
                 done.append(self._outcome(c, one, self.from_nodes(one.log_probs())))
-        log_posterior = torch.cat(scores).log_softmax(-1)
+        nats, scores = torch.cat(told, 1)
+        log_posterior = scores.log_softmax(-1)
         named = Retrieval(
-            log_posterior, log_posterior.argmax(-1), torch.cat(nats),
-            (before == after).flatten(1).all(1), before[0].numel() if len(before) else 1,
-            self.action_names, self.explains_at,
+            log_posterior, log_posterior.argmax(-1), nats, (before == after).flatten(1).all(1),
+            before[0].numel() if len(before) else 1, self.action_names, self.explains_at,
         )  # fmt: skip
         return self._painted(joined(done)) if done else None, named
 

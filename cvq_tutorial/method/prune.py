@@ -73,7 +73,6 @@ def _nll(
     total = torch.zeros(transition.nodes, device=x.device)
     batch = transition.at_once(512)
     for before, after in zip(x.split(batch), y.split(batch), strict=True):
-        actions = torch.full((len(before),), action, device=x.device)
-        out = transition(before, actions, cut=cut)
+        out = transition(before, torch.full_like(before[:, 0, 0], action), cut=cut)
         total -= out.log_likelihood(after).sum((0, 2))
     return total / len(x)

@@ -444,6 +444,28 @@ def test_a_path_without_an_edge_is_refused_in_one_line(only, message):
         model.intervene(codes(), 0, only=only)
 
 
+@LAYOUTS
+@pytest.mark.parametrize("batch", [3, 1])
+def test_very_many_actions_are_asked_about_in_parts(layout, batch, monkeypatch):
+    model, x, y = made(layout), codes(), codes(seed=1)
+    actions = torch.tensor([0, 3, 1, 2, 0])
+    done, whole = model.intervene_and_retrieve(x, actions, y)
+    rows, original = [], model.transition.forward
+
+    def forward(c, a, **options):
+        rows.append(a.numel())
+        return original(c, a, **options)
+
+    monkeypatch.setattr(CausalVQ, "BATCH", batch)
+    monkeypatch.setattr(model.transition, "forward", forward)
+    other, parts = model.intervene_and_retrieve(x, actions, y)
+    assert max(rows) <= batch < model.n_actions
+    torch.testing.assert_close(parts.log_posterior, whole.log_posterior)
+    torch.testing.assert_close(parts.log_likelihood, whole.log_likelihood)
+    assert torch.equal(other.codes, done.codes) and torch.equal(parts.actions, whole.actions)
+    torch.testing.assert_close(other.log_probs, done.log_probs)
+
+
 def test_of_many_nodes_fewer_rows_go_through_at_once():
     net = CausalTransition(600, 1, 2, 1, width=4)
     assert [net.at_once(most) for most in (1, 46, 256)] == [1, 46, 46]
