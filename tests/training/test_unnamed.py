@@ -77,6 +77,24 @@ def test_components_are_merged_to_as_many_as_there_are():
     torch.testing.assert_close(left.sum(1), torch.ones(2000))
 
 
+def test_the_price_of_a_merge_is_what_the_components_explain_less():
+    rng = np.random.default_rng(0)
+    first = np.arange(60)[:, None] < 25
+    chances = np.where(first, [0.9, 0.8, 0.5, 0.2, 0.1], [0.7, 0.8, 0.6, 0.2, 0.3])
+    changed = (rng.random((60, 5)) < chances).astype(float)
+
+    def cost(rows: np.ndarray, components: int) -> float:  # half a pair of the mean in each
+        ones = rows.sum(0) + components * 0.5 * changed.mean(0)
+        p = (ones / (len(rows) + 0.5)).clip(1e-4, 1 - 1e-4)
+        nats = ones * np.log(p) + (len(rows) + 0.5 - ones) * np.log1p(-p)
+        return -nats.sum() - len(rows) * np.log(len(rows) / 60)
+
+    more = (cost(changed, 2) - cost(changed[:25], 1) - cost(changed[25:], 1)) / 60  # nats a pair
+    two = torch.tensor(np.hstack([first, ~first])).float()
+    for price, left in ((more - 0.003, 2), (more + 0.003, 1)):
+        assert starts.merged(torch.tensor(changed).float(), two.clone(), price).shape[1] == left
+
+
 def test_joins_are_of_codes_that_move_alike_and_never_of_opposite_ones():
     directions = np.array(
         [[1, 0, 0], [1, 0.1, 0], [-1, 0, 0], [0, 0, 0], [0, 0, 1], [-1, -0.3, 0]], dtype=float
