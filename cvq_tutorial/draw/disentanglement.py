@@ -219,6 +219,16 @@ def score_bars(
     return figure
 
 
+def _percent(value: float) -> str:
+    """A share in words of percent: one decimal below ten, where one edit of few counts."""
+    if value == 0:
+        return "0"
+    if value < 0.01:
+        return "<1"
+    percent = 100 * float(value)
+    return f"{percent:.1f}".removesuffix(".0") if percent < 9.95 else f"{percent:.0f}"
+
+
 def _leakage_panel(
     axes: Axes, share: NDArray[np.float64], names: Sequence[str], rows: NDArray, title: str
 ) -> Any:
@@ -227,11 +237,10 @@ def _leakage_panel(
     for (row, column), value in np.ndenumerate(share):
         if not rows[row]:
             continue
-        text = "0" if value == 0 else "<1" if value < 0.01 else f"{100 * value:.0f}"
         axes.text(
             column,
             row,
-            text,
+            _percent(value),
             ha="center",
             va="center",
             fontsize=7.5,
@@ -265,7 +274,7 @@ def leakage(
 
     share: (F, F) of `leakage.leakage`: off the diagonal leakage, on it (framed) the target missed.
     factor_names: F names.
-    control: (F, F), the judge's own share on the true images, decoded; drawn beside.
+    control: (F, F), the same of the ceiling, the true images decoded; drawn beside.
     n_edits: (F,) edits per factor, written at the rows; rows without any are grey.
     """
     values = as_probabilities(share, "share", (None, None))
@@ -283,7 +292,7 @@ def leakage(
     tables = [("after the edit", values)]
     if control is not None:
         own = as_probabilities(control, "control", values.shape)
-        tables.append(("the judge alone, on true images decoded", own))
+        tables.append(("the ceiling: true images, decoded", own))
 
     side = 1.1 + 0.42 * max(n_factors, 4)
     figure = Picture(2.2 + len(tables) * side, 1.3 + side)
@@ -313,6 +322,6 @@ def leakage(
             f"({100 * off.max():.0f} %), target missed {100 * np.diag(table)[rows].mean():.1f} %"
         )
 
-    beside = f"; judge alone: {told(tables[1][1])}" if len(tables) > 1 else ""
+    beside = f"; ceiling: {told(tables[1][1])}" if len(tables) > 1 else ""
     figure.summary = f"{title}, row = set, column = wrong: {told(values)}{beside}."
     return figure

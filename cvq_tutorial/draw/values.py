@@ -40,7 +40,7 @@ def accuracy_by_value(
     bars, axes = figure.subplots(2, 1, sharex=True, height_ratios=[1, 2])
     places = np.arange(len(labels))
     bars.bar(places, above, color=BLUE, width=0.7)
-    bars.axhline(1 / len(labels), color=INK, linestyle="--", linewidth=1, label="even")
+    bars.axhline(1 / len(labels), color=INK, linestyle="--", linewidth=1, label="even share")
     bars.set(ylabel="share in\ntraining", ylim=(0, 1.1 * max(above.max(), 1 / len(labels))))
     bars.legend(loc="upper right")
     for (name, values), (color, marker, style) in zip(lines.items(), MARKS, strict=False):

@@ -34,15 +34,17 @@ names = model.action_names
 # %% [markdown]
 # ## Look first
 #
-# **Predict.** Below are six pairs: x above, y in the second row. Name the action of each before you
-# read on. Some change half of the image, others a few edges.
+# **Predict.** Below are six pairs: x above, y in the second row. Name the factor of each before you
+# read on, and then the direction. (In order the shapes are cube, cylinder, ball, capsule, and the hues
+# red, orange, lime, green, mint, cyan, blue, indigo, purple, pink.)
 
 # %%
 draw.reconstructions(x[:6].cpu(), y[:6].cpu(), rows=("x", "y"), title="Six pairs")
 
 # %% [markdown]
-# The third row shows where the two differ, and the number above says how much. That is what you used,
-# and it is what the model uses too: it looks at which codes changed, and how.
+# The third row shows where the two differ; the number above is the PSNR of y against x, so that a small
+# one is a large change. What you used is *where* something changed, *what* was there before and *what*
+# after. The model uses the same, in codes.
 
 # %% tags=["nbval-check-output"]
 print("the six actions were:", ", ".join(names[a] for a in test.actions[:6]))
@@ -96,14 +98,16 @@ for i in range(8):
 
 # %% [markdown]
 # Each line is a pair: its true action, the two actions that explain it best, and how far the best is
-# ahead. Even a lead of 50 nats is all but certain. The second choice is seldom the same factor in the
-# other direction, although it would set the same codes (why? see the last question below).
+# ahead; with a lead of 10 nats the best would already be 20,000 times as likely. The second choice is seldom
+# the same factor in the other direction (of all 240 pairs, in 32), although it would set the same codes
+# (why? see the last question below).
 
 # %% [markdown]
 # ## How good is that?
 #
 # **Predict.** Twelve actions, so guessing is right once in twelve. How often would a model be right
-# that always gets the *factor*, but never the direction?
+# that always gets the *factor* and tosses a coin for the direction? And where would its mistakes stand
+# in a table with a row for each true action and a column for each named one?
 
 # %%
 found = model.retrieve(x, y).actions.cpu()
@@ -114,8 +118,8 @@ draw.confusion(counts, names)
 # %% [markdown]
 # In the figure above, row = true action, column = named action, both in the same order: first the six
 # that raise a factor, then the six that lower it. What is on the diagonal is right, and here that is
-# everything, or all but a pair or two. The two other diagonals, half a table away, would be right
-# factors in the wrong direction: a model that stands only there names every factor and no action. A
+# everything, or all but a pair or two. Who tosses a coin for the direction has half of the pairs there
+# and the other half on the two diagonals that are half a table away: right factor, wrong direction. A
 # colour mistaken for a shape would stand anywhere else.
 
 # %%
@@ -149,7 +153,8 @@ check.as_told(
 # eight places of the **top row** of the 8 x 8 map only, where there is nothing but wall. To see
 # which factors are taken for which, the table is folded: raising and lowering are added up.
 #
-# **Predict.** Which factors can it still name? What will it say about the others?
+# **Predict.** Which factors can it still name? What will it say about the others, and how often will
+# that be right by luck?
 
 
 # %%
@@ -167,8 +172,12 @@ narrow = top_row.argmax(1)
 of_factors = torch.zeros(space.n_factors, space.n_factors, dtype=torch.int64)
 pairs_of = (actions % space.n_factors, narrow % space.n_factors)
 of_factors.index_put_(pairs_of, torch.ones_like(actions), accumulate=True)
-print("named right of the top row alone, of 100:",
-      (100 * of_factors.diagonal() / of_factors.sum(1)).round().int().tolist())  # fmt: skip
+seen_there = [space.names.index(name) for name in ("wall_hue", "orientation")]
+unseen = [f for f in range(space.n_factors) if f not in seen_there]
+of_unseen = of_factors[unseen]  # (4, F): pairs that change nothing in the top row
+print(f"of the pairs that move one of the other four, named right {of_unseen[:, unseen].trace()} of "
+      f"{of_unseen.sum()} (chance among the four: {of_unseen.sum() / 4:.0f}); called wall or camera "
+      f"{of_unseen[:, seen_there].sum()}")  # fmt: skip
 draw.confusion(of_factors, space.names, "factor")
 
 # %% tags=["nbval-check-output", "gate"]
@@ -186,8 +195,9 @@ check.as_told(
 # In the figure above, row = true factor, column = named one. The colour of the wall and the turn of the
 # camera, which moves the corner between the walls, are named as well as before. For the other four
 # nothing changes in the top row, so there is nothing to tell them apart: they are taken for each
-# other, and hardly ever for one of the two that would have shown. **A confusion matrix tells what a
-# model does not look at**, the mean accuracy does not.
+# other, are right about as often as chance among four, and hardly ever taken for one of the two that
+# would have shown. That nothing changed is evidence, too. **A confusion matrix tells what a model does
+# not look at**, the mean accuracy does not.
 
 # %% [markdown]
 # ## Explore: you against the model
@@ -208,8 +218,8 @@ trial.choose("scale+")
 for _ in range(5):
     trial.next()
     trial.choose(trial.truth)  # a player who knows everything
-print(f"rounds played: {trial.round + 1}, won by who knows everything but the first: {trial.score}, "
-      f"by the model: {trial.model_score}")  # fmt: skip
+print(f"rounds played: {trial.round + 1}; won by a player who is wrong in the first and then knows all: "
+      f"{trial.score}; by the model: {trial.model_score}")  # fmt: skip
 
 # %% tags=["nbval-check-output", "gate"]
 check.as_told(
@@ -258,12 +268,13 @@ check.as_told(
 # it. By the sum the model is nearly certain, by the mean it hesitates, although it was right just as
 # often. An edit of the floor or the wall changes many codes and survives the division; the others
 # are drowned by the codes that nothing happened to.
-# A number that is called a probability and is not one does harm later: nobody can set a threshold on
-# it, combine it with other evidence, or notice that it is unsure. The setting `retrieval=mean` repeats it in
-# a whole run.
+# A number that is called a probability and is not one does harm later: a threshold on it means another
+# thing for each size of edit, and it cannot be combined with other evidence (exercise 2). The setting
+# `retrieval=mean` repeats it in a whole run.
 #
 # The opposite mistake exists too. The sum treats all codes as independent given x and the action.
-# They are not, so "nearly certain" is more certain than it should be.
+# Neighbouring codes are not, so their evidence is partly counted twice, and "nearly certain" may be too
+# certain. Here all answers are right, and nothing of it can be seen.
 #
 # ## Was it any of them?
 #
@@ -296,7 +307,13 @@ one_of_two = sum(
     v in (names[a], names[b])
     for v, (a, b) in zip(verdicts["two factors moved"], done, strict=False)
 )
-print(f"named as what was done: true pairs {true_names}, of two actions one {one_of_two}")
+print(f"of those that were named: true pairs, the true action {true_names} of {said['a true pair'][0]}; "
+      f"two factors, one of the two actions {one_of_two} of "
+      f"{said['two factors moved'][0]}")  # fmt: skip
+named_all_the_same = np.array([word in names for word in verdicts["two factors moved"]])
+moved_factors = np.stack([test.actions[both], second[both]])[:, some] % space.n_factors  # (2, 120)
+wall = (moved_factors == space.names.index("wall_hue")).any(0)
+print(f"two factors, one of them the wall: named {named_all_the_same[wall].sum()} of {wall.sum()}")
 
 # %% tags=["nbval-check-output", "gate"]
 true, itself, two = (np.array(s) / sum(s) for s in said.values())
@@ -305,13 +322,15 @@ check.as_told(
     with_itself_nothing_happened=itself[1] == 1,
     most_pairs_with_two_changes_are_refused=two[2] > 0.8,
     and_not_all=two[0] > 0,
+    where_the_wall_moved_all_are=not named_all_the_same[wall].any(),
 )
 
 # %% [markdown]
 # Nearly every true pair is named; now and then one is refused, which is the price of the limit. Of the pairs with
-# two changes most are refused, **not all**: the last line says how many got the name of one of the two. There
-# the other action surprises too few codes to count, as when hue and shape of the one object change. A verdict is
-# a threshold on evidence. It sees codes, not pictures, and it can err both ways.
+# two changes most are refused, **not all**: some get the name of one of the two. There the other action
+# surprises too few codes to count. The last line agrees: the wall fills many places, and where it is one of the two
+# it is never overlooked.
+# A verdict is a threshold on evidence. It sees codes, not pictures, and it can err both ways.
 #
 # ## Several actions: a plan
 #
@@ -338,7 +357,8 @@ check.as_told(the_three_that_are_needed=set(plan.names) == wanted, few_states=pl
 truth = [start[0]]
 for action in plan.actions:
     truth.append(space.apply(truth[-1][None], np.array([action]))[0])
-frames = model.decode(plan.codes).cpu()
+steps = model.compose(image_x, plan.actions)
+frames = torch.cat([model.reconstruct(image_x), *(step.images for step in steps)]).cpu()
 print("states on which all actions were tried:", plan.expanded)
 draw.plan_strip(frames, plan.names, to_float(world.render(np.array(truth))), image_y)
 
@@ -353,8 +373,8 @@ draw.plan_strip(frames, plan.names, to_float(world.render(np.array(truth))), ima
 
 # %% tags=["progress", "nbval-ignore-output"]
 measured = plan_success(model, world, distance=3, n=8, seed=seed)
-print(f"success {measured['success']:.2f}, by random search with as many states "
-      f"{measured['random']['success']:.2f}")  # fmt: skip
+print(f"plans that lead to y: {8 * measured['success']:.0f} of 8; by random search with as many states "
+      f"{8 * measured['random']['success']:.0f} of 8")  # fmt: skip
 
 # %% tags=["nbval-check-output", "gate"]
 check.as_told(
@@ -363,7 +383,7 @@ check.as_told(
 )
 
 # %% [markdown]
-# **Try it.** Choose x and y with the sliders, or draw a random pair, and press `find a plan`. How far apart may
+# **Try this.** Choose x and y with the sliders, or draw a random pair, and press `find a plan`. How far apart may
 # they be? What does it do for two images that are alike? `step of plan` shows its images large, one after the
 # other. Or tick `try it yourself` first: reach y with the buttons, in eight actions at most, then ask the model.
 # Who needs fewer?
@@ -394,18 +414,22 @@ chance_of_the_factor = 2 / 18
 check.chance_of_the_factor(chance_of_the_factor)
 
 # %% [markdown]
-# **2. Core \*\*** (8 minutes). Write `posterior_of(per_code)`: log-likelihoods (A, N) in nats, one row
-# per action, to probabilities (A,). Use torch. Mind that exp(-900) is zero on a computer.
+# **2. Core \*\*** (8 minutes). Until here all actions were equally likely beforehand. Now one is done more
+# often than another: `prior` (A,) has the probability p(a) of each action before one looks at the images.
+# Write `posterior_of(per_code, prior)`: log-likelihoods (A, N) in nats, one row per action, to p(a | x, y),
+# (A,). Write Bayes' rule down first. Use torch; mind that exp(-900) is zero on a computer. Expected: one
+# line, and with equal priors the posterior from above. Could a prior of 99 to 1 turn one of the eight
+# leads from above?
 
 
 # %% tags=["stub"]
-def posterior_of(per_code):
+def posterior_of(per_code, prior):
     return None  # your line
 
 
 # %% tags=["solution"]
-def posterior_of(per_code):
-    return per_code.sum(1).softmax(0)
+def posterior_of(per_code, prior):
+    return (per_code.sum(1) + prior.log()).softmax(0)
 
 
 # %% tags=["nbval-check-output"]
@@ -438,7 +462,7 @@ check.macro_over_actions(macro_accuracy)
 # * A model that predicts effects names causes: the action under which y is least surprising.
 # * Log-likelihoods of codes are summed; their mean keeps the order and ruins the probability.
 # * Accuracy stands beside chance and majority, per action and macro.
-# * With imagination one can search: a plan is the shortest sequence that explains y.
+# * With imagination one can search: a plan is the shortest sequence found that leads to y.
 #
 # **What this does not show.** Where names were scored, exactly one action lay between the two images. The
 # verdict was tried on one kind of stranger only, two actions in place of one; noise, or a change of which the
@@ -458,7 +482,7 @@ check.macro_over_actions(macro_accuracy)
 #
 # Flat over all actions that could have changed nothing: such as the colour of eyes behind hair. A
 # model that is sure there has learned something about the pairs and not about the image: think of the
-# model with the narrow view, which had to name something for every edit of the floor. Accuracy is therefore also
+# narrow view, which had to name something for every edit of the floor. Accuracy is therefore also
 # given on visible edits only.
 #
 # </details>

@@ -124,9 +124,12 @@ def test_leakage_shows_rows_without_edits_as_empty():
         "size (0)",
     ]
     assert "most from shape into size (90 %)" in figure.summary
-    assert "target missed 15.0 %" in figure.summary and "judge alone" in figure.summary
+    assert "target missed 15.0 %" in figure.summary and "; ceiling: " in figure.summary
+    assert figure.axes[1].get_title().startswith("the ceiling: true images, decoded")
     assert f"mean leakage {100 * (0.004 + 0 + 0.5 + 0.9) / 4:.1f} %" in figure.summary
     drawn(draw_disentangle.leakage([[0.25]], ["only"]))
+    one_of_40 = drawn(draw_disentangle.leakage([[0.025, 0.05], [0.0996, 0.125]], FACTORS[:2]))
+    assert [t.get_text() for t in one_of_40.axes[0].texts] == ["2.5", "5", "10", "12"]
 
 
 def test_pictures_refuse():

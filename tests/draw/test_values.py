@@ -20,6 +20,9 @@ def test_bars_are_shares_and_lines_are_accuracies():
     assert np.allclose(drawn["even"], LINES["even"])
     assert np.allclose(drawn["chance"], 0.25)
     assert [text.get_text() for text in axes.get_xticklabels()] == LABELS
+    names = [text.get_text() for legend in (bars.get_legend(), figure.legends[0]) for text in
+             legend.get_texts()]  # fmt: skip
+    assert names == ["even share", "even", "skewed", "chance"]  # no name stands for two things
     assert "skewed 0.58 on average, 0.25 at worst (blue)" in figure.summary
 
 

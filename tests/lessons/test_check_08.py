@@ -23,6 +23,16 @@ def in_place(factors, rng):
     return factors
 
 
+def to_a_smaller_one(information, entropy):
+    best = information.max(0)
+    second = np.where(information == best, 0, information).max(0)
+    return ((best - second) / entropy).mean()
+
+
+def without_rng(factors, rng):
+    return factors[np.random.default_rng().permutation(len(factors))]
+
+
 @pytest.mark.parametrize(
     ("exercise", "answer", "told"),
     [
@@ -40,6 +50,7 @@ def in_place(factors, rng):
         (check.mig_by_hand, lambda i, h: gap(i, 1).mean(), "other way"),
         (check.mig_by_hand, lambda i, h: (i.max(0) / h).mean(), "best latent alone"),
         (check.mig_by_hand, lambda i, h: ((i.max(0) - i.min(0)) / h).mean(), "best minus worst"),
+        (check.mig_by_hand, to_a_smaller_one, "equally much"),
         (check.mig_by_hand, lambda i, h: None, "not attempted"),
         (check.permuted_rows, lambda f, rng: f[rng.permutation(len(f))], "right: "),
         (check.permuted_rows, lambda f, rng: f, "nothing moved"),
@@ -48,6 +59,7 @@ def in_place(factors, rng):
         (check.permuted_rows, in_place, "was changed"),
         (check.permuted_rows, lambda f, rng: f[::-1], "let `rng` choose"),
         (check.permuted_rows, lambda f, rng: np.roll(f, 1, axis=0), "let `rng` choose"),
+        (check.permuted_rows, without_rng, "only `rng` may choose"),
         (check.permuted_rows, 3, "expected a function"),
     ],
 )

@@ -14,23 +14,28 @@ from cvq_tutorial.method.causal_transition import TransitionOutput, at_codes
 
 
 def _near(*wanted: float) -> Callable[[np.ndarray], bool]:
-    return lambda found: bool(np.allclose(found, wanted, atol=1e-6))
+    return lambda found: bool(np.allclose(found, wanted, atol=2e-3))
 
 
-scores_of_a_copy = Exercise(
+scores_of_one_action = Exercise(
     read=array((2,)),
-    right=_near(0.0, 1.0),
+    right=_near(1 / 12, 2 / 12),
     hints={
-        "turned round: first the target, which a copy never reaches": _near(1.0, 0.0),
-        "a copy does not guess: the target keeps its old value, every time": (
-            lambda found: 0 < found[0] < 1
+        "those are the scores of a copy; this model always moves the floor": _near(0.0, 1.0),
+        "turned round: first how often the target is reached": _near(2 / 12, 1 / 12),
+        "asked for floor_hue-, it moves the floor up: that is not the value asked for": (
+            lambda found: abs(found[0] - 2 / 12) < 2e-3
         ),
-        "nothing changed, so every other factor is where it was": lambda found: found[1] < 1,
-        "nothing changed, so the target did not change either": lambda found: found[0] == 1,
+        "asked for floor_hue-, it moves the floor too, and nothing but the floor: the *others* are "
+        "kept": lambda found: abs(found[1] - 1 / 12) < 2e-3,
+        "asked for any other factor, it moves the floor, and the floor is one of the others": (
+            lambda found: found[1] > 2 / 12 + 2e-3
+        ),
     },
-    clue="what does the judge read in x, for the target and for the others?",
-    praise="0 and 1: one of the two numbers alone can be had for nothing",
-    otherwise="two shares: how often the target is reached, how often all others are kept",
+    clue="go through the twelve actions that can be asked for: is the target reached? are the five "
+    "others kept?",
+    praise="once in twelve and twice in twelve: what never depends on the action earns little",
+    otherwise="two shares of the twelve actions: the target is reached; all five others are kept",
 )
 
 _SMALL, _LARGE = 3, 400  # nodes; a product over 400 is 0 in a float

@@ -32,8 +32,11 @@ mig_with_copies = Exercise(
     otherwise="the mean of ten gaps: what is the gap of the tenth, and of each of the others?",
 )
 
-_INFORMATION = np.array([[1.0, 0.1], [0.25, 0.3], [0.0, 0.8], [0.5, 0.2], [0.1, 0.05]])
-_ENTROPY = np.array([2.0, 1.0])
+# two latents know equally much of the third factor: its gap is 0
+_INFORMATION = np.array(
+    [[1.0, 0.1, 0.3], [0.25, 0.3, 0.9], [0.0, 0.8, 0.1], [0.5, 0.2, 0.9], [0.1, 0.05, 0.0]]
+)
+_ENTROPY = np.array([2.0, 1.0, 1.5])
 
 
 def _gives(
@@ -48,10 +51,18 @@ def _gap(axis: int, information: np.ndarray) -> np.ndarray:
     return np.take(ranked, -1, axis) - np.take(ranked, -2, axis)
 
 
+def _gap_to_a_smaller_one(information: np.ndarray) -> np.ndarray:
+    best = information.max(0)
+    return best - np.where(information < best, information, -np.inf).max(0)
+
+
 mig_by_hand = Exercise(
     read=function(_INFORMATION.copy(), _ENTROPY.copy(), gives=one_number),
     right=_gives(lambda i, h: float((_gap(0, i) / h).mean())),
     hints={
+        "two latents may know equally much: then the second best is as good as the best": _gives(
+            lambda i, h: float((_gap_to_a_smaller_one(i) / h).mean())
+        ),
         "divide each gap by the entropy of its factor, or large factors count more": _gives(
             lambda i, h: float(_gap(0, i).mean())
         ),
@@ -94,6 +105,7 @@ def _is_control(given: Callable[..., Any]) -> bool:
         and sorted(map(tuple, found)) == sorted(map(tuple, _TABLE))
         and not np.array_equal(found, _TABLE)
         and not np.array_equal(found, _dealt(given, seed=1))
+        and np.array_equal(found, _dealt(given))  # the order is that of `rng`
         and not _spoils(given)
     )
 
@@ -108,6 +120,12 @@ permuted_rows = Exercise(
         "`factors` itself was changed; return a new array": _spoils,
         "the same order for every generator: let `rng` choose it": lambda given: np.array_equal(
             _dealt(given), _dealt(given, seed=1)
+        ),
+        "another order each time: only `rng` may choose it, so that one can draw it again": (
+            lambda given: (
+                sorted(map(tuple, _dealt(given))) == sorted(map(tuple, _TABLE))
+                and not np.array_equal(_dealt(given), _dealt(given))
+            )
         ),
         "the factors of a row must stay together: permute rows, not single values": lambda given: (
             _dealt(given).shape == _TABLE.shape
