@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import Normal, withStroke
 from numpy.typing import NDArray
 
 from cvq_tutorial.common.arrays import as_array, as_images, check_grid, checked
@@ -181,10 +182,12 @@ def codes_among_points(
     picked = np.linspace(0, len(cloud) - 1, min(POINTS_SHOWN, len(cloud))).astype(int)
     sample = cloud[picked]
     code, names = {"color": ORANGE, "mec": "white", "mew": 0.5}, ("blue", "orange")
-    tones = None
+    tones, unused = None, {"color": "#555555", "ms": 5, "mew": 1.0}
     if colours is not None:
         tones = checked("colours", colours, "probabilities", (len(cloud), 3))[picked]
         code, names = {"color": "white", "mec": INK, "mew": 0.9}, ("in colour", "white")
+        outline = [withStroke(linewidth=4.5, foreground="white"), Normal()]
+        unused = {"color": INK, "ms": 8, "mew": 2.2, "path_effects": outline}
 
     figure = Picture(0.4 + 3.1 * len(tables), 3.7)
     panels = figure.subplots(1, len(tables), squeeze=False, sharex=True, sharey=True)[0]
@@ -195,8 +198,9 @@ def codes_among_points(
         if tones is None:
             axes.plot(*flat.T, "o", color="#9cc3dc", ms=2, mew=0)
         else:
-            axes.scatter(*flat.T, c=tones, s=8, linewidths=0, zorder=1)
-        axes.plot(*spots[~used].T, "x", color="#555555", ms=5, mew=1.0)
+            # Sharp edges: a picture of few colours is a third as large.
+            axes.scatter(*flat.T, c=tones, s=8, linewidths=0, zorder=1, antialiased=False)
+        axes.plot(*spots[~used].T, "x", **unused)
         axes.plot(*spots[used].T, "o", ms=5, **code)
         in_use = f"{int(used.sum())} of {len(table)}"
         told.append(f"{name} {in_use}")
