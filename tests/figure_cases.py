@@ -249,6 +249,11 @@ MORE = {
     "points": lambda: draw.codes_among_points(
         points(300), {"good": points(300)[:9], "collapsed": points(9) + 900}
     ),
+    "points in colour": lambda: draw.codes_among_points(
+        points(300),
+        {"good": points(300)[:9], "collapsed": points(9) + 900},
+        colours=np.linspace(0, 1, 900).reshape(300, 3),
+    ),
     "rows": lambda: draw.image_rows({"x": some_images(6), "decoded": some_images(6)}),
     "channels": lambda: draw.channels_read(
         {
@@ -258,6 +263,9 @@ MORE = {
     ),
     "bits": lambda: draw.error_against_bits(
         ["1 x 32", "1 x 64", "4 x 64"], [5, 6, 24], [24.0, 26.0, 32.0], [32, 64, 256], 15.0
+    ),
+    "cutting": lambda: draw.cutting_curve(
+        [0, 0.5, 1], {"causes": [0, 2, 25], "edges that are off": [0, 0, 0]}, {"guessing": 16.6}
     ),
     "recovery": lambda: draw.recovery_curve(
         [0, 100, 200],

@@ -25,7 +25,7 @@ __getattr__, __dir__, __all__ = lazy(
         "identified": "by_ratio by_samples doubles twin_gaps two_worlds",
         "latents": "traversals",
         "quantized": "code_cells codes_among_points image_rows patches_by_code",
-        "recovery": "recovery_curve",
+        "recovery": "cutting_curve recovery_curve",
         "tables": "dot_plot setting_curves",
         "transitions": "pairs",
         "values": "accuracy_by_value",

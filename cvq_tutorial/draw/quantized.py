@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import Normal, withStroke
 from numpy.typing import NDArray
 
-from cvq_tutorial.common.arrays import as_array, as_images, check_grid
+from cvq_tutorial.common.arrays import as_array, as_images, check_grid, checked
 from cvq_tutorial.common.checks import whole_number
 from cvq_tutorial.draw.style import (
     BLUE,
@@ -152,10 +153,14 @@ def code_cells(vectors: Any, path: Any, target: Any, title: str = "Cells of code
 
 
 @styled
-def codes_among_points(points: Any, books: Mapping[str, Any], title: str = "Codes") -> Picture:
+def codes_among_points(
+    points: Any, books: Mapping[str, Any], title: str = "Codes", *, colours: Any = None
+) -> Picture:
     """Code vectors among the vectors that they stand for, one panel per codebook, in one plane.
 
     points: (P, d) vectors; a sample of them is drawn.  books: name -> code vectors (K, d).
+    colours: (P, 3) in [0, 1], red, green and blue of each point, such as the mean of its patch; the
+        codes in use are white then. Without them points are blue and codes in use orange.
     The plane is spanned by the two directions in which the points vary most (their principal
     components), the same in all panels. A code that is nearest to no point is a grey cross.
     """
@@ -174,7 +179,15 @@ def codes_among_points(points: Any, books: Mapping[str, Any], title: str = "Code
     _, spread, axes_of = np.linalg.svd(cloud - middle, full_matrices=False)
     plane = axes_of[:2] * np.sign(axes_of[:2].sum(1, keepdims=True) + 1e-12)  # (2, d), sign fixed
     share = float((spread[:2] ** 2).sum() / (spread**2).sum())
-    sample = cloud[np.linspace(0, len(cloud) - 1, min(POINTS_SHOWN, len(cloud))).astype(int)]
+    picked = np.linspace(0, len(cloud) - 1, min(POINTS_SHOWN, len(cloud))).astype(int)
+    sample = cloud[picked]
+    code, names = {"color": ORANGE, "mec": "white", "mew": 0.5}, ("blue", "orange")
+    tones, unused = None, {"color": "#555555", "ms": 5, "mew": 1.0}
+    if colours is not None:
+        tones = checked("colours", colours, "probabilities", (len(cloud), 3))[picked]
+        code, names = {"color": "white", "mec": INK, "mew": 0.9}, ("in colour", "white")
+        outline = [withStroke(linewidth=4.5, foreground="white"), Normal()]
+        unused = {"color": INK, "ms": 8, "mew": 2.2, "path_effects": outline}
 
     figure = Picture(0.4 + 3.1 * len(tables), 3.7)
     panels = figure.subplots(1, len(tables), squeeze=False, sharex=True, sharey=True)[0]
@@ -182,9 +195,13 @@ def codes_among_points(points: Any, books: Mapping[str, Any], title: str = "Code
     for axes, (name, table) in zip(panels, tables.items(), strict=True):
         used = np.bincount(_nearest(cloud, table), minlength=len(table)) > 0
         flat, spots = (sample - middle) @ plane.T, (table - middle) @ plane.T
-        axes.plot(*flat.T, "o", color="#9cc3dc", ms=2, mew=0)
-        axes.plot(*spots[~used].T, "x", color="#555555", ms=5, mew=1.0)
-        axes.plot(*spots[used].T, "o", color=ORANGE, ms=5, mec="white", mew=0.5)
+        if tones is None:
+            axes.plot(*flat.T, "o", color="#9cc3dc", ms=2, mew=0)
+        else:
+            # Sharp edges: a picture of few colours is a third as large.
+            axes.scatter(*flat.T, c=tones, s=8, linewidths=0, zorder=1, antialiased=False)
+        axes.plot(*spots[~used].T, "x", **unused)
+        axes.plot(*spots[used].T, "o", ms=5, **code)
         in_use = f"{int(used.sum())} of {len(table)}"
         told.append(f"{name} {in_use}")
         axes.set_title(f"{label(name)}:\n{in_use} codes in use", fontsize=9)
@@ -192,7 +209,7 @@ def codes_among_points(points: Any, books: Mapping[str, Any], title: str = "Code
     panels[0].set_ylabel("component 2")
     figure.suptitle(label(title, 90))
     figure.supxlabel(
-        f"blue: map vectors; orange: code in use; cross: code that nobody uses\n"
+        f"{names[0]}: map vectors; {names[1]}: code in use; cross: code that nobody uses\n"
         f"the plane holds {share:.0%} of the variance",
         fontsize=8,
     )

@@ -1,11 +1,12 @@
-"""How well a known graph is recovered, while a model learns or a setting is moved."""
+"""How well a known graph is recovered while a model learns, and what cutting its edges costs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from cvq_tutorial.common.arrays import checked
@@ -60,11 +61,7 @@ def recovery_curve(
             xytext=(-4, 2), textcoords="offset points", ha="right", va="bottom",
             fontsize=8, color="#555555",
         )  # fmt: skip
-    for name, values, (color, marker, dashes) in zip(names, curves, _LOOKS, strict=False):
-        axes.plot(
-            at, values, color=color, marker=marker, linestyle=dashes, markersize=5.5,
-            markeredgecolor="white", markeredgewidth=0.6, label=name, clip_on=False, zorder=3,
-        )  # fmt: skip
+    _draw_curves(axes, at, names, curves)
     axes.set(xlabel="step of training", ylabel=ylabel, ylim=(0, 1.02), xlim=(at[0], at[-1]))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.suptitle(title)
@@ -75,3 +72,72 @@ def recovery_curve(
         f"; controls: {', '.join(controls)}." if controls else "."
     )
     return figure
+
+
+@styled
+def cutting_curve(
+    shares: Sequence[float],
+    costs: Mapping[str, Sequence[float]],
+    levels: Mapping[str, float] | None = None,
+    *,
+    title: str = "What cutting costs",
+) -> Picture:
+    """What cutting a share of the edges costs, beside controls.
+
+    shares: S growing numbers in [0, 1], at least two: which share of its causes each effect loses.
+    costs: name -> S costs in nats per effect, 0 or more; 1 to 4 curves, told apart by colour, mark
+        and dash.
+    levels: name -> nats, drawn as a grey line across, such as the cost of guessing.
+    Raises ValueError or TypeError, naming expected and found.
+    """
+    at = checked("shares", shares, "probabilities", (None,))
+    if len(at) < 2 or (np.diff(at) <= 0).any():
+        raise ValueError(f"shares must be at least two and grow, found {at.tolist()}")
+    if not 1 <= len(costs) <= len(_LOOKS):
+        raise ValueError(f"expected 1 to {len(_LOOKS)} curves, found {len(costs)}")
+    names = labels_of(list(costs), len(costs), "names of curves", longest=48)
+    curves = [
+        checked(f"costs of {name}", values, "numbers", at.shape)
+        for name, values in zip(names, costs.values(), strict=True)
+    ]
+    level_names: tuple[str, ...] = ()
+    if levels:
+        level_names = labels_of(list(levels), len(levels), "names of levels", longest=48)
+    heights = [float(height) for height in (levels or {}).values()]
+    low = min(0.0, *heights, *(float(values.min()) for values in curves))
+    top = max(*heights, *(float(values.max()) for values in curves), 1e-9)
+
+    figure = Picture(6.4, 3.7)
+    axes = figure.add_subplot()
+    for name, height in zip(level_names, heights, strict=True):
+        axes.axhline(height, color=GREY, linewidth=1.2, linestyle=(0, (1, 1)))
+        axes.annotate(
+            f"{name}: {height:.1f}", (0, height), xycoords=("axes fraction", "data"),
+            xytext=(6, 2), textcoords="offset points", va="bottom", fontsize=8, color="#555555",
+        )  # fmt: skip
+    _draw_curves(axes, at, names, curves)
+    axes.set(xlabel="share of the causes of a node that is cut")
+    axes.set_ylabel("more surprise (nats per node)")
+    axes.set(ylim=(low, 1.08 * top), xlim=(at[0], at[-1]), xticks=at)
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    figure.suptitle(title)
+    figure.legend(loc="outside lower center", ncols=min(len(curves), 2), handlelength=3.2)
+    told = [
+        f"{name} {', '.join(f'{v:.1f}' for v in values)}"
+        for name, values in zip(names, curves, strict=True)
+    ]
+    told += [f"{name} {height:.1f}" for name, height in zip(level_names, heights, strict=True)]
+    cut = ", ".join(f"{share:.0%}" for share in at)
+    figure.summary = f"{title}: nats per node, of the causes cut {cut}: {'; '.join(told)}."
+    return figure
+
+
+def _draw_curves(
+    axes: Axes, at: NDArray[np.float64], names: Sequence[str], curves: Sequence[NDArray[np.float64]]
+) -> None:
+    """Up to four curves, told apart by colour, mark and dash."""
+    for name, values, (color, marker, dashes) in zip(names, curves, _LOOKS, strict=False):
+        axes.plot(
+            at, values, color=color, marker=marker, linestyle=dashes, markersize=5.5,
+            markeredgecolor="white", markeredgewidth=0.6, label=name, clip_on=False, zorder=3,
+        )  # fmt: skip

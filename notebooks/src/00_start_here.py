@@ -78,14 +78,16 @@ draw.overview(model, x, "object_hue+", y)
 #
 # 1. **An image.** It comes from a *world*, here a renderer with six *factors*: the hues of floor, wall and
 #    object, the object's scale and shape, and the direction of the camera.
-# 2. **Its codes.** An autoencoder cuts the image into 8 x 8 places, the *nodes*, and writes an integer for
-#    each: a *code*. Equal colours and numbers are equal codes. A *codebook* is the list that a code counts
-#    in; this model has four, and the map of the first is shown.
+# 2. **Its codes.** An autoencoder cuts the image into 8 x 8 places, the *nodes*, and writes integers for
+#    each, its *codes*. A code is a number in a *codebook*, a list of vectors that the model has learned. This
+#    model has four codebooks, so each node has four codes; the map of the first, number 0, is shown. Equal
+#    numbers and colours are equal codes; the colours have nothing to do with those of the image.
 # 3. **do(object_hue+).** An *action* moves one factor by one step. The orange *mask* is the probability
 #    that the action sets the codes of a node; nodes above one half are outlined. It covers the object and
-#    a little around it. What a node becomes is read off its *causes*: the arrows show some of them for one node. All such arrows
-#    together are the *causal graph*.
-# 4. **New codes.** The changed ones are framed. Outside of the mask every node keeps the codes that it had.
+#    a little around it. What a node becomes is read off its *causes*: the arrows show some of them for one
+#    node (number 29: nodes are counted from 0, row by row). All such arrows together are the *causal graph*.
+# 4. **New codes.** The changed ones are framed. A node may also be set to the code that it had. Outside of
+#    the mask every node keeps its codes.
 # 5. **A new image,** decoded from the new codes. Panels 3 to 5 are an *intervention*.
 # 6. **The true image** after the action, for comparison. The model has not seen it.
 # 7. **And back.** Given the images 1 and 6, how likely is each of the twelve actions? That is *retrieval*.
@@ -147,10 +149,11 @@ check.as_told(far_below_a_copy=done < copy / 3, near_the_ceiling=done < 1.5 * ce
 # Each button below is an action; two have been pressed already. **Try this:** press `reset`, then
 # `floor_hue+` three times, then `shape+`, then `scale-` until the object is small. The picture on the left is
 # imagined: the model starts from the codes of one image and never looks at another one. The picture beside it
-# is true, drawn by the world. The third outlines the nodes that the last action set. Which action sets most
-# of them? `step back` takes the last action back, `reset` all; `another start` begins with another image, and
-# `show` puts the difference to the start in the third place. A button is grey where its factor can go no further.
-# The small pictures are the steps so far.
+# is true, drawn by the world. The third outlines the nodes that the last action set; the paler a node, the
+# less likely it is set. Below it stands how many they are, and how many of their codes are set (a node has four).
+# Which action sets most nodes? `step back` takes the last action back, `reset` all; `another start` begins with
+# another image, and `show` puts the difference to the start in the third place. A button is grey where its
+# factor can go no further. The small pictures are the steps so far.
 
 # %% tags=["explorer"]
 pad = explore.ActionPad(model, world, START)
@@ -174,10 +177,27 @@ print("floor_hue+ changes", changed, "of 64 nodes")
 check.as_told(some_nodes_and_not_all=5 <= changed <= 45, no_error=trial.last_error is None)
 
 # %% [markdown]
+# And which action sets most nodes? At the start of the pad:
+
+# %%
+sets = {name: int((model.intervene(x, name).mask.amax(-1) > 0.5).sum()) for name in names}
+print("nodes set, of 64:", ", ".join(f"{name} {number}" for name, number in sets.items()))
+
+# %% tags=["nbval-check-output", "gate"]
+turns = sets["orientation+"], sets["orientation-"]
+check.as_told(
+    another_shape_sets_most=max(sets, key=lambda name: sets[name]).startswith("shape"),
+    a_turn_sets_fewest=max(turns) <= min(n for a, n in sets.items() if "orientation" not in a),
+)
+
+# %% [markdown]
+# `shape-`, from the cylinder to the cube, sets most of them: object, floor and wall change all around. A turn of the camera moves
+# nearly every edge a little, and still it sets fewest: most of its changes are too small to need another code.
+#
 # ## Break it on purpose: nothing happened
 #
 # A model that names actions should be able to say "none". **Predict.** We give it the same image twice, as
-# x and as y. Its posterior has twelve numbers that add up to one. What will they be: about 0.08 each?
+# x and as y. Its answer is twelve probabilities that add up to one. What will they be: about 0.08 each?
 
 # %%
 nothing = model.retrieve(tx, tx).log_posterior.exp()
@@ -192,7 +212,7 @@ check.as_told(it_is_nearly_sure=bool(surest.mean() > 0.8), on_most_images=over >
 
 # %% [markdown]
 # It is nearly sure, and it is wrong, for there is no right answer. It must choose one of twelve; most often it
-# takes a small turn of the camera, which would change the least. Being sure is not the same as being right, and
+# takes a small turn of the camera, which sets the fewest codes. Being sure is not the same as being right, and
 # a good score on good questions says nothing about bad ones. This is why every lesson has a part where something
 # is broken on purpose, and why [lesson 09](09_know_when_it_fails.ipynb) does nothing else.
 

@@ -107,7 +107,12 @@ image, other = room.render(np.array([values, [floor + 1, *values[1:]]])).astype(
 touched = (image != other).any(axis=2).reshape(-1)
 check.as_told(by_hand_as_the_package_to_1_of_255=abs(by_hand - image).max() <= 1)
 without_floor = touched & (amount[:, 0] == 0)
-print("another floor_hue changes", touched.sum(), "pixels; without floor:", without_floor.sum())
+print(
+    "another floor_hue changes",
+    touched.sum(),
+    "pixels; of these show no floor:",
+    without_floor.sum(),
+)
 
 # %%
 grey = np.repeat(np.concatenate([amount, amount.sum(1, keepdims=True)], 1)[..., None], 3, 2)
@@ -119,6 +124,8 @@ parts = {
 draw.image_rows(parts, title="Floor, wall, object, highlight; all of them", compare=False)
 
 # %% [markdown]
+# It changes pixels that show some floor, and no others.
+#
 # In the figure above, the upper row is the table of amounts, one column per surface: bright is much. The
 # lower row is the same in colour. The last column adds them up: below, it is the image. A factor of hue
 # changes three numbers of the small table and so one surface; the other three factors choose another table
@@ -182,8 +189,10 @@ for name, weight in ways.items():
     print(f"{name:34}", (100 * weight / weight.sum()).round().astype(int).tolist())
 
 # %% [markdown]
-# As many for each step makes the camera nearly five times as frequent as the shape. A method could then be
-# bad at shapes and hardly lose any accuracy. Here the factor is drawn first, each equally often, then its step.
+# Drawn evenly among all pairs, the camera is edited a little more often than the shape: 18 against 14. As many
+# for each step makes it nearly five times as frequent: the camera has 14 steps, the shape 3. A method could then
+# be bad at shapes and hardly lose any accuracy. Here the factor is drawn first, each equally often, then its
+# step.
 #
 # **Train and test.** *Images*, not pairs, are divided into train, valid and test, 70, 15 and 15 of 100. The
 # part follows from a *hash* of the image's number: a fixed function that scatters integers, so that neighbours
@@ -232,9 +241,10 @@ draw.pairs(
 
 # %% [markdown]
 # In the figure above, the four pairs on the left differ in the few pixels of the eyes. The four on the right do
-# not differ at all: x and y are one image, in which the eyes are shut or covered. No method can do
-# better than guess there. Such pairs are kept, counted, and accuracy is also given on *visible* edits alone.
-# Dropping them in silence would make a hard world look easy; so would blaming the method for them.
+# not differ at all: x and y are one image, in which the eyes are shut or covered. The best of all methods can say
+# that it was the eyes, for nothing else can be hidden here. Whether it was `eyes+` or `eyes-` it can only guess.
+# Such pairs are kept, counted, and accuracy is also given on *visible* edits alone. Dropping them in silence
+# would make a hard world look easy; so would blaming the method for them.
 #
 # ## Skewed on purpose
 #
@@ -277,15 +287,16 @@ draw.sample_balance(space, sample, skewed)
 
 # %%
 causal = make_world("causal_shapes3d")
-draw.graph_arrows(causal.factor_graph.astype(float), list(causal.factors.names), title="Causes")
+draw.graph_layers(causal.factor_graph.astype(float), list(causal.factors.names), title="Causes")
 
 # %% [markdown]
-# In the figure above, an arrow points from a cause to its effect. The wall's hue colours the floor and lets the
-# object grow; scale and hue of the object turn the camera; the shape has to do with nothing.
+# In the figure above, an arrow points from a cause, at the left, to its effect. The wall's hue colours the floor and
+# lets the object grow; scale and hue of the object turn the camera. The shape has no arrow and is left out. (Matrix,
+# threshold and cycles, which the small print names, come in [lesson 04](04_learn_a_causal_graph.ipynb).)
 #
-# Each factor has a part of its own and follows its causes. For the floor: `floor = own + wall`, counted round
-# its ten values. An action moves the *own* part of one factor, and everything downstream follows. This is a
-# *structural causal model* with known equations.
+# Each factor has a part of its own and follows its causes. For the floor: `floor = own + wall`, counted round its
+# ten values: after the last comes the first. An action moves the *own* part of one factor, and everything
+# downstream follows. This is a *structural causal model* with known equations.
 #
 # **Predict.** What does `floor_hue+` do to the wall? What does `wall_hue+` do, and to how many factors?
 
@@ -453,7 +464,8 @@ check.moved_by(moved_by)
 #
 # <details><summary>Hues form a circle. Why does no action step from the last hue to the first?</summary>
 #
-# It could: nothing in the picture forbids it. The published code never steps round, so no world here does.
+# It could: nothing in the picture forbids it. In the published code no action steps round, so none does here.
+# An *effect* may go round: in `causal_shapes3d` the floor follows the wall from its last hue to the first.
 #
 # </details>
 #

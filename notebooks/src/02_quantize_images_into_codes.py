@@ -41,12 +41,12 @@ def drawn(number, split):
 test = drawn(images, "test")
 
 # %% [markdown]
-# An *autoencoder* is two networks: the **encoder** makes something small of an image, the **decoder**
-# makes the image again. Here the small thing is a table of integers. The encoder turns an image of
-# 64 x 64 pixels into a *map* of 8 x 8 **places** with 64 channels: one vector of 64 numbers per place,
-# which is 8 x 8 pixels large. Then each vector is replaced by the nearest of K = 64 vectors that the
-# model keeps in a list, its **codebook**. The number of that vector in the list is the **code** of the
-# place. To replace by the nearest of a list is to *quantise*.
+# An *autoencoder* is two networks: the **encoder** makes something small of an image, the **decoder** makes the
+# image again. Here the small thing is a table of integers. The encoder turns an image of 64 x 64 pixels into a
+# *map* of 8 x 8 **places** (the *nodes* of lesson 00) with 64 channels: one vector of 64 numbers per place, which
+# is 8 x 8 pixels large. Then each vector is replaced by the nearest of K = 64 vectors that the model keeps in a
+# list, its **codebook**. The number of that vector in the list is the **code** of the place. To replace by the
+# nearest of a list is to *quantise*.
 
 # %%
 codes = model.encode(test)  # (B, 64 places, 1 codebook), integers
@@ -71,8 +71,8 @@ draw.code_maps(codes[:3], model.grid, test[:3])
 #
 # $$k(z) = \arg\min_k \lVert z - e_k \rVert^2$$
 #
-# By hand it is two lines: all distances between map vectors and code vectors, and the place of the
-# smallest.
+# Here $z$ is the map vector of a place, and $e_k$ the vector number $k$ of the codebook. By hand it is two
+# lines: all distances between map vectors and code vectors, and the place of the smallest.
 
 # %%
 with torch.no_grad():
@@ -108,12 +108,12 @@ check.as_told(
 draw.patches_by_code(test, codes, model.grid, [10, 61, 52, 56, 57, 51])
 
 # %% [markdown]
-# One row per code, with patches from the test images that were given it. Look along the rows: the first
-# four are one **colour** each, in plain patches, but for a few in the third. The fifth is a colour too, and
-# takes in more strange patches at the end: there are only 64 codes, and everything must get one. The last row has all
-# colours, and what its patches share is a dark edge. So the answer to the prediction is: colour first,
-# because a wrong colour on a whole patch costs most; edges make do with few codes, and the decoder
-# guesses from the neighbours how they go on.
+# One row per code, with patches from the test images that were given it: six of the 64 codes, chosen to show the
+# kinds that there are. Look along the rows: the first four are one **colour** each, in plain patches, but for a
+# few in the third. The fifth is a colour too, and takes in more strange patches at the end: there are only 64
+# codes, and everything must get one. The last row has all colours, and what most of its patches share is a dark
+# edge. So the answer to the prediction is: colour first, because a wrong colour on a whole patch costs most;
+# edges make do with few codes, and the decoder guesses from the neighbours how they go on.
 
 # %% [markdown]
 # ## Step 2: a gradient past the step that has none
@@ -177,7 +177,8 @@ draw.code_cells(three, way(0.0), target, "The copied gradient, alone")
 # dot by dot, through the cell of code 1 into that of code 2. So the invented gradient finds the best of
 # the three codes, though the true one is zero. But the point does **not** end at its code. Code 2 lies
 # below the target, so it is asked to move up, the point is moved up instead, leaves the cell, comes
-# back, and so on. It dithers along a border, and each crossing flips the code.
+# back, and so on. It goes to and fro across a border, and each crossing flips the code.
+# So the answer is: elsewhere.
 
 # %% [markdown]
 # ## Step 3: two losses, one for each side
@@ -215,13 +216,14 @@ print(f"the two losses of the package differ from these by {max(apart):.4f}")
 draw.code_cells(three, way(1.0), target, "With the commitment loss")
 
 # %% [markdown]
-# In the figure above the commitment loss is added, with weight 1. The point is now also pulled to its
-# code. It crosses each border once and comes to rest inside the cell of code 2: no more flipping. The
-# weight matters here, because the code stands still: with the 0.25 that the package trains with, the
-# pull would be too weak (`way(0.25, 60)`). In training the codebook loss moves the code too, and then
-# 0.25 is enough: both meet at the target. The third line of the table answers the prediction. After the
-# straight-through line the gradient of the "codebook loss" goes to the encoder and none to the codebook:
-# the number is right, the training is not, and no error is raised. The order of two lines decides.
+# In the figure above the commitment loss is added, with weight 1. The point is now also pulled to its code. It
+# crosses each border once and then stays in the cell of code 2: no more flipping. It draws near to the target,
+# and not to its code: there the copied gradient and the pull cancel each other. The weight matters here, because
+# the code stands still: with the 0.25 that the package trains with, the pull would be too weak (`way(0.25, 60)`).
+# In training the codebook loss moves the code too, and then 0.25 is enough: both meet at the target. The third
+# line of the table answers the prediction. After the straight-through line the gradient of the "codebook loss"
+# goes to the encoder and none to the codebook: the number is right, the training is not, and no error is raised.
+# The order of two lines decides.
 
 # %% [markdown]
 # ## Step 4: a codebook that follows by running means
@@ -257,11 +259,9 @@ apart = [((total / count[:, None]) - book.vectors[0]).abs().max().item()]
 count, total = moving_average(torch.ones(64, device=here), vectors, points, decay=0.0)
 means = torch.stack([points[codes.flatten() == k].mean(0) for k in range(64)])
 apart.append((total / count[:, None] - means).abs().max().item())
-print("the package moves the codebook to the same place, but for", round(apart[0], 1),
-      "- codes revived:", revived)  # fmt: skip
-print("with decay 0 each code is the mean of its vectors (a k-means step), but for",
-      round(apart[1], 1))  # fmt: skip
-check.as_told(both_agree=max(apart) < 0.02)
+print("largest difference to the codebook as the package moves it:", round(apart[0], 1))
+print("with decay 0, to the means of the vectors (a k-means step):", round(apart[1], 1))
+check.as_told(both_agree=max(apart) < 0.02, no_code_was_moved_otherwise=revived == 0)
 
 # %% [markdown]
 # So EMA is k-means on a stream, with a memory of about 1 / (1 - decay) steps: 50 for the 0.98 of the
@@ -326,18 +326,22 @@ for _ in range(300):
     for name in ("revival", "data start"):
         books[name].update(batch, books[name].encode(batch), numbers)
 books["bad start"].vectors.copy_((total / count[:, None])[None])
+looks = F.avg_pool2d(test, 8).flatten(2).transpose(1, 2).flatten(0, 1)  # mean colour of each patch
 draw.codes_among_points(
-    points, {name: book.vectors[0] for name, book in books.items()}, "After 300 steps"
+    points,
+    {name: book.vectors[0] for name, book in books.items()},
+    "After 300 steps",
+    colours=looks,
 )
 
 # %% [markdown]
-# Each panel shows the vectors of the map (blue) and the code vectors, in the plane in which the map
-# vectors vary most. The arms of the star are hues, with the bright colours outside. On the left, the
-# bad start: in the first steps one or two codes happened to be nearest to everything. They moved among
-# the vectors, so they stayed nearest. The others (crosses) were given nothing, and a code that is given
-# nothing does not move. The loss falls all the while, because the winners do get better. That is
-# **collapse**. In the middle and on the right, with revival and with a start from the data, the codes
-# reach into all arms.
+# Each panel shows the vectors of the map, in the mean colour of their patches, and the code vectors (white), in
+# the plane in which the map vectors vary most. The arms of the star are hues, with the bright colours outside. On
+# the left, the bad start: in the first steps one or two codes happened to be nearest to everything. They moved
+# among the vectors, so they stayed nearest. The others (crosses, all on one spot) were given nothing, and a code
+# that is given nothing does not move. The loss falls all the while, because the winners do get better. That is
+# **collapse**. In the middle and on the right, with revival and with a start from the data, the codes reach into
+# all arms.
 
 
 # %%
@@ -352,8 +356,8 @@ rows["its own codebook"] = model.decode(codes)
 draw.image_rows(rows, 6, "Decoded with each codebook")
 
 # %% [markdown]
-# The same images, decoded by the same decoder. With hardly a code left, it has only that many kinds of patch to
-# paint with, and the decibels are hardly better than those of the mean image above it. Both cures give the image
+# The same images, decoded by the same decoder. With a bad start it has one kind of patch for each code that is
+# left to paint with, and the decibels are hardly better than those of the mean image above it. Both cures give the image
 # back; here the start from data is the better one. In the last row, the codebook that was trained
 # together with this decoder is ahead of both.
 

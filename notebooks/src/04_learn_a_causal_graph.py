@@ -5,7 +5,7 @@
 #
 # | | |
 # | --- | --- |
-# | you will do | compute one edge by hand; learn a graph whose truth is known; cut edges to see which are needed; make edges too cheap and too expensive; build two worlds that no data can tell apart |
+# | you will do | compute one edge by hand; learn a graph whose truth is known; cut edges to see which are needed; make edges too cheap and too expensive; build two worlds that pairs do not tell apart |
 # | you will be able to | read a learned graph, score it, and say what it does *not* tell |
 # | you need | [lesson 02](02_quantize_images_into_codes.ipynb): an image as a map of codes; gradients in PyTorch |
 # | time | read 45 minutes, exercises 15 minutes; run under a minute on two cores |
@@ -88,7 +88,8 @@ print(f"of 100 targets copying gets {100 * copied:.0f} right")
 # every possible edge gets a number that gradient descent can move.
 #
 # 1. **Score.** From what i holds, and from what j is under this action, a cause vector and an
-#    effect vector are made. Their inner product plus a bias is the score.
+#    effect vector of 32 numbers each are made. Their inner product, over the root of 32 (as in
+#    attention), plus a bias is the score.
 # 2. **Probability.** The sigmoid of the score.
 # 3. **Sample.** While training a coin is thrown: the edge is 1 (j may read i) or 0 (it may not).
 #    After training no coin is thrown: an edge is on if its probability is above one half.
@@ -150,13 +151,13 @@ check.as_told(
 # In symbols, with $m_j$ the probability that the action sets variable $j$, $p_{ij}$ that of the edge
 # from $i$ to $j$, and the prices $\lambda$ and $\mu$:
 #
-# $$-\log p(y \mid x, a) \;+\; \lambda \sum_j m_j \;+\; \mu \sum_j m_j \sum_i p_{ij}$$
+# $$-\log p(y \mid x, a) \;+\; \lambda \sum_j m_j \;+\; \mu \sum_j \mathrm{sg}[m_j] \sum_i p_{ij}$$
 #
 # *Surprise* is the negative log-likelihood of the codes after the action; the counts are expected
 # ones, sums of probabilities. The prices make the learner thrifty: of two graphs that explain the
 # data equally well, the one with fewer edges is cheaper. Without them nothing would ever switch an
-# edge off. The edge price does not touch the decision which variables are set, else expensive edges
-# would talk the learner out of setting anything.
+# edge off. As in lesson 02, sg stops the gradient: the edge price weighs an edge by $m_j$, but does
+# not move $m_j$. Else expensive edges would talk the learner out of setting anything.
 #
 # The next cell is the training loop, folded; skip it at first.
 
@@ -196,8 +197,8 @@ def learn(x, actions, y, price, seed=seed, steps=300, look=None):
 # Two **controls**. Saying "every edge" needs no learning. And a second learner gets the same
 # transitions with all y **shuffled** among those of the same action: there is nothing to be found.
 #
-# The figure also has a second reading of the same learner, "needed", which the next section
-# explains.
+# The figure has two readings of the same learner. An edge is *read* if its probability is at least 0.5. It
+# is *needed* if the learner does worse, by 0.1 nats or more, when the edge is cut; the next section cuts.
 #
 # **Predict.** After 300 steps, will the learner predict the codes perfectly? Will the graph be
 # perfect?
@@ -258,11 +259,11 @@ draw.recovery_curve(
 )  # fmt: skip
 
 # %% [markdown]
-# Start with the blue curve. It begins at "every edge", since all edges are on, and climbs as the
-# price rises and edges go. It ends well above that control and well below 1. The orange curve is
-# another story: it is soon close to 1. The green one, the control, stays at 0: where
-# there is no cause, none is reported. The lower of the two level lines is the *true* graph with all arrows
-# turned round. It scores next to nothing, although it has the same pairs: direction is part of the answer.
+# Start with the blue curve, what is read. It begins at "every edge", since all edges are on, and climbs as the
+# price rises and edges go. It ends well above that control and well below 1. The orange curve, what is needed, is
+# another story: it is soon close to 1. The green one, the control, stays at 0: where there is no cause, none is
+# reported. The lower of the two level lines is the *true* graph with all arrows turned round. It scores next to
+# nothing, although it has the same pairs: direction is part of the answer.
 
 
 # %%
@@ -347,7 +348,7 @@ picture
 #
 # In the figure each panel is the graph of one action; grey columns are not set by it. A blue square
 # is a true edge that was found, an orange cross an edge that is read and not true, an empty square
-# a true edge that was missed. Above, every edge that is read counts; below, only one that hurts when it is
+# a true edge that was missed. (The legend counts both rows together.) Above, every edge that is read counts; below, only one that hurts when it is
 # cut, and hardly a cross is left (the numbers are printed: a training this short is not the same on
 # every machine). Keep the two questions apart:
 #
@@ -397,14 +398,15 @@ check.as_told(
     what_is_needed_is_found_all_the_same=score_of(needed(free)) > 0.85,
     expensive_edges_are_given_up=causes_per_target(expensive) < 0.5,
     with_them_the_codes=right_codes(expensive) < 0.6 and score_of(needed(expensive)) < 0.3,
+    as_many_as_the_controls=abs(right_codes(expensive) - commonest) < 0.1,
 )
 
 # %% [markdown]
-# In the figure, at price 0 nearly all squares are filled: "read" says nothing, though what is *needed* is
-# found all the same. At price 5 hardly an edge is left and the learner has given up: it gets hardly more targets
-# right than the control that learned from shuffled data, or than somebody who always names the
-# commonest new code. A good price lies in between. Without the truth, one finds it with held-out
-# data: raise the price until the likelihood of unseen transitions starts to fall, and stop before.
+# In the figure, at price 0 nearly all squares are filled: "read" says nothing, though what is *needed* is found
+# all the same. At price 5 hardly an edge is left and the learner has given up: it gets about as many targets
+# right as the control that learned from shuffled data, or as somebody who always names the commonest new code. A
+# good price lies in between. Without the truth, one finds it with held-out data: raise the price until the
+# likelihood of unseen transitions starts to fall, and stop before.
 #
 # ## Which way does the arrow point?
 #
@@ -434,7 +436,7 @@ print("the same transitions (x, y):", counts(start, right) == counts(start, left
 # from an old code to a new one) and **action** (something was set, from outside, and the rest
 # stayed). That is why this method learns from pairs.
 #
-# ## Two worlds that no data can tell apart
+# ## Two worlds that pairs do not tell apart
 #
 # Pairs do not save us from everything. Now three variables: v0 and v1 are *twins*, they always hold
 # the same code. The action gives v2 the code after theirs. In world 1 its cause is v0, in world 2 it
@@ -485,11 +487,10 @@ picture.suptitle(
 picture
 
 # %% [markdown]
-# Each column of panels is one start, the same graph twice: above it is judged by world 1, below by
-# world 2. No start fails: all explain the data. But a start that is right in one world is wrong in
-# the other, and the starts do not agree. **The learned graph is one of several that fit, picked by
-# the random start.** More data, longer training, a better score: none of it helps, because the data
-# are the same in both worlds.
+# Each column of panels is one start, the same graph twice: above it is judged by world 1, below by world 2. No
+# start fails: all explain the data. But a start that is right in one world is wrong in the other, and the starts
+# do not agree. **The learned graph is one of several that fit, picked by the random start.** More data of this
+# kind, longer training, a better score: none of it helps, because the data are the same in both worlds.
 #
 # What helps is to *do* something that parts the twins: set v0 and leave v1 alone. Then states occur
 # in which they differ. We give the learner transitions of each world from all 64 states:
@@ -521,8 +522,8 @@ for number, cause in ((1, 0), (2, 1)):
 # **Try this.** Each square is a variable with its code, v0 to v3 in the first row, v4 to v7 in the second,
 # v8 to v11 in the third; on the right, outlined, what the action sets. Click a variable that is set and look
 # where its arrows come from. Then click one of its causes and hold it at another code with `do(code)`: what
-# changes on the right? (What ends up otherwise than it would have is framed in dashes.) Hold a variable that
-# is no cause, and compare. `let go`, and take away less: with the variable that is set pinned, choose one of
+# changes on the right? (What comes out different because of it is framed in dashes.) Hold a variable that
+# is no cause, and compare. `let go` of it, and take away less: with the variable that is set pinned, choose one of
 # its causes and press `cut edge`. Choose other actions; choose `none`.
 
 # %% tags=["explorer"]

@@ -37,7 +37,9 @@ drawn = sample_transitions(room.factors, 1200, "test", seed)
 rows = np.flatnonzero(drawn.actions == model.action_names.index(action))[:32]
 pictures, pictures_after = (to_float(room.render(v[rows])) for v in (drawn.x, drawn.y))
 before, after = model.encode(pictures), model.encode(pictures_after)  # (32, 64, 4)
-draw.image_rows({"x": pictures, f"y, after {action}": pictures_after}, 6, "Pairs of one action")
+draw.image_rows(
+    {"x": pictures, f"y, after {action}": pictures_after}, 6, "Pairs of one action", compare=False
+)
 
 # %% [markdown]
 # ## The graph over the codes of an image
@@ -52,26 +54,31 @@ draw.image_rows({"x": pictures, f"y, after {action}": pictures_after}, 6, "Pairs
 
 # %%
 graph = CausalGraph.of(model, before[:1], action)
+set_here = graph.set_nodes
+many = graph.present[:, set_here].sum(0)
+print(
+    f"a node that is set reads {many.mean():.1f} of 64 nodes on average, {many.min()} to {many.max()}"
+)
 draw.graph_matrix(graph, title=f"What one picture's places read under {action}")
 
 # %% [markdown]
-# How to read it: rows and columns are the 64 places, row by row. The amber strips say how surely the action sets a node: the upper half of the
-# picture, which is the wall. Columns of other nodes are hatched: they are copied, so their edges
-# are never used. Now go down one open column: its blue cells are the causes of that node, a few
-# of 64. Then go across: **two rows are blue nearly all the way**, r0c7 (just above the mark r1c0)
-# and r2c0. These two places are read by almost every place of the wall. That is no discovery about
-# walls. Any wall place knows the colour, they are twins, and the price of edges made the learner
-# agree on a few.
+# How to read it: rows and columns are the 64 places, row by row. The amber strips say how surely the action sets
+# a node: the upper half of the picture, which is the wall. Columns of other nodes are hatched: they are copied,
+# so their edges are never used. Now go down one open column: its blue cells (probability 0.5 or more) are the
+# causes of that node, a few of 64; grey cells are below one half and do not count. Then go across: **two rows are
+# blue nearly all the way**, r0c7 (just above the mark r1c0) and r2c0. These two places are read by almost every
+# place of the wall. That is no discovery about walls. Any wall place knows the colour, they are twins, and the
+# price of edges made the learner agree on a few.
 #
 # ## Explore: the graph on the picture
 #
-# **Try this.** Click a node on the wall and look where its arrows come from. Click the place in the
-# upper right corner (r0c7, node 7): now the arrows go out. Hold it at another code with `do(code)`
-# and watch the wall on the right: what ends up otherwise because of it is framed in dashes. Now `let
-# go`, pin one of those and cut off that one cause: choose it and press `cut edge`. Then hold a node of
-# the floor. With `beside` a third picture comes: another action, or another x (`another x` goes there),
-# and `as beside` holds the pinned node at the codes that it has there. Raise `threshold` to 0.95;
-# choose `object_hue+`; choose `none`: no action, no edges.
+# **Try this.** Click a node on the wall and look where its arrows come from. Click the place in the upper right
+# corner (r0c7, node 7): now the arrows go out. Hold it at another code with `do(code)` and watch the wall on the
+# right: what comes out different because of it is framed in dashes. (Outlined is what the action sets; the paler
+# a place, the less likely it is set.) Now `let go`, pin one of those and cut off that one cause: choose it and
+# press `cut edge`. Then hold a node of the floor. With `beside` a third picture comes: another action, or another
+# x (`another x` goes there), and `as beside` holds the pinned node at the codes that it has there. Raise
+# `threshold` to 0.95; choose `object_hue+`; choose `none`: no action, no edges.
 
 # %% tags=["explorer"]
 explorer = explore.GraphExplorer(model, pictures, action)
@@ -197,6 +204,8 @@ print(f"on the wall lie {on_wall:.0%} of the causes and {wall.float().mean():.0%
 print(f"(a) cutting all edges that are off costs {lost_off:.0f} nats")
 print(f"(b) cutting one cause, the median: {lost_one:.2f} nats")
 print(f"(c) cutting all causes: {lost_all:.0f} nats")
+guessing = 4 * np.log(model.n_codes) - whole[sets].mean().item()
+print(f"to guess instead, four codes, each among {model.n_codes}: {guessing:.0f} nats more")
 
 # %% tags=["nbval-check-output", "gate"]
 check.as_told(
@@ -205,14 +214,16 @@ check.as_told(
     an_edge_that_is_off_carries_nothing=lost_off == 0,
     one_cause_can_be_spared=lost_one < 1,
     all_of_them_cannot=lost_all > 10,
+    without_them_it_is_worse_than_a_guess=lost_all > guessing,
 )
 
 # %% [markdown]
-# (a) is exactly 0: an edge that is off carries nothing. (The other half, that a node without causes
-# hears nothing at all, is tested in lesson 05.) (c) is large: without its causes a node guesses.
-# (b) is small, and that is the twins again: each single witness of the colour can be spared as long
-# as the others speak. A single edge on an image therefore means little; a *set* of causes, and
-# where it lies, means more. It lies on the wall far more often than places picked at random would.
+# (a) is exactly 0: an edge that is off carries nothing. (The other half, that a node without causes hears nothing
+# at all, is tested in lesson 05.) (c) is large, more than somebody pays who guesses evenly: as in lesson 04, a
+# node that has lost its causes is not modest but confidently wrong. (b) is small, and that is the twins again:
+# each single witness of the colour can be spared as long as the others speak. A single edge on an image therefore
+# means little; a *set* of causes, and where it lies, means more. It lies on the wall (the places that change in
+# most of the 32 pictures) far more often than places picked at random would.
 #
 # ## Break it on purpose: how many witnesses are enough?
 #
@@ -231,6 +242,11 @@ for share in shares:
         told.append((nats_per_node(edges & (rank < asked)) - whole)[sets].mean().item())
 for share, cost, nothing in zip(shares, costs, control, strict=True):
     print(f"{share:4.0%} of the causes cut: {cost:5.1f} nats   as many that are off: {nothing:.1f}")
+draw.cutting_curve(
+    shares,
+    {"causes, at random": costs, "control: as many that are off": control},
+    {"to guess the four codes": guessing},
+)
 
 # %% tags=["nbval-check-output", "gate"]
 check.as_told(
@@ -240,10 +256,11 @@ check.as_told(
 )
 
 # %% [markdown]
-# The first quarter costs little and the last one most: as long as some witnesses are left, they speak for
-# those that are gone. That is what **redundant** causes look like, and it is why a cut of one edge
-# at a time (what `edge_cost` measures, and what pruning goes by) has to be followed by a cut of all that
-# seem useless *together*. The control costs nothing: what is off was never read.
+# In the figure above, the first quarter costs little and the last one most: as long as some witnesses are left,
+# they speak for those that are gone. So there is no number that is enough: every quarter costs something. That is
+# what **redundant** causes look like, and it is why a cut of one edge at a time (what `edge_cost` measures, and
+# what pruning goes by) has to be followed by a cut of all that seem useless *together*. The control costs
+# nothing: what is off was never read.
 #
 # ## Exercises
 #

@@ -116,6 +116,18 @@ def test_codes_among_points_count_those_in_use():
     assert np.array_equal(first.lines[0].get_xydata(), second.lines[0].get_xydata())
 
 
+def test_points_are_drawn_in_the_colours_that_are_given():
+    points, colours = RNG.normal(size=(60, 3)), RNG.random((60, 3))
+    figure = codes_among_points(points, {"a": points[:4]}, colours=colours)
+    (cloud,) = figure.axes[0].collections
+    assert np.allclose(cloud.get_facecolors()[:, :3], colours)
+    told = figure.get_supxlabel()
+    assert "in colour: map vectors; white: code in use" in told
+    for bad in (colours[:59], colours + 1):
+        with pytest.raises(ValueError, match="colours must"):
+            codes_among_points(points, {"a": points[:4]}, colours=bad)
+
+
 def test_the_plane_is_that_of_most_variance():
     points = RNG.normal(size=(400, 4)) * [0.1, 6, 0.1, 3]
     figure = codes_among_points(points, {"a": np.zeros((2, 4))})

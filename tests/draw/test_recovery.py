@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cvq_tutorial.draw import style as picture
-from cvq_tutorial.draw.recovery import recovery_curve
+from cvq_tutorial.draw.recovery import cutting_curve, recovery_curve
 
 
 def test_curves_and_levels_are_drawn_as_they_are():
@@ -56,3 +56,35 @@ def test_without_controls_and_with_foreign_names():
 def test_bad_input_is_one_line(arguments, message):
     with pytest.raises(ValueError, match=message):
         recovery_curve(*arguments)
+
+
+def test_what_cutting_costs_is_drawn_as_it_is():
+    found = cutting_curve(
+        [0, 0.25, 1], {"causes": torch.tensor([0.0, 2.0, 25.0]), "off": [0, 0, 0]},
+        {"guessing": 16.6},
+    )  # fmt: skip
+    axes = found.axes[0]
+    level, causes, off = axes.lines
+    assert level.get_ydata() == [16.6, 16.6]
+    assert causes.get_ydata().tolist() == [0, 2, 25] and off.get_ydata().tolist() == [0, 0, 0]
+    assert causes.get_marker() != off.get_marker()  # told apart without colour
+    assert axes.get_ylim()[0] <= 0 and axes.get_ylim()[1] > 25
+    assert "nats" in axes.get_ylabel()
+    for part in ("0%, 25%, 100%", "causes 0.0, 2.0, 25.0", "off 0.0, 0.0, 0.0", "guessing 16.6"):
+        assert part in found.summary
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([0], {"a": [0.5]}), "shares must be at least two and grow, found"),
+        (([0.5, 0.25], {"a": [0, 1]}), "shares must be at least two and grow, found"),
+        (([0, 2], {"a": [0, 1]}), r"shares must be probabilities in \[0, 1\]"),
+        (([0, 1], {}), "expected 1 to 4 curves, found 0"),
+        (([0, 1], {"a": [1]}), r"costs of a must have shape \(2,\), found \(1,\)"),
+        (([0, 1], {"a": [0, float("inf")]}), "costs of a must be finite"),
+    ],
+)
+def test_bad_costs_are_one_line(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        cutting_curve(*arguments)

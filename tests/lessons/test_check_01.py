@@ -12,11 +12,15 @@ def itself(graph, cause):
     return np.arange(len(graph)) == cause
 
 
-def descendants(graph, cause):
+def within(graph, cause, arrows):
     moved = itself(graph, cause)
-    for _ in range(len(graph)):
+    for _ in range(arrows):
         moved = moved | graph[moved].any(axis=0)
     return moved
+
+
+def descendants(graph, cause):
+    return within(graph, cause, len(graph))
 
 
 def by_powers(graph, cause):  # another right way
@@ -70,6 +74,10 @@ def test_best_with_invisible_edits(answer, told):
         (descendants, "right: "),
         (by_powers, "right: "),
         (lambda g, c: g[c] | itself(g, c), "effects of its own"),
+        (lambda g, c: within(g, c, 2), "two arrows in a row"),
+        (lambda g, c: within(g, c, 3), "a few arrows in a row and stops"),
+        (lambda g, c: within(g, c, 6), "a few arrows in a row and stops"),
+        (lambda g, c: within(g, c, 7), "right: "),
         (lambda g, c: descendants(g.T, c), "backwards"),
         (lambda g, c: descendants(g, c) & ~itself(g, c), "done on moves, too"),
         (lambda g, c: g[c], "done on moves, too"),

@@ -65,9 +65,9 @@ Graph = NDArray[np.bool_]
 
 def _graphs() -> list[Graph]:
     """The graph of the lesson; a chain that is not in the order of its numbers; no arrow at all."""
-    chain = np.zeros((5, 5), dtype=bool)
-    for cause, effect in ((3, 1), (1, 4), (4, 0)):
-        chain[cause, effect] = True
+    way = [3, 1, 4, 0, 6, 2, 7, 5]  # long: whoever follows a few arrows and stops does not reach 5
+    chain = np.zeros((8, 8), dtype=bool)
+    chain[way[:-1], way[1:]] = True
     return [CausalShapes3D().factor_graph, chain, np.zeros((3, 3), dtype=bool)]
 
 
@@ -75,6 +75,18 @@ def _descendants(graph: Graph, cause: int) -> Graph:
     """The cause and all that a chain of arrows from it leads to."""
     found = np.zeros(len(graph), dtype=bool)
     found[[cause, *reached(graph, cause)]] = True
+    return found
+
+
+def _within(arrows: int) -> Callable[[Graph, int], Graph]:
+    """The cause and what at most so many arrows in a row lead to."""
+
+    def found(graph: Graph, cause: int) -> Graph:
+        moved = np.arange(len(graph)) == cause
+        for _ in range(arrows):
+            moved = moved | graph[moved].any(axis=0)
+        return moved
+
     return found
 
 
@@ -101,11 +113,10 @@ moved_by = Exercise(
     read=function(_graphs()[0], 1),
     right=_moves(_descendants),
     hints={
-        "an effect has effects of its own: follow the arrows to their end": _moves(
-            lambda graph, cause: graph[cause] | (np.arange(len(graph)) == cause)
-        ),
-        "that follows two arrows in a row; a chain may be longer": _moves(
-            lambda g, c: g[c] | g[g[c]].any(axis=0) | (np.arange(len(g)) == c)
+        "an effect has effects of its own: follow the arrows to their end": _moves(_within(1)),
+        "that follows two arrows in a row; a chain may be longer": _moves(_within(2)),
+        "that follows a few arrows in a row and stops; a chain may pass through all factors": (
+            lambda given: any(_moves(_within(arrows))(given) for arrows in (3, 4, 5, 6))
         ),
         "rows are causes: that follows the arrows backwards": _moves(
             lambda graph, cause: _descendants(graph.T, cause)
