@@ -78,7 +78,8 @@ draw.graph_matrix(graph, title=f"What one picture's places read under {action}")
 # a place, the less likely it is set.) Now `let go`, pin one of those and cut off that one cause: choose it and
 # press `cut edge`. Then hold a node of the floor. With `beside` a third picture comes: another action, or another
 # x (`another x` goes there), and `as beside` holds the pinned node at the codes that it has there. Raise
-# `threshold` to 0.95; choose `object_hue+`; choose `none`: no action, no edges.
+# `threshold` to 0.95; choose `object_hue+`; choose `none`: no action, no edges. Have you trained a model from
+# another seed? `explore.GraphExplorer(model, pictures, action, other=yours)` puts its graph beside this one.
 
 # %% tags=["explorer"]
 explorer = explore.GraphExplorer(model, pictures, action)
