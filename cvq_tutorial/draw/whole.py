@@ -130,12 +130,13 @@ def method_overview(
         f"threshold {limit:.2f}",
         fontsize=8,
     )
-    changed = int((old_table != new_table).any(-1).sum())
+    changed, shown = int((old_table != new_table).any(-1).sum()), (old_cells != new_cells).sum()
+    framed = f"; framed the {shown} of codebook {codebook}" if n_codebooks > 1 else ""
     figure.summary = (
         f"The whole method in seven panels: image x, its codes, the {n_set} of {n_nodes} places "
         f"that do({done}) sets, with {n_causes} causes of one of them ({ORIENTATION}, threshold "
-        f"{limit:.2f}), the new codes, other than before at {changed} places, the image decoded "
-        f"from them, the true y, and the action that the model names: {named} "
+        f"{limit:.2f}), the new codes, other than before at {changed} places{framed}, the image "
+        f"decoded from them, the true y, and the action that the model names: {named} "
         f"({chances.max():.0%})."
     )
     return figure

@@ -62,7 +62,8 @@ def test_it_draws_the_causes_of_a_set_node_and_frames_what_changed():
 def test_the_other_codebook_has_no_change():
     figure = method_overview(**parts(codebook=1))
     assert not figure.axes[3].patches
-    assert "other than before at 1 places" in figure.summary  # over all codebooks
+    told = "other than before at 1 places; framed the 0 of codebook 1, the image decoded"
+    assert told in figure.summary  # places over all codebooks
     assert "codebook 1 of 2" in figure.axes[1].get_title()
 
 
