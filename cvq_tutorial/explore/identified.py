@@ -80,7 +80,11 @@ class SamplesExplorer(Chooser):
         self.share, whole, random, self.error, first = self._known[key]
         names = ["order of all right", "all ancestors right", "a random order"]
         tiles = [
-            Tile("ancestors of one model: found", pictures.relations(first[0], first[1], SIDE)),
+            Tile(
+                "ancestors of one model: found",
+                pictures.relations(first[0], first[1], SIDE),
+                "row = ancestor of the column",
+            ),
             Tile(
                 f"share of {self.models} models",
                 pictures.bars([self.share, whole, random], names, SIDE, WIDE),
@@ -139,7 +143,11 @@ class RatioExplorer(Chooser):
         self.missed, self.false = int((truth & ~found).sum()), int((found & ~truth).sum())
         null = float(np.median(self.solution.tolerance))
         tiles = [
-            Tile(f"at ratio {self.ratio:g}", pictures.relations(found, truth, SIDE)),
+            Tile(
+                f"at ratio {self.ratio:g}",
+                pictures.relations(found, truth, SIDE),
+                "row = ancestor of the column",
+            ),
             Tile(f"by the null, about {null:.2g}", pictures.relations(own, truth, SIDE)),
         ]
         told = (
@@ -155,7 +163,8 @@ class TwinExplorer(Chooser):
     """Take a context away, and be handed the world that nobody can tell from yours.
 
     world: a `LatentWorld` of `identify.draw_world`.  Traits, settable: `context` that is missing,
-    1 to K; `strength` of the mixing-in. To read: `pair`, the twins, None where there is no such.
+    1 to K; `strength` of the mixing-in. To read: `pair`, the twins. The source must cause the
+    latent after it, and both must have contexts (`twins.missing_source`).
     """
 
     context = traitlets.Int(1)
@@ -182,22 +191,22 @@ class TwinExplorer(Chooser):
     def _draw(self, _: Any) -> None:
         self.follow()
         d, m = len(self.world.H), int(self.world.targets[self.context - 1])
-        self.pair = None
         left = Tile("your world", pictures.weights(self.world.weights, SIDE), "row = cause")
         if m == d - 1:
-            right = Tile("no such twin", pictures.blank(SIDE))
-            told = (
-                f"Without context {self.context}: its target z{m} comes first, nothing can be "
-                "mixed into it. It is identified all the same."
+            self.pair = twins.missing_source(self.world)
+            first = (
+                f"Without context {self.context} (target z{m}, which comes first: nothing can be "
+                "mixed in, yet one other world fits)"
             )
         else:
             c = self.strength * (np.arange(d) > m)
             self.pair = twins.missing_context(self.world, self.context, c)
-            right = Tile("its twin", pictures.weights(self.pair.other.weights, SIDE), "row = cause")
-            told = (
-                f"Without context {self.context} (target z{m}): all covariances that are left "
-                f"agree to {self.pair.measured:.0e}, the weights differ by {self.pair.apart:.2f}."
-            )
+            first = f"Without context {self.context} (target z{m})"
+        right = Tile("its twin", pictures.weights(self.pair.other.weights, SIDE), "row = cause")
+        told = (
+            f"{first}: all covariances that are left agree to {self.pair.measured:.0e}, the "
+            f"weights differ by {self.pair.apart:.2f}."
+        )
         self.show(pictures.sheet([[left, right]], [SIDE], told))
 
 

@@ -42,7 +42,7 @@ __all__ = [
     "solve_samples",
 ]
 
-CLOSED = "the latents all of whose ancestors have a context of their own, and their order"
+CLOSED = "the latents that have a context, as all their ancestors do, and their order"
 NULL_DRAWS = 20  # data sets drawn from the estimate, to know what noise does to the misfit
 NULL_FACTOR = 2.0  # a misfit is noticed beyond this times the median of theirs
 

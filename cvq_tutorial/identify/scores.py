@@ -42,7 +42,7 @@ __all__ = [
     "draw_shift_world",
 ]
 
-CLOSED = "who is an ancestor of whom among latents all of whose ancestors have a context"
+CLOSED = "who is an ancestor of whom among latents that have a context, as all their ancestors do"
 SPLITS = 8  # halves of the observational sample against each other
 NULL_FACTOR = 2.0  # a direction counts beyond this times the largest of the splits
 WIDTH, EPOCHS, RATE, BATCH = 48, 60, 5e-3, 250

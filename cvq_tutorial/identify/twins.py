@@ -2,8 +2,9 @@
 
 Each shows a limit that no amount of data moves: a context that is missing, soft instead of perfect
 interventions, linear latents under shifts, and soft interventions once more, where even higher
-cumulants do not help. `measured` is the largest difference of anything measurable (1e-10 or less),
-`apart` how much the latents' weights differ.
+cumulants do not help. Where the context of the source is missing, there is one twin instead of a
+whole family. `measured` is the largest difference of anything measurable (1e-10 or less), `apart`
+how much the latents' weights differ.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def missing_context(world: LatentWorld, context: int, c: np.ndarray | None = Non
     in a world of `draw_world`), default 1 for all of them. M = (I + e_m c')^(-1).
 
     Raises:
-        ValueError: nothing comes before the target: then it is identified without its context too.
+        ValueError: nothing comes before the target: no such twin, but see `missing_source`.
     """
     d = world.H.shape[0]
     context = whole("context", context, 1)
@@ -78,6 +79,44 @@ def missing_context(world: LatentWorld, context: int, c: np.ndarray | None = Non
     other = changed(rest, np.linalg.inv(mix))
     both = [(rest.covariances(), other.covariances())]
     return pair("missing context", rest, other, "the covariance of every context left", both)
+
+
+def missing_source(world: LatentWorld) -> Twins:
+    """Without the context of the source there is still another world with the same covariances.
+
+    The source s is the last latent, and the one before it, c, has no other ancestor. In their plane
+    let T be the precision of the context of c, D what that context changed, u the new row of c.
+    T - u u' is the source's, of rank 1, so u' T^(-1) u = 1; u u' - D is of the old row of c, so
+    u' D^(-1) u = 1. Two solutions up to sign: the true one, and this. It turns the noises of s and
+    c, so it is a twin where they are Gaussian, or only covariances are known. Ours.
+
+    Raises:
+        ValueError: fewer than two latents, no edge from s to c, or none of them is a target.
+    """
+    d = world.H.shape[0]
+    c, s = d - 2, d - 1
+    if d < 2 or abs(world.weights[s, c]) < 1e-12:
+        raise ValueError(f"expected a world whose last of {d} latents causes the one before it")
+    if not {c, s} <= set(world.targets.tolist()):
+        raise ValueError(f"expected contexts of latents {c} and {s}, found {world.targets}")
+    keep = [k for k in range(len(world.contexts)) if k == 0 or world.targets[k - 1] != s]
+    rest = LatentWorld(world.contexts[keep], world.H, world.targets[[k - 1 for k in keep[1:]]])
+    (p, q), r = world.contexts[0][c, c:] * (1, -1), world.contexts[0][s, s]
+    t = world.contexts[1 + world.targets.tolist().index(c)][c, c]
+    u = np.array([(q * q * t * t - r * r * (p * p - t * t)) / (2 * p * q * r * r), 1.0])
+    u /= np.sqrt((u[0] / t) ** 2 + (u[1] / r) ** 2)
+    w = np.array([-u[1] * t / r, u[0] * r / t])  # u u' + w w' is the precision of the context
+    B = world.contexts[0][c:, c:]
+    values, vectors = np.linalg.eigh(B.T @ B - np.outer(w, w))  # of rank 1: the row of c
+    M = np.eye(d)
+    M[c:, c:] = np.array([u / t, w / r])  # the units that they had
+    own = np.sqrt(max(values[1], 0.0)) * vectors[:, 1] @ np.linalg.inv(M[c:, c:])
+    contexts = rest.contexts @ np.linalg.inv(M)
+    contexts[:, c:, c:] = np.array([own * np.sign(own[0]), [0.0, r]])
+    contexts[1 + rest.targets.tolist().index(c), c] = t * np.eye(d)[c]
+    other = LatentWorld(contexts, M @ world.H, rest.targets)
+    both = [(rest.covariances(), other.covariances())]
+    return pair("missing source", rest, other, "the covariance of every context left", both)
 
 
 def soft(world: LatentWorld, M: np.ndarray | None = None) -> Twins:

@@ -104,9 +104,11 @@ def draw_heads(place):
 # has not. Two names are special. `identity` says *who or what* is shown, so that several pictures of
 # one toy can be told from pictures of several toys. `split` says train, valid or test.
 #
-# We draw 480 pictures of 80 toys, six each, with nine attributes. Two things are built in, as life
-# builds them in: round toys are nearly always framed, and large ones nearly always have a shadow.
-# Attributes that come together like this are called **confounded**.
+# We draw 480 pictures of 80 toys, six each, with nine attributes; what the six of a toy share is its place and
+# the tint of its ground. Two things are built in, as life builds them in. Round toys come from one maker, who
+# frames nearly all pictures (the others hardly any): shape and frame have a common cause, a **confounder**, and
+# it is not in the table. And large toys nearly always cast a shadow: size **causes** shadow. In the table both
+# look the same: two attributes that come together, that are **correlated**.
 
 # %%
 temporary = tempfile.TemporaryDirectory()
@@ -115,7 +117,8 @@ toys = Path(temporary.name) / "toys"
 rng, table = np.random.default_rng(0), []
 for number in range(480):
     has = {name: bool(rng.random() < 0.5) for name in ALL}
-    has["Framed"] = has["Round"] if rng.random() < 0.9 else has["Framed"]
+    maker = has["Round"]  # one maker makes all the round toys, and frames pictures
+    has["Framed"] = maker if rng.random() < 0.9 else has["Framed"]
     has["Shadow"] = has["Large"] if rng.random() < 0.85 else has["Shadow"]
     has["Cracked"] = number in (8, 9, 250)
     toy_picture(has, number // 6, rng).save(toys / "images" / f"{number:03}.png")
@@ -164,17 +167,17 @@ for row in nameless:  # the two lines mended, the split as it is, and nobody kno
     del row["identity"]
 write(nameless)
 unnoticed = make_world("faces", root=toys, attributes=["Large", "Round", "Red", "Striped"])
-print(
-    "without identity a world is made, test pairs:",
-    int(unnoticed.factors.pair_counts("test").sum()),
-)
+print("without identity a world is made, test pairs:",
+      int(unnoticed.factors.pair_counts("test").sum()))  # fmt: skip
+print("and the check says:", "; ".join(check_folder(toys).problems))
 
 # %% [markdown]
 # Each line names the file and the place; the split gets two (a toy on two sides, and equal pictures of
-# it). All three would stop the program: a world is not made of such a table. But the split is noticed
-# only because the table says who is who. Without the column `identity` the same split would pass, the
-# training would run, and the test numbers would look good, because toy 0 is in the training pictures
-# and in the test. Such a test asks for memory. The split belongs to the *identity*: all pictures of a
+# it). All three would stop the program: a world is not made of such a table. But that a toy is on two sides is
+# noticed only because the table says who is who. Without the column `identity` the check still finds three
+# pictures with an equal one on another side, a hint that is easily mended and soon forgotten; a world is made, the training would run, and
+# the test numbers would look good, because toy 0 is in the training pictures and in the test. Such a test asks
+# for memory. The split belongs to the *identity*: all pictures of a
 # toy lie on one side. We mend the two lines and leave the split out. Then it is drawn by a fixed hash
 # of the identity.
 
@@ -262,6 +265,11 @@ draw.pairs(
 # differs in nearly every pair, because x and y are two toys. The table can count only what it has a
 # column for.
 #
+# And an atomic pair is not yet an intervention. Make a toy larger, and it casts a shadow: a pair in which
+# only `Large` differs, and the shadow does not, shows what enlarging hardly ever does. Make it round, and nobody comes
+# to frame it: there the pair with equal frames is the right one. So let a pair agree in what is *not an effect*
+# of the factor. The numbers above are alike for both; which is which, the table cannot say. You have to know.
+#
 # ## Rare attributes
 #
 # Why not choose all nine attributes, then? Two things get in the way.
@@ -320,9 +328,11 @@ check.as_told(
 )
 
 # %% [markdown]
-# All attributes but one can be seen, even by so simple a reader. `Heavy` is at its control: there is
-# nothing to learn, and a model can only guess from what else differs. Leave such attributes out. The
-# reverse does not hold: the reader may have found `Round` by the frame, as we shall see.
+# All attributes but one can be seen, even by so simple a reader. `Heavy` is at its control: a model would have
+# to guess it from what else differs. Leave such attributes out, or find a better reader first: a weighted sum of
+# pixels that fails proves nothing where an attribute needs more than that, such as "symmetric". (Here we know: no
+# pixel says `Heavy`.) The reverse does not hold either: the reader may have found `Round` by the frame, as we
+# shall see.
 #
 # ## Does the chain run?
 #
@@ -425,9 +435,9 @@ check.as_told(
 # %% [markdown]
 # Look at the line of `Round`: it is what the model says to many pairs in which only the frame
 # differs, and far less often in the control. And where the frame stays, a true `Round` is found less often. The
-# model has learned that `Round` is a frame. It is not a fault of the model: in the pairs it was given,
+# model reads `Round` off the frame. It is not a fault of the model: in the pairs it was given,
 # the frame was the larger and steadier difference. Every number on the test split was measured with the
-# frame in it, so none could show this. Only a pair chosen against the confounding did.
+# frame in it, so none could show this. Only pairs chosen against the correlation did.
 #
 # What helps most is more pictures of the rare combinations. Choosing `Framed` as an attribute too makes it
 # agree in all pairs of the others, but leaves few pairs of `Round`, as we saw. What always helps is to say
@@ -438,9 +448,10 @@ check.as_told(
 # 1. `cvq worlds check FOLDER`: lost pictures, values that are none, copies.
 # 2. The split: is each identity on one side only?
 # 3. Pairs of each attribute (`pair_counts`): hundreds, or a few dozen? Leave the rare ones out.
-# 4. What else differs in them (`pair_report`): which attributes come together?
+# 4. What else differs in them (`pair_report`): which attributes come together, and is one an effect of the
+#    other?
 # 5. Can each attribute be seen at all, on identities that are new, better than the majority?
-# 6. After training: chance, majority, y of another pair, and pairs chosen against the confounding.
+# 6. After training: chance, majority, y of another pair, and pairs chosen against the correlation.
 
 # %% [markdown]
 # ## Now with your folder
@@ -500,8 +511,10 @@ rival = LogisticRegression(max_iter=300).fit(thumbs(known.y) - thumbs(known.x), 
 rival_hit = rival.predict(thumbs(asks.y) - thumbs(asks.x)) == asks.actions
 found = own.retrieve(codes_of(asks.x), codes_of(asks.y))
 own_hit = found.actions.cpu().numpy() == asks.actions
-others = np.random.default_rng(seed).permutation(len(asks))
-mixed = own.retrieve(codes_of(asks.x), codes_of(asks.y[others]))
+who, side_of = mine.data.identity, mine.data.split
+mixed_y = asks.y[np.random.default_rng(seed).permutation(len(asks))]
+strangers = np.ones(len(asks), bool) if who is None else who[asks.x[:, -1]] != who[mixed_y[:, -1]]
+mixed = own.retrieve(codes_of(asks.x[strangers]), codes_of(mixed_y[strangers]))
 able = mine.factors.possible(asks.x[:, : mine.factors.n_factors]).sum(1)
 which = mine.factors.factor_of(asks.actions)
 print(f"{'named right':<14}{'pairs':>6}{'codes':>8}{'rival':>8}{'chance':>8}")
@@ -514,15 +527,16 @@ for number, name in enumerate(mine.factors.names):
 # On the drawn heads the rival is hardly ever wrong, and the codes often are, after so short a training. What the rival
 # cannot do is draw, and it has no idea whether its answer makes sense.
 #
-# A pair whose y belongs to another x has no right answer, and the posterior sums to one all the same. So there
+# A pair whose y shows another person has no right answer, and the posterior sums to one all the same. So there
 # is a **verdict** beside the name: training keeps how likely true pairs of the validation side are, and what is less
-# likely than all but one in a hundred of them is explained by *no action*.
+# likely than all but one in a hundred of them is explained by *no action*. (A y taken from just any other pair
+# would be no control: few people are on the test side, and about one such pair in ten is a true one after all.)
 
 # %%
 unexplained = "no action explains this"
-for text, said_of in (("true pairs", found), ("y of another pair", mixed)):
+for text, said_of in (("true pairs", found), ("y of another person", mixed)):
     share = np.mean([verdict == unexplained for verdict in said_of.verdict])
-    print(f"{text:<18} {unexplained}: {share:.2f}")
+    print(f"{text:<20} {unexplained}: {share:.2f}")
 print("x and x:", own.retrieve(codes_of(asks.x[:1]), codes_of(asks.x[:1])).verdict[0])
 
 first = [int(np.flatnonzero(asks.actions == a)[0]) for a in np.unique(asks.actions)][:6]
@@ -531,7 +545,6 @@ done = own.intervene(before.to(own.device), [int(a) for a in asks.actions[first]
 draw.before_after(before, done.images, after, [own.action_names[a] for a in asks.actions[first]])
 
 # %% tags=["nbval-check-output"]
-who, side_of = mine.data.identity, mine.data.split
 if who is not None:  # the table says who is shown
     people = [set(who[(side_of == side) & (who >= 0)].tolist()) for side in range(3)]
     twice = people[0] & people[1] | people[0] & people[2] | people[1] & people[2]
@@ -615,9 +628,11 @@ check.whole_identities(test_side)
 #
 # * A folder and a CSV of 0 and 1 are enough. Run `cvq worlds check` first: it names file and line.
 # * Split by identity, or the test asks for memory.
-# * A pair of pictures that differs in one *chosen* attribute is no intervention. Count what else differs.
-# * Let a simple reader name each attribute on unseen identities: what stays at the majority cannot be learned.
-# * A confounded test praises a confounded model. Test with pairs chosen against it.
+# * A pair of pictures that differs in one *chosen* attribute is no intervention. Count what else differs, and
+#   ask which of it is an effect: that should differ.
+# * Let a simple reader name each attribute on unseen identities: what stays at the majority is to be doubted.
+# * A test with the correlations of the training praises a model that leans on them. Test with pairs chosen
+#   against them.
 #
 # **What this does not show.** Drawn toys, one seed, seconds of training. The table was right in every
 # cell; people who label photographs are not. And what has no column cannot be counted.
@@ -626,8 +641,9 @@ check.whole_identities(test_side)
 #
 # <details><summary>Why not match on all attributes, always?</summary>
 #
-# Each attribute that must agree takes pairs away, the confounded ones most. With 40 attributes hardly
+# Each attribute that must agree takes pairs away, the correlated ones most. With 40 attributes hardly
 # two photographs agree on 39. The nearest partner is the compromise, and its report says how good it is.
+# And some should not agree: what the factor causes changes with it, as the shadow does with the size.
 #
 # </details>
 #
@@ -651,4 +667,4 @@ check.whole_identities(test_side)
 #   published code builds the CelebA pairs.
 # * Liu, Luo, Wang, Tang: *Deep Learning Face Attributes in the Wild*, ICCV 2015: CelebA.
 #
-# Back to [the start](00_start_here.ipynb).
+# Next: [know what can be identified](11_know_what_can_be_identified.ipynb).

@@ -4,7 +4,7 @@
 # *Which of our choices matters, and which could as well have been left as published?*
 #
 # An *ablation* takes one part away, or changes it, and leaves all else as it is: what gets worse is
-# what that part was good for. Here each change is a choice of the code published with the paper,
+# what that part was good for, beside all the others and at their settings. Here each change is a choice of the code published with the paper,
 # behind a switch of the recipe. First a few runs that take seconds, before your eyes, with the
 # recipe `nano`; then the whole table, as it was measured with the recipe `lesson`.
 #
@@ -125,8 +125,7 @@ for row in here:
 # %% [markdown]
 # ## The same question twice
 #
-# Some costs are in no table. If edges are drawn by chance in evaluation as well, the same question
-# asked twice gets two answers. We ask both models for the likelihoods of the same 200 transitions,
+# Some costs are in no table. We ask both models for the likelihoods of the same 200 transitions,
 # twice.
 #
 # **Predict.** Which of the two models will repeat itself to the bit?
@@ -148,7 +147,8 @@ for label in ("codes: ours", "codes: sampled edges"):
         print(f"{label}: the same twice: {same_twice(label)}")
 
 # %% [markdown]
-# Thresholds repeat themselves, coins do not. A table of means over many transitions hides this: the
+# Thresholds repeat themselves, coins do not: where edges are drawn by chance in evaluation as well, the
+# same question gets two answers. A table of means over many transitions hides this: the
 # average of the coins may be right while no single answer can be relied on.
 #
 # ## The whole table

@@ -1162,15 +1162,16 @@ def test_what_can_be_identified_is_told_as_it_is(made):
         explore.RatioExplorer(SOFT, np.eye(2))
 
 
-def test_without_a_context_there_is_a_twin_unless_its_target_comes_first(made):
+def test_without_a_context_there_is_a_twin_and_one_only_if_its_target_comes_first(made):
     twin = made("twin")
     for context in range(1, 5):
-        twin.context = context
+        twin.context, twin.strength = context, 1.0
         first = twin.world.targets[context - 1] == 3
-        assert (twin.pair is None) == first
         assert ("comes first" in twin.summary) == first
-        if not first:
-            assert twin.pair.measured < 1e-10 < 0.4 < twin.pair.apart
+        assert twin.pair.measured < 1e-10 < 0.4 < twin.pair.apart
+        apart = twin.pair.apart
+        twin.strength = 0.5
+        assert (twin.pair.apart == apart) == first  # nothing can be mixed into what comes first
     with pytest.raises(ValueError, match="context: expected 1 to 4, found 5"):
         twin.context = 5
 

@@ -57,6 +57,37 @@ def test_the_routine_for_cumulants_answers_with_the_perfect_twin():
     assert match.relative_error(found.H, H[0]) < 1e-9 < match.relative_error(found.H, H[1])
 
 
+@pytest.mark.parametrize("latents", [2, 3, 4, 5])
+@pytest.mark.parametrize("seed", range(5))
+def test_without_the_context_of_the_source_another_world_fits(seed, latents):
+    world = linear.draw_world(np.random.default_rng([24, seed]), latents, latents + 2, 1.0)
+    pair = twins.missing_source(world)
+    assert pair.measured < 1e-10 < 1e-3 < pair.apart
+    assert latents - 1 not in pair.other.targets and len(pair.other.contexts) == latents
+    B = pair.other.contexts[0]
+    assert np.abs(np.tril(B, -1)).max() < 1e-9 and (np.diag(B) > 0).all()
+    for k, target in enumerate(pair.other.targets):
+        there = pair.other.contexts[k + 1]
+        changed = np.abs(there - B).max(axis=1) > 1e-12
+        assert changed.tolist() == [i == target for i in range(latents)]
+        assert np.abs(np.delete(there[target], target)).max() < 1e-9  # a perfect intervention
+    turned = pair.other.H @ np.linalg.pinv(pair.one.H)  # z' of z: not only other units
+    assert np.abs(turned[-1, -2]) > 1e-3 < np.abs(turned[-2, -1])
+
+
+def test_what_is_said_to_stay_identified_does_and_the_source_does_not():
+    """Latents that have a context, as all their ancestors do, are the same in the twins."""
+    world = linear.draw_world(np.random.default_rng(6), 4, 6, 1.0)
+    one_out = twins.missing_context(world, 1 + int(np.flatnonzero(world.targets == 1)[0]))
+    other = one_out.other.H / one_out.one.H
+    assert np.allclose(other[2:], other[2:, :1])  # z2 and z3, but for units
+    assert not np.allclose(other[1], other[1, 0])
+    source = twins.missing_source(world)
+    for row in (2, 3):
+        ratio = source.other.H[row] / source.one.H[row]
+        assert not np.allclose(ratio, ratio[0])
+
+
 def test_bad_input():
     world = linear.draw_world(np.random.default_rng(5), 4, 6, 1.0)
     source = 1 + int(np.flatnonzero(world.targets == 3)[0])
@@ -67,6 +98,10 @@ def test_bad_input():
         twins.missing_context(world, 9)
     with pytest.raises(ValueError, match="zero up to the target 1"):
         twins.missing_context(world, middle, np.ones(4))
+    with pytest.raises(ValueError, match="causes the one before it"):
+        twins.missing_source(linear.draw_world(np.random.default_rng(5), 4, 6, 0.0))
+    with pytest.raises(ValueError, match="expected contexts of latents 2 and 3"):
+        twins.missing_source(twins.missing_source(world).one)
     with pytest.raises(ValueError, match="upper triangular"):
         twins.soft(world, np.ones((4, 4)))
     bent = scores.draw_shift_world(np.random.default_rng(0), "relu")

@@ -58,6 +58,8 @@ def without_itself(d, m):
         (check.orders_that_work, [3, 3, 4, 0], "no third cumulant"),
         (check.orders_that_work, [3, 4, 3, 0], "order 3 whitens"),
         (check.orders_that_work, [3, 4, 4, 4], "no cumulant above the second"),
+        (check.orders_that_work, [3, 4, 4, 2], "order 2 is the covariance"),
+        (check.orders_that_work, [2, 2, 4, 2], "order 2 is the covariance"),
         (check.orders_that_work, [4, 4, 4, 0], "the smallest is asked for"),
     ],
 )

@@ -33,6 +33,19 @@ def hungarian(true, found, n):
     return table(true, found, n)[rows, columns].sum() / len(true)
 
 
+def largest_first(true, found, n):
+    counts, right = table(true, found, n).astype(float), 0
+    for _ in range(n):
+        a, c = np.unravel_index(counts.argmax(), counts.shape)
+        right += counts[a, c]
+        counts[a], counts[:, c] = -1, -1
+    return right / len(true)
+
+
+def in_torch(scores, share):
+    return (torch.as_tensor(scores) + torch.as_tensor(share).log()).softmax(1)
+
+
 def as_the_package(true, found, n):
     return float((match(table(true, found, n))[found] == true).mean())
 
@@ -47,6 +60,7 @@ def as_the_package(true, found, n):
         (check.told_apart, [False, True, True, True], "always done together"),
         (check.told_apart, [0, 1, 1, 0], "expected booleans"),
         (check.responsibilities, shared, "right: "),
+        (check.responsibilities, in_torch, "right: "),
         (check.responsibilities, lambda s, p: torch.softmax(torch.tensor(s), 1), "is its prior"),
         (check.responsibilities, lambda s, p: shared(s, 1 / p), "divides by the use"),
         (check.responsibilities, lambda s, p: shared(s, p**2), "likelihood times use, over"),
@@ -56,6 +70,7 @@ def as_the_package(true, found, n):
         (check.responsibilities, lambda s, p: None, "not attempted"),
         (check.one_to_one, hungarian, "right: "),
         (check.one_to_one, as_the_package, "right: "),
+        (check.one_to_one, largest_first, "may spoil the rest"),
         (check.one_to_one, lambda t, f, n: (t == f).mean(), "try every way"),
         (check.one_to_one, lambda t, f, n: table(t, f, n).max(0).sum() / len(t), "in pieces"),
         (check.one_to_one, lambda t, f, n: len(t) * hungarian(t, f, n), "divide by the number"),

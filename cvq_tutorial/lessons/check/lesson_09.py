@@ -26,6 +26,8 @@ what_shows_shuffled_actions = Exercise(
 
 _GOOD = np.array([33.0, 28.5, 30.0, 29.0, 37.0, 36.0, 45.0, 28.0, 28.2, 37.5, 38.0])  # uneven
 
+_MORE = np.array([20.0, 22.0, 24.0, 26.0, 28.0, 30.0])  # even
+
 
 def _limits(
     formula: Callable[[np.ndarray, float], float],
@@ -51,12 +53,15 @@ limit_of_an_alarm = Exercise(
         "that is a share of the way from worst to best; ask how many images lie below": _limits(
             lambda good, share: float(good.min() + share * (good.max() - good.min()))
         ),
+        "that takes the values for normal ones; ask how many images lie below": lambda given: any(
+            all(
+                abs(given(good.copy(), 0.2) - (good.mean() - times * good.std())) < 0.3
+                for good in (_GOOD, _MORE)
+            )
+            for times in (1, 2, 3)
+        ),
         "np.percentile counts in percent: 0.2 is a fifth of a percent there": _limits(
             lambda good, share: float(np.percentile(good, share))
-        ),
-        "that takes the values for normal ones; ask how many images lie below": lambda given: any(
-            abs(given(_GOOD.copy(), 0.2) - (_GOOD.mean() - times * _GOOD.std())) < 0.3
-            for times in (1, 2, 3)
         ),
     },
     clue="sort the good values: which one has at most `share` of the others below it?",

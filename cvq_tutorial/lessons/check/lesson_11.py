@@ -96,6 +96,8 @@ orders_that_work = Exercise(
             lambda found: found[1] == 3
         ),
         "order 3 whitens, which needs as many observed as latents": lambda found: found[2] == 3,
+        "order 2 is the covariance, which the first routine reads; asked is what the two routines "
+        "of this section need, 3 or 4": lambda found: 2 in found,
         "Gaussian noise has no cumulant above the second, of any order": lambda found: (
             found[3] != 0
         ),
