@@ -119,6 +119,11 @@ def test_node_link_json_of_networkx(key):
     assert graph_files.loads(json.dumps(told).encode(), "json").parents("b") == {0}
 
 
+def test_json_keeps_names_as_they_are_read():
+    graph = CausalGraph([[0, 1.0], [0, 0]], names=["größe", "色"])
+    assert "größe".encode() in graph_files.dumps(graph, "json")
+
+
 def test_a_dot_file_written_by_hand():
     text = """# made by hand
     strict digraph "my graph" {

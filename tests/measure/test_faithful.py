@@ -94,9 +94,10 @@ def test_effects_are_those_of_a_loop(layout):
 def test_nothing_to_compare_is_zero_and_the_same_seed_says_the_same():
     alike = torch.zeros(20, N, 1, dtype=torch.int64)  # no other code to set a node to
     told = faithfulness(Wired(wired(), wired()), alike, 0)
-    assert told == dict.fromkeys(("rank", "agree", "rank_shuffled", "agree_shuffled"), 0.0) | {
-        "pairs": 0
-    }
+    keys = ("rank", "agree", "rank_shuffled", "agree_shuffled")
+    assert told == dict.fromkeys(keys, 0.0) | {"pairs": 0}
+    single = SimpleNamespace(check_codes=lambda codes: codes, n_nodes=1)  # has no other node
+    assert faithfulness(single, alike[:, :1], 0) == told
     model, x = Wired(wired(), wired(1)), some(40)
     assert faithfulness(model, x, 0, seed=4) == faithfulness(model, x, 0, seed=4)
     assert faithfulness(model, x, 0, seed=4) != faithfulness(model, x, 0, seed=5)

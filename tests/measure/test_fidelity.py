@@ -14,6 +14,7 @@ def test_sharpness_is_the_mean_step_between_neighbours():
     images = torch.zeros(2, 3, 4, 6)
     images[..., 3:] = 0.5  # one edge: of 5 steps along a row one is 0.5, none along a column
     assert sharpness(images) == pytest.approx((0 + 0.5 / 5) / 2)
+    assert sharpness(images.mT) == pytest.approx(sharpness(images))  # and the same upright
     soft = torch.nn.functional.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
     assert sharpness(images + 0.2) == pytest.approx(sharpness(images))
     assert sharpness(torch.rand(1, 3, 8, 8)) > sharpness(soft)

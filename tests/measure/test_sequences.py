@@ -212,8 +212,9 @@ def test_composition_is_what_it_says(untrained, monkeypatch):
             right = judge.read(shown).numpy() == path[step + 1]
             assert told["factors_right"][line][step] == pytest.approx(right.mean())
             assert told["all_right"][line][step] == pytest.approx(right.all(1).mean())
-        same = (by_codes[step].codes == untrained.encode(y)).double().mean()
-        assert told["codes_right"]["codes"][step] == pytest.approx(float(same))
+        for line, found in (("codes", by_codes[step].codes), ("copy", codes)):
+            same = float((found == untrained.encode(y)).double().mean())
+            assert told["codes_right"][line][step] == pytest.approx(same)
 
     assert "all_right" not in sequences.composition(untrained, SHAPES, 1, 2)
     monkeypatch.setattr(sequences, "BATCH", 2)
