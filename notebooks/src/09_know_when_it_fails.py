@@ -293,6 +293,23 @@ check.as_told(
 )
 
 # %% [markdown]
+# Two of the three stand side by side here. **Try this.** Pin a variable that both set (outlined in the middle and
+# on the right), and compare its solid arrows on the left and on the right: these are its causes for one seed and
+# for the other. The line below counts what they share, and what chance would share.
+
+# %% tags=["explorer"]
+state = torch.from_numpy(known.sample(1, "test", seed).x)
+most = int(short[0].sum((1, 2)).argmax())  # the action with the most edges
+sides = explore.GraphExplorer(honest, state, most, other=others[0])
+sides.beside = "another model"
+sides
+
+# %% tags=["nbval-check-output", "gate"]
+check.as_told(
+    both_set_something="edges here and" in sides.summary, no_error=sides.last_error is None
+)
+
+# %% [markdown]
 # Low agreement is a warning that needs no truth; it does not say whether training was too short, as here, or
 # the data leave a choice. Seeds can do better: trained as long as the shipped model,
 # three seeds all find the true graph, and so agree on every edge (row `codes: ours` of the table
