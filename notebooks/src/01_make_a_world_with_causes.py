@@ -8,7 +8,7 @@
 # | you will do | move the factors of a rendered world, put an image together by hand, draw pairs of images, count edits that change nothing, skew data on purpose, let one factor cause another and cut that cause |
 # | you will be able to | say exactly what data the method learns from, what in them would mislead it, and why actions tell what images cannot |
 # | you need | numpy; [lesson 00](00_start_here.ipynb) for an overview |
-# | time | read 25 minutes, exercises 25 minutes; run a few seconds |
+# | time | read 30 minutes, exercises 25 minutes; run a few seconds |
 # | it writes | nothing that stays |
 # | papermill | `-p seed 1` draws other images; `-p world dsprites` looks at another world (the words are about `shapes3d`) |
 

@@ -8,7 +8,7 @@
 # | you will do | find nearest codes by hand, carry a gradient past a step that has none, take the losses apart, move a codebook by running means, make it collapse and cure it, and swap codes in an image |
 # | you will be able to | build a quantised autoencoder, see that its codebook has collapsed, and say what perplexity does not tell |
 # | you need | PyTorch: tensors, convolutions, `backward()`; [lesson 01](01_make_a_world_with_causes.ipynb) for the world `shapes3d` |
-# | time | read 35 minutes, exercises 25 minutes; run half a minute on two cores |
+# | time | read 40 minutes, exercises 25 minutes; run half a minute on two cores |
 # | it writes | nothing |
 # | papermill | `-p seed 1 -p images 512` draws other and more test images |
 

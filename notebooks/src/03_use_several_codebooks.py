@@ -8,7 +8,7 @@
 # | you will do | count what a place can say, compare models with equal bits and with equally many vectors, take a codebook away, and repeat a slicing mistake of the published code |
 # | you will be able to | choose the number of codebooks for a budget, and notice codebooks that say the same thing twice |
 # | you need | [lesson 02](02_quantize_images_into_codes.ipynb): codes, codebooks, nearest vector |
-# | time | read 20 minutes, exercises 20 minutes; run half a minute on two cores |
+# | time | read 25 minutes, exercises 20 minutes; run half a minute on two cores |
 # | it writes | nothing |
 # | papermill | `-p seed 1` draws other test images |
 

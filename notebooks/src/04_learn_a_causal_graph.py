@@ -8,7 +8,7 @@
 # | you will do | compute one edge by hand; learn a graph whose truth is known; cut edges to see which are needed; make edges too cheap and too expensive; build two worlds that pairs do not tell apart |
 # | you will be able to | read a learned graph, score it, and say what it does *not* tell |
 # | you need | [lesson 02](02_quantize_images_into_codes.ipynb): an image as a map of codes; gradients in PyTorch |
-# | time | read 45 minutes, exercises 15 minutes; run under a minute on two cores |
+# | time | read 55 minutes, exercises 20 minutes; run under a minute on two cores |
 # | it writes | nothing |
 # | papermill | `-p seed 1` trains from another start, `-p world_seed 7` draws another world; the numbers in the text are of the defaults |
 

@@ -8,7 +8,7 @@
 # | you will do | read the graph of a picture; hold one of its places and watch the others; take the likelihood of a code apart; cut edges that are off, one cause, and all causes; compare with random cuts of the same size |
 # | you will be able to | say what an arrow between two places of a picture means, and what it does not |
 # | you need | [lesson 04](04_learn_a_causal_graph.ipynb): edges, prices, cutting, twins; [lesson 03](03_use_several_codebooks.ipynb): four codes at a place |
-# | time | read 20 minutes, exercises 30 minutes; run under half a minute on two cores |
+# | time | read 25 minutes, exercises 30 minutes; run under half a minute on two cores |
 # | it writes | nothing |
 # | papermill | `-p seed 1` draws other pictures; the numbers in the text are of the defaults |
 

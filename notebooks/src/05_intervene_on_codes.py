@@ -8,7 +8,7 @@
 # | you will do | every action from one image; open the mask, the mechanism and the copy; cut a node off from its causes; let a judge decide; do five actions in a row; catch a model that praises itself |
 # | you will be able to | tell an intervention that works from one that only looks so, and name the controls it needs |
 # | you need | [lesson 04b](04b_read_the_graph_of_an_image.ipynb): nodes, causes, edges, set or copied |
-# | time | read 35 minutes, exercises 25 minutes; run half a minute on two cores |
+# | time | read 40 minutes, exercises 25 minutes; run half a minute on two cores |
 # | it writes | nothing |
 # | papermill | `-p seed 1 -p pairs 2400` draws other and more test transitions |
 

@@ -8,7 +8,7 @@
 # | you will do | compute a posterior over actions, read confusion matrices of actions and of factors, let the model see a narrow strip only, play against it, flatten a posterior on purpose, ask whether it was any of them, and plan several actions from one image to another |
 # | you will be able to | turn a model of effects into a detector of causes, and say how good a guess is beside chance and majority |
 # | you need | [lesson 05](05_intervene_on_codes.ipynb): mask, copy, mechanism |
-# | time | read 20 minutes, exercises 25 minutes; run half a minute on two cores |
+# | time | read 30 minutes, exercises 25 minutes; run half a minute on two cores |
 # | it writes | nothing |
 # | papermill | `-p seed 1 -p pairs 480` draws other and more pairs; numbers in the text are of the defaults |
 

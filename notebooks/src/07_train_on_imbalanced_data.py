@@ -8,7 +8,7 @@
 # | you will do | draw a skewed sample, score someone who knows nothing, train the same small transition on even and on skewed data, see who pays, resample, and see what the cure costs |
 # | you will be able to | choose the accuracy that shows a skew, and say when resampling helps and when it cannot |
 # | you need | [lesson 06](06_retrieve_the_action.ipynb): retrieval, posterior, macro accuracy; [lesson 01](01_make_a_world_with_causes.ipynb): transitions |
-# | time | read 25 minutes, exercises 25 minutes; run about 40 seconds on two cores |
+# | time | read 30 minutes, exercises 25 minutes; run about 40 seconds on two cores |
 # | it writes | nothing |
 # | papermill | `-p seed 1` draws other pairs and weights; `-p steps 1000` trains longer; `-p skew zipf:1` skews less. What the text says of the figures holds for the defaults |
 

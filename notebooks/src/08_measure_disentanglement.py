@@ -8,7 +8,7 @@
 # | you will do | measure how much each code and each latent knows about each factor, take one score apart by hand, compare nine scores on codes and on two kinds of VAE, and fall into three traps on purpose |
 # | you will be able to | read a score beside its control, and say what it measures and what it does not |
 # | you need | [lesson 05](05_intervene_on_codes.ipynb): the judge, target reached, others kept |
-# | time | read 35 minutes, exercises 25 minutes; run half a minute on two cores |
+# | time | read 35 minutes, exercises 20 minutes; run half a minute on two cores |
 # | it writes | nothing |
 # | papermill | `-p seed 1 -p images 4000` draws other and more images; numbers in the text are of the defaults |
 

@@ -8,7 +8,7 @@
 # | you will do | draw a folder of pictures with its table, spoil it, let the check find what is wrong, mend it, make transitions, count what else differs in them, train for some seconds, catch the model reading a frame, and do it all with a table of words, or with a folder of your own |
 # | you will be able to | turn a folder and a CSV into a world, and say how far its pairs are from interventions |
 # | you need | [lesson 06](06_retrieve_the_action.ipynb): retrieval. No data: the pictures are drawn here |
-# | time | read 25 minutes, exercises 25 minutes; run under a minute on two cores |
+# | time | read 35 minutes, exercises 25 minutes; run under a minute on two cores |
 # | it writes | a temporary folder that is thrown away |
 # | papermill | `-p folder ~/my_faces -p identity person` does the last part with your folder; `-p seed 1` draws other pairs and trains from other weights; numbers in the text are of the default |
 

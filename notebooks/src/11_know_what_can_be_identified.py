@@ -8,7 +8,7 @@
 # | you will do | read causes off ranks; recover a hidden world to 14 digits; take a context away and be handed another world with the same data; look for soft interventions; bet on a VAE; count noises that no camera separates; place this package's pairs beside four other kinds of data |
 # | you will be able to | say what a data set can tell, up to what, and which assumption is the one that fails |
 # | you need | [lesson 04](04_learn_a_causal_graph.ipynb): graphs and twins; matrices, ranks and covariances |
-# | time | read 35 minutes, exercises 20 minutes; run under 90 seconds on two cores |
+# | time | read 50 minutes, exercises 25 minutes; run under 90 seconds on two cores |
 # | it writes | nothing |
 # | papermill | `-p seed 1` draws other worlds; the numbers in the text are of the default |
 

@@ -8,7 +8,7 @@
 # | you will do | guess the actions of a strange world, then let a mixture and the model guess; try each learnt action, name it, merge two; find a start that knows up from down in pictures; make the codes collapse, and make them copy the picture |
 # | you will be able to | learn actions from pairs alone, score them fairly, and say what must hold for them to be the true ones |
 # | you need | [lesson 06](06_retrieve_the_action.ipynb): the posterior over actions; probabilities and logarithms |
-# | time | read 35 minutes, exercises 20 minutes; run under 90 seconds on one core |
+# | time | read 40 minutes, exercises 25 minutes; run under 90 seconds on one core |
 # | it writes | nothing |
 # | papermill | `-p seed 1` draws other pairs and trains from another start; numbers in the text are of the default |
 

@@ -6,7 +6,7 @@
 #
 # | | |
 # | --- | --- |
-# | you will do | learn a graph in seconds and compare it with the truth and with a test of independence; read the measured curves; meet two worlds that no data tell apart; compare three starts |
+# | you will do | learn a graph in seconds and compare it with the truth and with a test of independence; read the measured curves; meet two worlds that pairs do not tell apart; compare three starts |
 # | you will be able to | say how far a recovered graph can be trusted, and what the number means |
 # | you need | [lesson 04](../04_learn_a_causal_graph.ipynb): edges, edge F1, pruning |
 # | time | read 15 minutes; run under a minute with `nano`, minutes per run with `lesson` |
@@ -249,7 +249,7 @@ for row in judged["rows"]:
 # not the ability to read them. Where two parents tell something only together, counting finds
 # nothing, and the learner nearly all. (AUROC is of the graph after the cuts, as above.)
 #
-# ## Two worlds that no data tell apart
+# ## Two worlds that pairs do not tell apart
 #
 # Some graphs cannot be recovered by anything. Three variables: v0 and v1 are *twins*, they always
 # hold the same code. The action gives v2 the code after theirs: in world 1 it reads v0, in world 2
