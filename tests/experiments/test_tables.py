@@ -51,7 +51,7 @@ def test_the_comparison_is_of_three_seeds_and_took_as_long_as_the_readme_says():
     rows = EXPECTED["main"]["rows"]
     assert len(rows) == len({cell.label for cell in GRIDS["main"]})
     assert all(row["seeds"] == [0, 1, 2] for row in rows.values())
-    (told,) = re.findall(r"from nothing in (\d+) minutes on two cores", README)
+    (told,) = re.findall(r"--workers 2` took (\d+) minutes on two cores", README)
     assert float(told) == round(EXPECTED["main"]["wall_minutes"]) <= 90
 
 
