@@ -1,7 +1,7 @@
 """Break the method in many small ways, one at a time, and see whether a test notices.
 
     python tools/mutants.py --list            which ones, without running anything
-    python tools/mutants.py                   run them all (an hour) -> figures/mutants.md
+    python tools/mutants.py                   run them all (two hours) -> figures/mutants.md
     python tools/mutants.py --seed 1 -n 80    another draw
 
 A mutant is one changed place of a file of the rooms below: a comparison that takes or loses its

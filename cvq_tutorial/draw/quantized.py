@@ -198,7 +198,7 @@ def codes_among_points(
         if tones is None:
             axes.plot(*flat.T, "o", color="#9cc3dc", ms=2, mew=0)
         else:
-            # Sharp edges: a picture of few colours is a third as large.
+            # Sharp edges: a picture of few colours is half as large.
             axes.scatter(*flat.T, c=tones, s=8, linewidths=0, zorder=1, antialiased=False)
         axes.plot(*spots[~used].T, "x", **unused)
         axes.plot(*spots[used].T, "o", ms=5, **code)

@@ -36,21 +36,10 @@ def recovery_curve(
     levels: name -> score of a control that does not learn, drawn as a grey line across.
     Raises ValueError or TypeError, naming expected and found.
     """
-    at = checked("steps", steps, "numbers", (None,))
-    if len(at) < 2 or (np.diff(at) <= 0).any():
-        raise ValueError(f"steps must be at least two and grow, found {at.tolist()}")
-    if not 1 <= len(scores) <= len(_LOOKS):
-        raise ValueError(f"expected 1 to {len(_LOOKS)} curves, found {len(scores)}")
-    names = labels_of(list(scores), len(scores), "names of curves", longest=48)
-    curves: list[NDArray[np.float64]] = [
-        checked(f"scores of {name}", values, "probabilities", at.shape)
-        for name, values in zip(names, scores.values(), strict=True)
-    ]
-    level_names: tuple[str, ...] = ()
-    heights: list[float] = []
-    if levels:
-        level_names = labels_of(list(levels), len(levels), "names of levels", longest=48)
-        heights = checked("levels", list(levels.values()), "probabilities", (None,)).tolist()
+    at, names, curves = _checked_curves(
+        "steps", steps, "numbers", "scores", scores, "probabilities"
+    )
+    level_names, heights = _checked_levels(levels, "probabilities")
 
     figure = Picture(7.6, 3.9)
     axes = figure.add_subplot()
@@ -85,25 +74,14 @@ def cutting_curve(
     """What cutting a share of the edges costs, beside controls.
 
     shares: S growing numbers in [0, 1], at least two: which share of its causes each effect loses.
-    costs: name -> S costs in nats per effect, 0 or more; 1 to 4 curves, told apart by colour, mark
-        and dash.
+    costs: name -> S costs in nats per effect; 1 to 4 curves, told apart by colour, mark and dash.
     levels: name -> nats, drawn as a grey line across, such as the cost of guessing.
     Raises ValueError or TypeError, naming expected and found.
     """
-    at = checked("shares", shares, "probabilities", (None,))
-    if len(at) < 2 or (np.diff(at) <= 0).any():
-        raise ValueError(f"shares must be at least two and grow, found {at.tolist()}")
-    if not 1 <= len(costs) <= len(_LOOKS):
-        raise ValueError(f"expected 1 to {len(_LOOKS)} curves, found {len(costs)}")
-    names = labels_of(list(costs), len(costs), "names of curves", longest=48)
-    curves = [
-        checked(f"costs of {name}", values, "numbers", at.shape)
-        for name, values in zip(names, costs.values(), strict=True)
-    ]
-    level_names: tuple[str, ...] = ()
-    if levels:
-        level_names = labels_of(list(levels), len(levels), "names of levels", longest=48)
-    heights = [float(height) for height in (levels or {}).values()]
+    at, names, curves = _checked_curves(
+        "shares", shares, "probabilities", "costs", costs, "numbers"
+    )
+    level_names, heights = _checked_levels(levels, "numbers")
     low = min(0.0, *heights, *(float(values.min()) for values in curves))
     top = max(*heights, *(float(values.max()) for values in curves), 1e-9)
 
@@ -130,6 +108,31 @@ def cutting_curve(
     cut = ", ".join(f"{share:.0%}" for share in at)
     figure.summary = f"{title}: nats per node, of the causes cut {cut}: {'; '.join(told)}."
     return figure
+
+
+def _checked_curves(
+    along: str, at: Sequence[float], at_kind: str, what: str,
+    curves: Mapping[str, Sequence[float]], kind: str,
+) -> tuple[NDArray[np.float64], tuple[str, ...], list[NDArray[np.float64]]]:  # fmt: skip
+    """Where the curves have values, their names, and the values of each."""
+    places = checked(along, at, at_kind, (None,))
+    if len(places) < 2 or (np.diff(places) <= 0).any():
+        raise ValueError(f"{along} must be at least two and grow, found {places.tolist()}")
+    if not 1 <= len(curves) <= len(_LOOKS):
+        raise ValueError(f"expected 1 to {len(_LOOKS)} curves, found {len(curves)}")
+    names = labels_of(list(curves), len(curves), "names of curves", longest=48)
+    pairs = zip(names, curves.values(), strict=True)
+    return places, names, [checked(f"{what} of {n}", v, kind, places.shape) for n, v in pairs]
+
+
+def _checked_levels(
+    levels: Mapping[str, float] | None, kind: str
+) -> tuple[tuple[str, ...], list[float]]:
+    """Names and heights of the controls; none without any."""
+    if not levels:
+        return (), []
+    names = labels_of(list(levels), len(levels), "names of levels", longest=48)
+    return names, checked("levels", list(levels.values()), kind, (None,)).tolist()
 
 
 def _draw_curves(

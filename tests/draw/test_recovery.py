@@ -81,6 +81,7 @@ def test_what_cutting_costs_is_drawn_as_it_is():
         (([0.5, 0.25], {"a": [0, 1]}), "shares must be at least two and grow, found"),
         (([0, 2], {"a": [0, 1]}), r"shares must be probabilities in \[0, 1\]"),
         (([0, 1], {}), "expected 1 to 4 curves, found 0"),
+        (([0, 1], {"a": [0, 1]}, {"b": float("nan")}), "levels must be finite"),
         (([0, 1], {"a": [1]}), r"costs of a must have shape \(2,\), found \(1,\)"),
         (([0, 1], {"a": [0, float("inf")]}), "costs of a must be finite"),
     ],

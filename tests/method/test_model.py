@@ -464,6 +464,10 @@ def test_very_many_actions_are_asked_about_in_parts(layout, batch, monkeypatch):
     torch.testing.assert_close(parts.log_likelihood, whole.log_likelihood)
     assert torch.equal(other.codes, done.codes) and torch.equal(parts.actions, whole.actions)
     torch.testing.assert_close(other.log_probs, done.log_probs)
+    plan = model.plan(x[:1], y[:1], max_steps=1)
+    assert max(rows) <= batch, "plans, too"
+    monkeypatch.undo()
+    assert plan.actions == model.plan(x[:1], y[:1], max_steps=1).actions
 
 
 def test_of_many_nodes_fewer_rows_go_through_at_once():
