@@ -238,20 +238,21 @@ check.as_told(it_is_nearly_sure=bool(surest.mean() > 0.8), on_most_images=over >
 # | --- | --- | --- |
 # | [00 start here](00_start_here.ipynb) | What will I be able to do? | 15 + 15 |
 # | [01 make a world with causes](01_make_a_world_with_causes.ipynb) | What is a factor, a transition, an action? | 30 + 25 |
-# | [02 quantize images into codes](02_quantize_images_into_codes.ipynb) | How does an image become integers? | 40 + 25 |
+# | [02 quantize images into codes](02_quantize_images_into_codes.ipynb) | How does an image become integers? | 40 + 20 |
 # | [03 use several codebooks](03_use_several_codebooks.ipynb) | What do more codebooks buy? | 25 + 20 |
-# | [04 learn a causal graph](04_learn_a_causal_graph.ipynb) | Can the graph be found, and when not? | 55 + 20 |
+# | [04 learn a causal graph](04_learn_a_causal_graph.ipynb) | Can the graph be found, and when not? | 40 + 20 |
 # | [04b read the graph of an image](04b_read_the_graph_of_an_image.ipynb) | What does it say where nobody knows the truth? | 25 + 30 |
-# | [05 intervene on codes](05_intervene_on_codes.ipynb) | Does the action change one factor only? | 40 + 25 |
+# | [05 intervene on codes](05_intervene_on_codes.ipynb) | Does the action change one factor only? | 40 + 20 |
 # | [06 retrieve the action](06_retrieve_the_action.ipynb) | Which action was it? | 30 + 25 |
 # | [07 train on imbalanced data](07_train_on_imbalanced_data.ipynb) | Does it hold when some values are rare? | 30 + 25 |
 # | [08 measure disentanglement](08_measure_disentanglement.ipynb) | Do scores agree with eyes? | 35 + 20 |
-# | [09 know when it fails](09_know_when_it_fails.ipynb) | How would I notice? | 40 + 25 |
+# | [09 know when it fails](09_know_when_it_fails.ipynb) | How would I notice? | 40 + 20 |
 # | [10 bring your own images](10_bring_your_own_images.ipynb) | How do I use my data? | 35 + 25 |
-# | [11 know what can be identified](11_know_what_can_be_identified.ipynb) | What can be identified? | 50 + 25 |
-# | [12 learn actions nobody named](12_learn_actions_nobody_named.ipynb) | What if nobody names the actions? | 40 + 25 |
+# | [11 know what can be identified](11_know_what_can_be_identified.ipynb) | What can be identified? | 35 + 20 |
+# | [11b know what pairs can tell](11b_know_what_pairs_can_tell.ipynb) | What do pairs tell, and what not? | 35 + 15 |
+# | [12 learn actions nobody named](12_learn_actions_nobody_named.ipynb) | What if nobody names the actions? | 40 + 20 |
 #
-# In a hurry: 05 and 06. Sceptical: 04, 04b and 09.
+# In a hurry: 05 and 06. Sceptical: 04, 04b, 09 and 11b.
 
 # %% [markdown]
 # ## Exercises

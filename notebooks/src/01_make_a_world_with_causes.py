@@ -343,7 +343,7 @@ for w in (room, causal):
 # %% [markdown]
 # They cannot. All own parts are drawn evenly, so all images are equally frequent in both worlds, and the causes
 # leave no trace. Only actions show them. (With other images there can be a trace, and then it still does not
-# say which of two factors is the cause: [lesson 04](04_learn_a_causal_graph.ipynb) has two such worlds.)
+# say which of two factors is the cause: [lesson 11b](11b_know_what_pairs_can_tell.ipynb) has two such worlds.)
 #
 # ## Explore
 #

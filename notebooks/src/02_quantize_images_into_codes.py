@@ -8,7 +8,7 @@
 # | you will do | find nearest codes by hand, carry a gradient past a step that has none, take the losses apart, move a codebook by running means, make it collapse and cure it, and swap codes in an image |
 # | you will be able to | build a quantised autoencoder, see that its codebook has collapsed, and say what perplexity does not tell |
 # | you need | PyTorch: tensors, convolutions, `backward()`; [lesson 01](01_make_a_world_with_causes.ipynb) for the world `shapes3d` |
-# | time | read 40 minutes, exercises 25 minutes; run half a minute on two cores |
+# | time | read 40 minutes, exercises 20 minutes; run half a minute on two cores |
 # | it writes | nothing |
 # | papermill | `-p seed 1 -p images 512` draws other and more test images |
 
@@ -510,10 +510,10 @@ def quantise(z, vectors):
 check.quantise(quantise)
 
 # %% [markdown]
-# **3. Stretch \*\*\*** (10 minutes). Write `pooled_perplexity(batches, size)`: the perplexity over a list
-# of integer tensors (any shapes, codes in 0..size-1) as if they were one. Codes that never occur must
-# do no harm. With it, plot perplexity against the number of test images. Expected: it rises steeply and
-# levels off at 50 after about a hundred images.
+# **3. Stretch \*\*\*** (5 minutes). Write `pooled_perplexity(batches, size)`: the perplexity over a list
+# of integer tensors (any shapes, codes in 0..size-1) as if they were one. How often each code occurs in one of
+# them is `torch.bincount(batch.flatten(), minlength=size)`. Codes that never occur must do no harm.
+# Expected: three lines.
 
 
 # %% tags=["stub"]

@@ -5,10 +5,10 @@
 #
 # | | |
 # | --- | --- |
-# | you will do | compute one edge by hand; learn a graph whose truth is known; cut edges to see which are needed; make edges too cheap and too expensive; build two worlds that pairs do not tell apart |
+# | you will do | compute one edge by hand; learn a graph whose truth is known; cut edges to see which are needed; make edges too cheap and too expensive; hold a variable of a graph that is right |
 # | you will be able to | read a learned graph, score it, and say what it does *not* tell |
 # | you need | [lesson 02](02_quantize_images_into_codes.ipynb): an image as a map of codes; gradients in PyTorch |
-# | time | read 55 minutes, exercises 20 minutes; run under a minute on two cores |
+# | time | read 40 minutes, exercises 20 minutes; run under a minute on two cores |
 # | it writes | nothing |
 # | papermill | `-p seed 1` trains from another start, `-p world_seed 7` draws another world; the numbers in the text are of the defaults |
 
@@ -18,9 +18,6 @@ world_seed = 183  # draws the small world: its graphs and its tables
 device = "auto"  # auto, cpu, cuda, mps
 
 # %%
-from collections import Counter
-from itertools import product
-
 import numpy as np
 import torch
 
@@ -408,111 +405,14 @@ check.as_told(
 # good price lies in between. Without the truth, one finds it with held-out data: raise the price until the
 # likelihood of unseen transitions starts to fall, and stop before.
 #
-# ## Which way does the arrow point?
+# ## What no price can buy
 #
-# Take the smallest question: two variables, one action. In the first world the action sets v1 to
-# the code of v0. In the second it sets v0 to the code of v1. All states are equally likely before.
-#
-# **Predict.** You get to see only snapshots *after* the action, as many as you like. Can you tell
-# the two worlds apart? And if you see pairs, before and after?
-
-
-# %% tags=["nbval-check-output"]
-def counts(*columns):
-    """How often each row occurs: all that infinitely many data could say."""
-    return Counter(map(tuple, np.hstack(columns).tolist()))
-
-
-start = np.array(list(product(range(4), repeat=2)))  # all states (v0, v1)
-right, left = start.copy(), start.copy()
-right[:, 1] = start[:, 0]  # v0 -> v1
-left[:, 0] = start[:, 1]  # v1 -> v0
-print("the same snapshots y:", counts(right) == counts(left))
-print("the same transitions (x, y):", counts(start, right) == counts(start, left))
-
-# %% [markdown]
-# In a snapshot both worlds just show two equal codes. No statistic of it, and no amount of it, has
-# the arrow. In a transition the two worlds come apart, for two reasons: **time** (an edge leads
-# from an old code to a new one) and **action** (something was set, from outside, and the rest
-# stayed). That is why this method learns from pairs.
-#
-# ## Two worlds that pairs do not tell apart
-#
-# Pairs do not save us from everything. Now three variables: v0 and v1 are *twins*, they always hold
-# the same code. The action gives v2 the code after theirs. In world 1 its cause is v0, in world 2 it
-# is v1.
-#
-# **Predict.** Which edges will a learner find? Will another start of the same learner find the
-# same?
-
-
-# %% tags=["nbval-check-output"]
-def act(x, cause):
-    """do(action): v2 becomes the code after that of its cause."""
-    y = x.copy()
-    y[:, 2] = (x[:, cause] + 1) % 4
-    return y
-
-
-twins = np.array([(k, k, other) for k, other in product(range(4), repeat=2)])  # v0 = v1, always
-first, second = act(twins, cause=0), act(twins, cause=1)
-print("different graphs, v0 -> v2 and v1 -> v2; the same transitions:",
-      counts(twins, first) == counts(twins, second))  # fmt: skip
-
-
-# %%
-def as_codes(states):
-    return torch.from_numpy(states)[..., None].to(device)
-
-
-no_choice = torch.zeros(len(twins), dtype=torch.long, device=device)  # there is one action
-found, nats = [], []
-for start_seed in range(seed, seed + 4):
-    data = as_codes(twins), no_choice, as_codes(first)
-    learner = learn(*data, price=0.5, seed=start_seed, steps=120)
-    with torch.no_grad():
-        out = learner(*data[:2])
-    found.append(out.edges.mean(0).cpu().numpy())
-    nats.append(-out.log_likelihood(data[2]).sum((1, 2)).mean().item())
-known = np.zeros((2, 3, 3), dtype=bool)
-known[0, 0, 2] = known[1, 1, 2] = True  # the two worlds
-titles = [f"world {w}, start {k}" for w in (1, 2) for k in range(4)]
-picture = draw.truth_and_learned(
-    found * 2, known.repeat(4, axis=0), [[False, False, True]] * 8, titles,
-    names=["v0", "v1", "v2"],
-)  # fmt: skip
-picture.suptitle(
-    "One learner, four starts: what is read, judged by both worlds. Row = cause, column = effect"
-)
-picture
-
-# %% [markdown]
-# Each column of panels is one start, the same graph twice: above it is judged by world 1, below by world 2. No
-# start fails: all explain the data. But a start that is right in one world is wrong in the other, and the starts
-# do not agree. **The learned graph is one of several that fit, picked by the random start.** More data of this
-# kind, longer training, a better score: none of it helps, because the data are the same in both worlds.
-#
-# What helps is to *do* something that parts the twins: set v0 and leave v1 alone. Then states occur
-# in which they differ. We give the learner transitions of each world from all 64 states:
-
-# %% tags=["nbval-check-output"]
-check.as_told(
-    every_start_explains_the_data=max(nats) < 0.1,
-    every_start_reads_a_twin=all(bool((g[:2, 2] >= 0.5).any()) for g in found),
-)
-apart = np.array(list(product(range(4), repeat=3)))  # v0 was set by itself: all 64 states
-for number, cause in ((1, 0), (2, 1)):
-    data = as_codes(apart), no_choice.new_zeros(64), as_codes(act(apart, cause))
-    told = learn(*data, price=0.5, steps=120)
-    cost = edge_cost(told, data[0], 0, data[2])[:, 2].cpu()
-    print(f"world {number}, needed by v2:", [f"v{i}" for i in range(3) if cost[i] > 0.1])
-
-# %% [markdown]
-# Now each world gives away its cause. In the terms of the field: from the twins' data the cause of v2
-# is **not identifiable**, or only *up to* an exchange of v0 and v1.
-# [Lesson 11](11_know_what_can_be_identified.ipynb) asks this of four other kinds of data. Keep it in
-# mind for [lesson 04b](04b_read_the_graph_of_an_image.ipynb), where the variables are places of a
-# picture: all places of a wall have the same colour. They are twins.
+# Two things have to be in the data. The arrow gets its direction from *time* (an edge leads from an old code to a new
+# one) and from the *action* (something was set, from outside, and the rest stayed): in snapshots after the action
+# alone it is not to be found, however many there are. And variables that always hold the same code are *twins*: a
+# learner reads one of them, which one its random start picks, and all starts explain the data. Keep them in mind for
+# [lesson 04b](04b_read_the_graph_of_an_image.ipynb), where the variables are places of a picture, and all places
+# of a wall have the same colour. [Lesson 11b](11b_know_what_pairs_can_tell.ipynb) builds both cases and asks for more.
 #
 # ## Explore: a graph that is right
 #
@@ -588,18 +488,18 @@ causes_of_v3 = ["v0", "v2", "v3"]  # the column of v3; v3 reads its own old code
 check.causes_of_v3(causes_of_v3)
 
 # %% [markdown]
-# **2. Core \*\*** (5 minutes). In how many of the 64 states (v0, v1, v2), with codes 0 to 3, do the
-# two worlds of the twins do *different* things? Think first, then count with `act` and `apart`.
-# Expected: more than half of them. The twins' data hold none.
+# **2. Core \*\*** (5 minutes). A target is set for sure, and four edges lead to it. Cutting the first costs 1.2 nats,
+# the second 0.04, the third 0.3, the fourth nothing. How many of the four does a thrifty learner keep if an edge
+# costs 0.01 nats, 0.05, 0.5, or 5? Expected: four integers that never rise.
 
 # %% tags=["stub"]
-states_that_tell = None  # your answer
+kept = None  # your answer, such as [4, 4, 4, 4]
 
 # %% tags=["solution"]
-states_that_tell = int((act(apart, 0) != act(apart, 1)).any(axis=1).sum())
+kept = [3, 2, 1, 0]  # those that are worth more than they cost
 
 # %% tags=["nbval-check-output"]
-check.states_that_tell(states_that_tell)
+check.edges_kept(kept)
 
 # %% [markdown]
 # **3. Stretch \*\*\*** (7 minutes). Write `edge_f1(found, true, targets)`, the number that judged every
@@ -630,9 +530,7 @@ check.edge_f1(edge_f1)
 # 1. An edge is a probability that gradient descent can move; sampled hard, taught straight-through.
 # 2. *Read* is not *needed*. The probability says the first, cutting says the second.
 # 3. Edges that are too cheap say nothing; edges that are too expensive destroy the mechanism.
-# 4. Time and action give the arrow its direction. Turned round, the true graph scores next to
-#    nothing.
-# 5. Twins have no answer in the data. Only an intervention that parts them has.
+# 4. Direction is part of the answer: turned round, the true graph scores next to nothing.
 #
 # **What this does not show.** The small world has no noise, and somebody told us its variables. The
 # graph speaks of the mechanism only: whether a variable is set or copied may depend on its own code
@@ -648,11 +546,11 @@ check.edge_f1(edge_f1)
 # states.
 # </details>
 #
-# <details><summary>You have a million snapshots taken after an action. What would a thousand pairs,
-# before and after, add?</summary>
+# <details><summary>Somebody raises the price of an edge until the graph is as sparse as expected. What should
+# be looked at as well?</summary>
 #
-# The direction. In the snapshots both worlds look the same, however many there are; in pairs the new
-# code of one variable goes with the *old* code of the other.
+# The likelihood of held-out transitions. An edge that is given up may have been needed; a sparse graph of a learner
+# that guesses says nothing.
 # </details>
 #
 # <details><summary>Two learners with F1 = 1 on what is needed read different graphs. Is one of them

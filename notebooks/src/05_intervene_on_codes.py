@@ -8,7 +8,7 @@
 # | you will do | every action from one image; open the mask, the mechanism and the copy; cut a node off from its causes; let a judge decide; do five actions in a row; catch a model that praises itself |
 # | you will be able to | tell an intervention that works from one that only looks so, and name the controls it needs |
 # | you need | [lesson 04b](04b_read_the_graph_of_an_image.ipynb): nodes, causes, edges, set or copied |
-# | time | read 40 minutes, exercises 25 minutes; run half a minute on two cores |
+# | time | read 40 minutes, exercises 20 minutes; run half a minute on two cores |
 # | it writes | nothing |
 # | papermill | `-p seed 1 -p pairs 2400` draws other and more test transitions |
 
@@ -487,10 +487,10 @@ def posterior(m, copy, mechanism, y):
 check.posterior_of_a_pair(posterior)
 
 # %% [markdown]
-# **3. Stretch \*\*\*** (10 minutes). Write `leaks(read, expected, factor)`: the share of edits after
+# **3. Stretch \*\*\*** (5 minutes). Write `leaks(read, expected, factor)`: the share of edits after
 # which at least one factor *other than the target* is not what it should be. `read` and `expected`
-# are integer arrays (B, F), `factor` (B,) is the target of each edit. Then try it on
-# `judge.read(made).cpu().numpy()`, `test.y` and `factor`. Expected: what "others kept" leaves to 1.
+# are integer arrays (B, F), `factor` (B,) is the target of each edit: after
+# `wrong = read != expected`, what holds in a row of the edits that leak? Expected: what "others kept" leaves to 1.
 
 
 # %% tags=["stub"]

@@ -8,7 +8,7 @@
 # | you will do | guess the actions of a strange world, then let a mixture and the model guess; try each learnt action, name it, merge two; find a start that knows up from down in pictures; make the codes collapse, and make them copy the picture |
 # | you will be able to | learn actions from pairs alone, score them fairly, and say what must hold for them to be the true ones |
 # | you need | [lesson 06](06_retrieve_the_action.ipynb): the posterior over actions; probabilities and logarithms |
-# | time | read 40 minutes, exercises 25 minutes; run under 90 seconds on one core |
+# | time | read 40 minutes, exercises 20 minutes; run under 90 seconds on one core |
 # | it writes | nothing |
 # | papermill | `-p seed 1` draws other pairs and trains from another start; numbers in the text are of the default |
 
@@ -599,9 +599,9 @@ def responsibilities(scores, share):
 check.responsibilities(responsibilities)
 
 # %% [markdown]
-# **3. Stretch \*\*\*** (8 minutes). Write the fair score, `one_to_one(true, found, n)`: true and found are integers
+# **3. Stretch \*\*\*** (6 minutes). Write the fair score, `one_to_one(true, found, n)`: true and found are integers
 # (B,) below n. Each code gets one action and each action one code, in the way that makes most pairs right;
-# return their share. Expected: 1 if found is true with its numbers shuffled.
+# return their share. Few enough codes to try every `way` of `itertools.permutations(range(n))`. Expected: 1 if found is true with its numbers shuffled.
 
 
 # %% tags=["stub"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 import pytest
 import torch
@@ -38,14 +36,17 @@ def mean_of_two(found, true, targets):
         (check.causes_of_v3, ["v7"], "expected one of v0, v1, v2, v3"),
         (check.causes_of_v3, [0, 2, 3], "expected one of v0, v1, v2, v3"),
         (check.causes_of_v3, "v0", "expected a list"),
-        (check.states_that_tell, 48, "right: "),
-        (check.states_that_tell, torch.tensor(48), "right: "),
-        (check.states_that_tell, 16, "twins agree"),
-        (check.states_that_tell, 12, "the pairs"),
-        (check.states_that_tell, 64, "not in all"),
-        (check.states_that_tell, 0, "all 64 states"),
-        (check.states_that_tell, 65, "integer in 0..64"),
-        (check.states_that_tell, [48], "expected an integer"),
+        (check.edges_kept, [3, 2, 1, 0], "right: "),
+        (check.edges_kept, torch.tensor([3, 2, 1, 0]), "right: "),
+        (check.edges_kept, [4, 2, 1, 0], "worth nothing"),
+        (check.edges_kept, [1, 2, 3, 4], "those that stay"),
+        (check.edges_kept, [2, 2, 3, 0], "cannot rise"),
+        (check.edges_kept, [3, 2, 2, 0], "costs 0.5 there"),
+        (check.edges_kept, [3, 2, 1, 1], "worth 5 nats"),
+        (check.edges_kept, [3, 3, 1, 0], "at the second price"),
+        (check.edges_kept, [2, 2, 1, 0], "count the edges"),
+        (check.edges_kept, [3, 2, 1], "shape (4)"),
+        (check.edges_kept, [3.0, 2, 1, 0], "expected integers"),
         (check.edge_f1, f1, "right: "),
         (check.edge_f1, lambda f, t, g: f1(f, t, g | True), "are only copied"),
         (check.edge_f1, lambda f, t, g: f1(f & g[..., None], t & g[..., None], g | True), "column"),
@@ -67,10 +68,3 @@ def mean_of_two(found, true, targets):
 )
 def test_answers(exercise, answer, told):
     assert told in exercise.reply(answer)
-
-
-def test_the_right_answer_agrees_with_a_simulation():
-    states = np.array(list(product(range(4), repeat=3)))
-    worlds = [(states[:, cause] + 1) % 4 for cause in (0, 1)]
-    told = check.states_that_tell.reply(int((worlds[0] != worlds[1]).sum()))
-    assert told.startswith("right: ")

@@ -51,16 +51,15 @@ def without_itself(d, m):
         (check.twin_matrix, lambda d, m: 2 * right_twin(d, m), "ones on the diagonal"),
         (check.twin_matrix, lambda d, m: None, "not attempted"),
         (check.twin_matrix, lambda d, m: np.eye(3), "shape (4, 4)"),
-        (check.orders_that_work, [3, 4, 4, 0], "right: "),
-        (check.orders_that_work, [3, 4, 4], "shape (4)"),
-        (check.orders_that_work, [3.0, 4, 4, 0], "expected integers"),
-        (check.orders_that_work, [0, 4, 4, 0], "the first cumulant"),
-        (check.orders_that_work, [3, 3, 4, 0], "no third cumulant"),
-        (check.orders_that_work, [3, 4, 3, 0], "order 3 whitens"),
-        (check.orders_that_work, [3, 4, 4, 4], "no cumulant above the second"),
-        (check.orders_that_work, [3, 4, 4, 2], "order 2 is the covariance"),
-        (check.orders_that_work, [2, 2, 4, 2], "order 2 is the covariance"),
-        (check.orders_that_work, [4, 4, 4, 0], "the smallest is asked for"),
+        (check.ranks_of_changes, [2, 1, 0, 2], "right: "),
+        (check.ranks_of_changes, [1, 1, 0, 2], "loses its causes"),
+        (check.ranks_of_changes, [2, 2, 0, 2], "one direction"),
+        (check.ranks_of_changes, [2, 1, 1, 2], "nothing changes"),
+        (check.ranks_of_changes, [2, 0, 0, 2], "another size"),
+        (check.ranks_of_changes, [2, 1, 0, 1], "points elsewhere"),
+        (check.ranks_of_changes, [3, 1, 0, 2], "at most two"),
+        (check.ranks_of_changes, [0, 1, 0, 2], "two directions, one, or no change"),
+        (check.ranks_of_changes, [2, 1, 0], "shape (4)"),
     ],
 )
 def test_answers(exercise, answer, told):
@@ -74,3 +73,14 @@ def test_only_the_soft_data_set_is_missed():
         assert found.misfit.max() < 1e-9, "one context per target fits whatever it is"
         missed[letter] = max(check_context(found, extra).misfit for extra in data[4:])
     assert missed["B"] > 0.05 and max(missed["A"], missed["C"]) < 1e-9
+
+
+def test_the_ranks_are_those_of_the_changes():
+    B = np.array([[1.0, -0.8, 0.5], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])  # z1, z2 cause z0
+    rows = [[2.0, 0, 0], [0, 2.0, 0], [0, 1.0, 0], [2.0, 0.3, 0.1]]
+    ranks = []
+    for target, row in zip((0, 1, 1, 0), rows, strict=True):
+        new = B.copy()
+        new[target] = row
+        ranks.append(np.linalg.matrix_rank(new.T @ new - B.T @ B))
+    assert check.ranks_of_changes.reply(ranks).startswith("right: ")

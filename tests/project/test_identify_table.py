@@ -1,4 +1,4 @@
-"""What is said about identifiability, in README and lesson 11, is in the results file."""
+"""What is said about identifiability, in README and lessons 11 and 11b, is in the results file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 TOLD = json.loads((ROOT / "figures" / "identify.json").read_text("utf-8"))
 PARTS = TOLD["parts"]
 README = project_tools.said()
-LESSON = (ROOT / "notebooks" / "src" / "11_know_what_can_be_identified.py").read_text("utf-8")
+LESSON = "\n".join(
+    p.read_text("utf-8") for p in sorted((ROOT / "notebooks" / "src").glob("11*_*.py"))
+)
 WORDS = " ".join(re.sub(r"^# ?", "", line) for line in LESSON.splitlines())
 
 build_identify = project_tools.load("build_identify")
@@ -87,7 +89,7 @@ def test_what_lesson_11_says_of_the_vae_is_measured():
     assert told == (f"{min(edges):.2f}", f"{max(edges):.2f}")
 
 
-def test_what_lesson_11_says_of_stage_two_is_measured():
+def test_what_lesson_11b_says_of_stage_two_is_measured():
     by = {row["model"]: row for row in PARTS["two-stage"] if row["world"] == "shapes3d"}
     before, free = by["before"], by["wrong: encoder free"]
     names = ("after", "without critic")

@@ -1,4 +1,4 @@
-"""Exercises of lesson 04: reading a graph, what data can tell, and how a graph is judged."""
+"""Exercises of lesson 04: reading a graph, what an edge may cost, and how a graph is judged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cvq_tutorial.graphs import graph_recovery
-from cvq_tutorial.lessons.check.base import Exercise, function, one_number, whole, words
+from cvq_tutorial.lessons.check.base import Exercise, array, function, one_number, words
 
 _NAMES = ("v0", "v1", "v2", "v3")
 _GRAPH = np.array([[0, 0, 0, 1], [0, 1, 0, 0], [0, 1, 0, 1], [0, 1, 0, 1]])  # row = cause
@@ -39,23 +39,32 @@ causes_of_v3 = Exercise(
     otherwise="go down the column of v3 and name each row with a 1",
 )
 
-_STATES = np.stack(np.meshgrid(*[np.arange(4)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
-_TELL = int((_STATES[:, 0] != _STATES[:, 1]).sum())
+_WORTH = np.array([1.2, 0.04, 0.3, 0.0])  # nats that cutting each edge costs
+_PRICES = np.array([0.01, 0.05, 0.5, 5.0])
+_KEPT = (_WORTH[:, None] > _PRICES).sum(0).tolist()
 
-states_that_tell = Exercise(
-    read=whole(0, len(_STATES)),
-    right=lambda n: n == _TELL,
+edges_kept = Exercise(
+    read=array((4,), "integer"),
+    right=lambda n: n.tolist() == _KEPT,
     hints={
-        "these are the states in which the twins agree; there both worlds do the same": (
-            lambda n: n == len(_STATES) - _TELL
+        "an edge that is worth nothing does not pay its price, however low that is": (
+            lambda n: n[0] == 4
         ),
-        "these are the pairs (v0, v1); each occurs with four codes of v2": (lambda n: n == 12),
-        "not in all of them: compare v0 and v1": lambda n: n == len(_STATES),
-        "the data of the twins hold none; the question is about all 64 states": lambda n: n == 0,
+        "these are the edges that go; asked are those that stay": lambda n: (
+            n.tolist() == [4 - k for k in _KEPT]
+        ),
+        "dearer edges, fewer of them: the number cannot rise with the price": lambda n: bool(
+            (np.diff(n) > 0).any()
+        ),
+        "the edge that is worth 0.3 nats costs 0.5 there": lambda n: n[2] == 2,
+        "no edge is worth 5 nats": lambda n: n[3] > 0,
+        "the edge that is worth 0.04 nats costs more than that at the second price": lambda n: (
+            n[1] == 3
+        ),
     },
-    clue="the two worlds read v0 and v1; when does it matter which?",
-    praise="wherever v0 and v1 differ, and never in the twins' data",
-    otherwise="count the states in which v0 and v1 differ",
+    clue="an edge stays if what it saves is more than what it costs",
+    praise="each edge is a trade; the price is where you draw the line",
+    otherwise="for each price count the edges that are worth more",
 )
 
 

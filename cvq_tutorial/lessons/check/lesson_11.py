@@ -1,4 +1,4 @@
-"""Exercises of lesson 11: orders of cumulants, soft data, and twins."""
+"""Exercises of lesson 11: ranks, soft data, and twins."""
 
 from __future__ import annotations
 
@@ -88,24 +88,24 @@ twin_matrix = Exercise(
     otherwise="the identity, but for row m: it may mix in latents with larger numbers",
 )
 
-orders_that_work = Exercise(
+ranks_of_changes = Exercise(
     read=array((4,), "integer"),
-    right=lambda found: found.tolist() == [3, 4, 4, 0],
+    right=lambda found: found.tolist() == [2, 1, 0, 2],
     hints={
-        "symmetric noise has no third cumulant: nothing is there at order 3": (
-            lambda found: found[1] == 3
+        "z0 loses its causes: its old row and its new one point in two directions": (
+            lambda found: found[0] == 1
         ),
-        "order 3 whitens, which needs as many observed as latents": lambda found: found[2] == 3,
-        "order 2 is the covariance, which the first routine reads; asked is what the two routines "
-        "of this section need, 3 or 4": lambda found: 2 in found,
-        "Gaussian noise has no cumulant above the second, of any order": lambda found: (
-            found[3] != 0
+        "a source has one direction, before and after": lambda found: found[1] == 2,
+        "the old row is put back: nothing changes, and nothing has no rank": (
+            lambda found: found[2] != 0
         ),
-        "order 4 would do as well, but the smallest is asked for": lambda found: found[0] == 4,
+        "a source that gets noise of another size does change": lambda found: found[1] == 0,
+        "also with other weights the new row of z0 points elsewhere": lambda found: found[3] == 1,
+        "one mechanism is replaced: an old row goes and a new one comes, so at most two": (
+            lambda found: bool((found > 2).any())
+        ),
     },
-    clue="skewed noise has a third cumulant; symmetric noise has not; Gaussian noise has none "
-    "above two",
-    praise="skewed: 3; symmetric, or more latents than observed: 4; Gaussian: none",
-    otherwise="one of 0, 3 and 4 for each: what is the first cumulant that is not zero and has "
-    "room enough?",
+    clue="the change is c c^T - b b^T: do the old row b and the new row c point the same way?",
+    praise="a source changes in one direction, a child in two, whether hard or soft",
+    otherwise="for each, write the old row and the new one: two directions, one, or no change?",
 )

@@ -1,0 +1,90 @@
+"""Exercises of lesson 11b: states that part twins, the best retrieval, orders of cumulants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cvq_tutorial.lessons.check.base import Exercise, array, function, one_number, whole
+
+_STATES = np.stack(np.meshgrid(*[np.arange(4)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+_TELL = int((_STATES[:, 0] != _STATES[:, 1]).sum())
+
+states_that_tell = Exercise(
+    read=whole(0, len(_STATES)),
+    right=lambda n: n == _TELL,
+    hints={
+        "these are the states in which the twins agree; there both worlds do the same": (
+            lambda n: n == len(_STATES) - _TELL
+        ),
+        "these are the pairs (v0, v1); each occurs with four codes of v2": (lambda n: n == 12),
+        "not in all of them: compare v0 and v1": lambda n: n == len(_STATES),
+        "the data of the twins hold none; the question is about all 64 states": lambda n: n == 0,
+    },
+    clue="the two worlds read v0 and v1; when does it matter which?",
+    praise="wherever v0 and v1 differ, and never in the twins' data",
+    otherwise="count the states in which v0 and v1 differ",
+)
+
+
+def _drawn(seed: int) -> np.ndarray:
+    """Counts (7, 4), some pairs rare and some common, so that no two wrong formulas agree."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 9, (7, 4)) * rng.integers(1, 6, (7, 1)) + np.eye(7, 4, dtype=int)
+
+
+_TRIALS = [_drawn(seed) for seed in (0, 1, 2)]
+
+
+def _gives(formula: Callable[[np.ndarray], float]) -> Callable[[Callable[..., Any]], bool]:
+    return lambda given: all(
+        bool(np.isclose(given(trial.copy()), formula(trial), atol=1e-6)) for trial in _TRIALS
+    )
+
+
+best_retrieval = Exercise(
+    read=function(_TRIALS[0].copy(), gives=one_number),
+    right=_gives(lambda n: float(n.max(1).sum() / n.sum())),
+    hints={
+        "a pair that occurs more often counts more: add up first, then divide": _gives(
+            lambda n: float((n.max(1) / n.sum(1)).mean())
+        ),
+        "that is how often the commonest action is right for all pairs; it may name another for "
+        "each": _gives(lambda n: float(n.sum(0).max() / n.sum())),
+        "a row is a pair and a column an action: the best action of each row": _gives(
+            lambda n: float(n.max(0).sum() / n.sum())
+        ),
+        "that is the best of one pair; asked is the share over all of them": _gives(
+            lambda n: float((n.max(1) / n.sum(1)).max())
+        ),
+        "that names an action at random, as often as it made the pair; naming the likeliest is "
+        "better": _gives(lambda n: float((n**2 / n.sum(1, keepdims=True)).sum() / n.sum())),
+    },
+    clue="which action do you name for one pair, and how often is that right?",
+    praise="the ceiling of any retrieval on these data, and no model can pass it",
+    otherwise="the largest count of each pair, added up, over all counts",
+)
+
+orders_that_work = Exercise(
+    read=array((4,), "integer"),
+    right=lambda found: found.tolist() == [3, 4, 4, 0],
+    hints={
+        "symmetric noise has no third cumulant: nothing is there at order 3": (
+            lambda found: found[1] == 3
+        ),
+        "order 3 whitens, which needs as many observed as latents": lambda found: found[2] == 3,
+        "order 2 is the covariance, which the first routine reads; asked is what the two routines "
+        "of this section need, 3 or 4": lambda found: 2 in found,
+        "Gaussian noise has no cumulant above the second, of any order": lambda found: (
+            found[3] != 0
+        ),
+        "order 4 would do as well, but the smallest is asked for": lambda found: found[0] == 4,
+    },
+    clue="skewed noise has a third cumulant; symmetric noise has not; Gaussian noise has none "
+    "above two",
+    praise="skewed: 3; symmetric, or more latents than observed: 4; Gaussian: none",
+    otherwise="one of 0, 3 and 4 for each: what is the first cumulant that is not zero and has "
+    "room enough?",
+)
