@@ -313,7 +313,7 @@ IDENTIFIED = {
     ),
     "by ratio": lambda: draw.by_ratio(SWEPT, [0.01, 0.1]),
     "twins' gaps": lambda: draw.twin_gaps(report.twins(0, 1)),
-    "twins": lambda: draw.two_worlds(twins.four(np.random.default_rng(0))[1]),
+    "twins": lambda: draw.two_worlds(twins.of_each_kind(np.random.default_rng(0))[2]),
     "doubles": lambda: draw.doubles(RUNS),
 }
 CASES = IMAGES | GRAPH_FIGURES | IN_A_ROW | MORE | IDENTIFIED

@@ -208,9 +208,9 @@ def symmetric_noise(p: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def twins(seed: int = 0, models: int = 25) -> list[Row]:
-    """The four twins: largest difference of what can be measured, smallest of what cannot."""
+    """One twin of each kind: largest difference of what can be measured, smallest of what cannot."""
     whole("models", models, 1)
-    drawn = [pairs.four(generator(seed, model)) for model in range(models)]
+    drawn = [pairs.of_each_kind(generator(seed, model)) for model in range(models)]
     return [
         {
             "twins": same[0].name,

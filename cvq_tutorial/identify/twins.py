@@ -168,10 +168,11 @@ def cumulants(world: NoiseWorld) -> Twins:
     return pair("cumulants", world, other, "cumulants of order 2, 3 and 4 of every context", both)
 
 
-def four(rng: np.random.Generator) -> list[Twins]:
+def of_each_kind(rng: np.random.Generator) -> list[Twins]:
     """One pair of each kind."""
     world = draw_world(rng, 4, 6, 1.0)
     context = 1 + int(np.flatnonzero(world.targets == 1)[0])
     chain = draw_shift_world(rng, "linear", 4, 6, density=1.0)
     noise = draw_noise_world(rng, 4, 5, density=1.0)
-    return [missing_context(world, context), soft(world), shift(chain), cumulants(noise)]
+    without = [missing_context(world, context), missing_source(world)]
+    return [*without, soft(world), shift(chain), cumulants(noise)]

@@ -9,9 +9,10 @@ from cvq_tutorial.identify import cumulants, linear, match, scores, twins
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_four_pairs_agree_to_1e_10_and_differ(seed):
-    pairs = twins.four(np.random.default_rng([22, seed]))
-    assert [one.name for one in pairs] == ["missing context", "soft", "shift", "cumulants"]
+def test_pairs_of_each_kind_agree_to_1e_10_and_differ(seed):
+    pairs = twins.of_each_kind(np.random.default_rng([22, seed]))
+    kinds = ["missing context", "missing source", "soft", "shift", "cumulants"]
+    assert [one.name for one in pairs] == kinds
     for one in pairs:
         assert one.measured < 1e-10 < 0.1 < one.apart
 
@@ -112,7 +113,7 @@ def test_bad_input():
 @pytest.mark.parametrize("seed", range(5))
 def test_twins_are_worlds_of_the_class_that_they_claim(seed):
     """Any change of latents keeps the data; a twin also keeps what a context may do."""
-    missing, soft, _, noise = twins.four(np.random.default_rng([23, seed]))
+    missing, _, soft, _, noise = twins.of_each_kind(np.random.default_rng([23, seed]))
     for world, perfect in ((missing.one, True), (missing.other, True), (soft.other, False)):
         B = world.contexts[0]
         assert np.abs(np.tril(B, -1)).max() < 1e-12 and (np.diag(B) > 0).all()
