@@ -208,7 +208,7 @@ def symmetric_noise(p: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def twins(seed: int = 0, models: int = 25) -> list[Row]:
-    """One twin of each kind: largest difference of what can be measured, smallest of what cannot."""
+    """A twin of each kind: largest difference of what can be measured, smallest of the weights."""
     whole("models", models, 1)
     drawn = [pairs.of_each_kind(generator(seed, model)) for model in range(models)]
     return [
