@@ -359,7 +359,7 @@ def test_a_sweep_that_is_ended_leaves_no_process_and_is_gone_on_with(serial, tmp
     assert numbers(made)["long"] == serial["long"]
 
 
-def test_a_scheduler_that_is_killed_is_one_line_and_the_same_call_goes_on(serial, tmp_path):
+def test_a_scheduler_that_is_killed_is_one_line_and_the_same_call_goes_on(serial, two, tmp_path):
     folders = [tmp_path / "sweep" / cell.name for cell in LONG]
     with by_hand(tmp_path / "one") as first:
         begun = [folder / "log.csv" for folder in folders]
@@ -371,9 +371,8 @@ def test_a_scheduler_that_is_killed_is_one_line_and_the_same_call_goes_on(serial
         until(lambda: any(step_of(folder) > 0 for folder in folders))  # they stop, and save
         for process in first.processes:
             process.wait(300)
-    with by_hand(tmp_path / "two") as second:
-        where = {"device": "cpu", "scheduler": second.address, "say": lambda _: None}
-        made = sweeps.sweep(LONG, tmp_path, **where)
+    where = {"device": "cpu", "scheduler": two.address, "say": lambda _: None}
+    made = sweeps.sweep(LONG, tmp_path, **where)
     assert numbers(made)["long"] == serial["long"]
 
 

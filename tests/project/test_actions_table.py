@@ -62,6 +62,8 @@ def test_a_small_run_is_measured_in_the_same_shape(monkeypatch, tmp_path):
     small = {"EDITS": 24, "ROWS": 4, "PAIRS": 2, "DISTANCES": (1,), "STEPS": 2, "IMAGES": 4}
     for name, value in small.items():
         monkeypatch.setattr(build_actions, name, value)
+    judge = shipped.load_or_train_a_judge  # trained as long as the recipe says, and not again here
+    monkeypatch.setattr(build_actions, "load_or_train_judge", lambda world, steps: judge(world))
     folder = shipped.SHIPPED / "shapes3d-lesson-s0"
     other = shutil.copytree(folder, tmp_path / "other")
     with pytest.raises(ValueError, match=r"expected runs of different seeds, found \[0, 0\]"):
