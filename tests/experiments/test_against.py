@@ -44,7 +44,6 @@ def repository(tmp_path, monkeypatch):
 
 def test_a_commit_of_this_package_against_this_checkout(tmp_path, monkeypatch, capsys):
     """Whole, on the recipe `nano`, from a worktree that is gone afterwards."""
-    monkeypatch.setenv("CVQ_CACHE", str(tmp_path / "cache"))
     root = tmp_path / "repository"
     unread = shutil.ignore_patterns("__pycache__")
     shutil.copytree(PROJECT_ROOT / "cvq_tutorial", root / "cvq_tutorial", ignore=unread)

@@ -77,7 +77,7 @@ def test_the_shipped_model_names_the_same_in_half_precision(said, monkeypatch):
     """Also where it is only emulated: the arithmetic is the same, only slow."""
     monkeypatch.setattr(device, "half_precision", lambda where: True)
     model, world, _ = shipped.load_or_train(say=said.append)
-    drawn = sample_transitions(world.factors, 240, "test", seed=11)
+    drawn = sample_transitions(world.factors, 72, "test", seed=11)
     x, y = (model.encode(to_float(world.render(v))) for v in (drawn.x, drawn.y))
     exact, half, again = (model.retrieve(x, y, half=h) for h in (False, True, True))
     assert torch.equal(half.actions, exact.actions) and half.verdict == exact.verdict

@@ -462,6 +462,7 @@ def test_a_stopped_run_of_finer_codes_ends_with_the_same_bits(tmp_path, monkeypa
 @pytest.mark.parametrize("layout", ["places", "codebook_places"])
 def test_finer_codes_know_both_layouts_and_published_switches(tmp_path, layout):
     changes = {"patch": 4, "layout": layout, "rule": "gradient", "slices": "overlap"}
+    changes["transition_steps"] = 5 if layout == "places" else 1  # a step over 512 nodes is seconds
     model = run("shapes3d", tmp_path, **changes)
     assert model.n_nodes == (64 if layout == "places" else 512)
     x = torch.rand(2, 3, 64, 64)
