@@ -143,14 +143,16 @@ def read_npz(source: bytes | str | Path, limits: Mapping[str, int]) -> dict[str,
         array -> its numbers, those of `limits` that are there.
 
     Raises:
-        ValueError: one line: no npz, damaged, pickled, or larger than its limit.
+        ValueError: one line: no npz, damaged, pickled, twice the same, or larger than its limit.
     """
     found = {}
     try:
         with zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source) as npz:
             for name in npz.namelist():
                 array = name.removesuffix(".npy")
-                if array in limits and array != name and array not in found:
+                if array in found:
+                    raise ValueError(f"expected each array once, found {array} twice")
+                if array in limits and array != name:
                     found[array] = _array(npz, name, limits[array])
     except zipfile.BadZipFile as error:
         raise ValueError(f"expected an npz archive, found something else: {error}") from None

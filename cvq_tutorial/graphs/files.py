@@ -17,15 +17,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
 import numpy as np
-from numpy.typing import NDArray
 
+from cvq_tutorial.common.archives import read_npz
 from cvq_tutorial.common.arrays import EDGE_AT, as_graph
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.common.files import write_atomic
@@ -157,34 +156,18 @@ def _npz(graph: CausalGraph) -> bytes:
     return buffer.getvalue()
 
 
-MOST_BYTES = {  # what the members of an npz may unpack to
-    "edges": 8 * MOST_NODES**2 + 4096,
-    "set_by": 8 * MOST_NODES + 4096,
+MOST_BYTES = {  # what the arrays of an npz may unpack to
+    "edges": 8 * MOST_NODES**2,
+    "set_by": 8 * MOST_NODES,
     "about": 4096 * MOST_NODES,  # 1,024 characters for each name
 }
 
 
-def _members(data: bytes) -> dict[str, NDArray]:
-    """The arrays of an npz that are ours, once their declared sizes are known to be small."""
-    if not zipfile.is_zipfile(io.BytesIO(data)):
-        raise ValueError("expected an npz archive, found something else")
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        declared = arrays.zip.infolist()  # zipfile reads no more of a member than is declared
-        for info in declared:
-            name = info.filename.removesuffix(".npy")
-            most = MOST_BYTES.get(name, 0)
-            if info.file_size > most:
-                what = f"{name} of at most {MOST_NODES} nodes" if most else ", ".join(MOST_BYTES)
-                raise ValueError(f"expected {what}, found {info.file_size} bytes of {name}")
-        if len({info.filename for info in declared}) < len(declared):
-            raise ValueError("expected each array once, found one twice")
-        return {name: arrays[name] for name in arrays.files}
-
-
 def _from_npz(data: bytes) -> CausalGraph:
-    arrays = _members(data)
+    arrays = read_npz(data, MOST_BYTES)
     if "edges" not in arrays:
-        raise ValueError(f"expected an array edges.npy, found {', '.join(arrays) or 'none'}")
+        known = ", ".join(MOST_BYTES)
+        raise ValueError(f"expected edges, of {known}, found {', '.join(arrays) or 'none of them'}")
     told = json.loads(str(arrays["about"])) if "about" in arrays else {}
     return CausalGraph(
         arrays["edges"],

@@ -1,13 +1,12 @@
 """Hold an estimate against a truth that has other names, another order, another sign and scale.
 
-Contexts name latents (`by_contexts`), or columns find each other (`by_columns`). Sign and scale are
-never known: both sides are brought to one before they are compared.
+Contexts name latents (`by_contexts`). Sign and scale are never known: both sides are brought to one
+before they are compared.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 
 def unit_rows(rows: np.ndarray) -> np.ndarray:
@@ -29,17 +28,6 @@ def by_contexts(true_rows: np.ndarray, targets: np.ndarray) -> np.ndarray:
 def relabelled(matrix: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """A true matrix (d, d), row = cause or row = effect, in the numbering of an estimate."""
     return np.asarray(matrix)[np.ix_(targets, targets)]
-
-
-def by_columns(found: np.ndarray, true: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which column of `found` (p, q) is which of `true`, and its sign: found[:, which] * sign.
-
-    One assignment by |cosine|.
-    """
-    unit = [one / np.linalg.norm(one, axis=0) for one in (found, true)]
-    cosine = unit[1].T @ unit[0]
-    _, which = linear_sum_assignment(-np.abs(cosine))
-    return which, np.where(cosine[np.arange(len(which)), which] < 0, -1.0, 1.0)
 
 
 def row_error(found: np.ndarray, true: np.ndarray, *, signs: bool = True) -> float:

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import warnings
 import zipfile
 
 import networkx as nx
@@ -217,6 +218,14 @@ def claims_much() -> bytes:
     return buffer.getvalue()
 
 
+def twice() -> bytes:
+    """Holds two arrays of one name."""
+    buffer = io.BytesIO(npz(edges=np.eye(2)))
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr("edges.npy", archive.read("edges.npy"))
+    return buffer.getvalue()
+
+
 GRAPHML = '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">{}</graphml>'
 BROKEN = [
     ("dot", b"", ValueError, "expected a digraph, found nothing"),
@@ -285,20 +294,21 @@ BROKEN = [
     ("csv", b"cause,effect\na,b\na,b\n", ValueError, "each edge once, found 'a' -> 'b' twice"),
     ("npz", b"", ValueError, "expected an npz archive"),
     ("npz", b"\x93NUMPY", ValueError, "expected an npz archive"),
-    ("npz", npz(other=np.eye(2)), ValueError, "edges, set_by, about, found 160 bytes of other"),
+    ("npz", npz(other=np.eye(2)), ValueError, "of edges, set_by, about, found none of them"),
     ("npz", npz(edges=np.zeros((2, 3))), ValueError, r"shape \(N, N\), found \(2, 3\)"),
     ("npz", npz(edges=np.full((2, 2), np.nan)), ValueError, "must be finite"),
     ("npz", npz(edges=np.eye(2))[:-40], ValueError, "npz"),
     ("npz", locked(), ValueError, "encrypted"),
-    ("npz", packed_otherwise(), ValueError, "compression method is not supported"),
-    ("npz", claims_much(), ValueError, r"npz: \w"),
+    ("npz", packed_otherwise(), ValueError, "stored or deflated, found method 99"),
+    ("npz", claims_much(), ValueError, "it is of 8,000,000,000,000 bytes"),
+    ("npz", twice(), ValueError, "each array once, found edges twice"),
     (
         "json",
         b'{"directed": true, "nodes": [{"id": "a"}], "edges": [], "graph": {"n": Infinity}}',
         ValueError,
         "finite, found Infinity",
     ),
-    ("npz", pickled(), ValueError, "allow_pickle=False"),
+    ("npz", pickled(), ValueError, "nothing is unpickled here"),
     ("npz", npz(edges=np.eye(2), about=np.array('{"n": "x"}')), TypeError, "n must be an integer"),
 ]
 
@@ -325,7 +335,7 @@ def test_too_many_nodes_are_refused_before_they_are_made():
     text = "digraph {" + ";".join(f"n{i}" for i in range(5000)) + "}"
     with pytest.raises(ValueError, match="expected 1 to 4096 nodes, found 5000"):
         graph_files.loads(text.encode(), "dot")
-    with pytest.raises(ValueError, match="edges of at most 4096 nodes, found 200000128 bytes"):
+    with pytest.raises(ValueError, match=r"edges\.npy says that it unpacks to 200,000,128 bytes"):
         graph_files.loads(npz(edges=np.zeros((5000, 5000))), "npz")
 
 

@@ -455,10 +455,10 @@ def test_a_digraph_keeps_its_names():
 # npz ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("member", ["about", "set_by", "other"])
+@pytest.mark.parametrize("member", ["about", "set_by"])
 def test_a_member_of_an_npz_that_unpacks_to_much_is_refused_by_its_declared_size(member):
     buffer = io.BytesIO()
     np.savez_compressed(buffer, edges=np.eye(2), **{member: np.zeros(4_000_000)})
     assert len(buffer.getvalue()) < 100_000
-    with pytest.raises(ValueError, match=f"found 32000128 bytes of {member}"):
+    with pytest.raises(ValueError, match=f"{member}.npy says that it unpacks to 32,000,128 bytes"):
         graph_files.loads(buffer.getvalue(), "npz")
