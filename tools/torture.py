@@ -161,6 +161,8 @@ def environment(folder: Path) -> dict[str, str]:
     for name in ("tmp", "cache"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     own = {MARK: str(folder), "TMPDIR": str(folder / "tmp"), "CVQ_CACHE": str(folder / "cache")}
+    # torch makes this folder with its first optimiser and keeps it, also where nothing is killed
+    own["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "torch")
     path = os.pathsep.join([str(PROJECT_ROOT), os.environ.get("PYTHONPATH", "")])
     return {**os.environ, **own, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
 
