@@ -159,9 +159,8 @@ def drawn_set(
 ) -> pictures.Pixels:  # fmt: skip
     """Another board: codes or their image, pale where nothing is set, some nodes framed."""
     below = _picture(codes, image, grid, n_codes)
-    high = round(
-        280 * min(1.0, below.shape[0] / below.shape[1])
-    )  # a wide one is no wider than that
+    rows, columns = below.shape[:2]
+    high = round(280 * min(1.0, rows / columns))  # CSS pixels; a wide one is no wider than 280
     over = pictures.set_nodes_over(below, mask, grid, high, marked)
     room = 2 * TALL - len(over)  # as large, and as high up, as the image among the arrows
     sides = ((room // 2, room - room // 2), (0, 0), (0, 0))

@@ -166,8 +166,8 @@ MOST_BYTES = {  # what the arrays of an npz may unpack to
 def _from_npz(data: bytes) -> CausalGraph:
     arrays = read_npz(data, MOST_BYTES)
     if "edges" not in arrays:
-        known = ", ".join(MOST_BYTES)
-        raise ValueError(f"expected edges, of {known}, found {', '.join(arrays) or 'none of them'}")
+        told = ", ".join(arrays) or f"none of {', '.join(MOST_BYTES)}"
+        raise ValueError(f"expected an array edges, found {told}")
     told = json.loads(str(arrays["about"])) if "about" in arrays else {}
     return CausalGraph(
         arrays["edges"],

@@ -231,7 +231,7 @@ check.as_told(it_is_nearly_sure=bool(surest.mean() > 0.8), on_most_images=over >
 #
 # ## The lessons
 #
-# Minutes are for reading and for the exercises, as readers needed them. Take the lessons in order, or follow a
+# Minutes are for reading and for the exercises, as readers needed them (11b: a guess). Take the lessons in order, or follow a
 # question: each says on top which others it needs.
 #
 # | lesson | question | minutes |

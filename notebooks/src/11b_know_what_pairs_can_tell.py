@@ -74,7 +74,7 @@ draw.pairs(
 #
 # ## Which of two actions was it?
 #
-# **Predict.** All pictures of the tunnel, all actions, each done equally often. Of a pair in which a polariser was
+# **Predict.** All pictures of the tunnel, and on each every action that is possible there, once. Of a pair in which a polariser was
 # turned: how often can the best retrieval, one that knows everything, name the action?
 
 # %% tags=["nbval-check-output"]

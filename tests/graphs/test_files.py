@@ -294,7 +294,7 @@ BROKEN = [
     ("csv", b"cause,effect\na,b\na,b\n", ValueError, "each edge once, found 'a' -> 'b' twice"),
     ("npz", b"", ValueError, "expected an npz archive"),
     ("npz", b"\x93NUMPY", ValueError, "expected an npz archive"),
-    ("npz", npz(other=np.eye(2)), ValueError, "of edges, set_by, about, found none of them"),
+    ("npz", npz(other=np.eye(2)), ValueError, "array edges, found none of edges, set_by, about"),
     ("npz", npz(edges=np.zeros((2, 3))), ValueError, r"shape \(N, N\), found \(2, 3\)"),
     ("npz", npz(edges=np.full((2, 2), np.nan)), ValueError, "must be finite"),
     ("npz", npz(edges=np.eye(2))[:-40], ValueError, "npz"),

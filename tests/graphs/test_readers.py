@@ -15,6 +15,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # its grammar calls pyparsing by old names
     import pydot
 
+from cvq_tutorial.common import archives
 from cvq_tutorial.graphs import files as graph_files
 from cvq_tutorial.graphs.graph import CausalGraph
 
@@ -462,3 +463,13 @@ def test_a_member_of_an_npz_that_unpacks_to_much_is_refused_by_its_declared_size
     assert len(buffer.getvalue()) < 100_000
     with pytest.raises(ValueError, match=f"{member}.npy says that it unpacks to 32,000,128 bytes"):
         graph_files.loads(buffer.getvalue(), "npz")
+
+
+def test_an_array_that_is_none_of_ours_is_not_unpacked():
+    buffer, read = io.BytesIO(), []
+    np.savez_compressed(buffer, edges=np.eye(2), other=np.zeros(4_000_000))
+    with pytest.MonkeyPatch.context() as patch:
+        opened = archives.open_member
+        patch.setattr(archives, "open_member", lambda z, name: read.append(name) or opened(z, name))
+        assert graph_files.loads(buffer.getvalue(), "npz").parents(0) == {0}
+    assert read == ["edges.npy"]
