@@ -38,7 +38,7 @@ SECONDS = 480.0  # for all parts together
 PYTEST = ["-m", "pytest", "-q", "-o", "filterwarnings=", "-o", "addopts=--import-mode=importlib"]
 PACKAGE = (
     "torch", "numpy", "scipy", "sklearn", "pandas", "h5py", "PIL", "matplotlib", "seaborn",
-    "networkx", "lark", "safetensors", "filelock", "platformdirs", "jsonschema", "packaging",
+    "networkx", "lark", "safetensors", "filelock", "platformdirs", "fastjsonschema", "packaging",
     "click", "tqdm",
 )  # fmt: skip
 KERNEL = ("nbformat", "jupyter_client", "ipykernel", "nbclient", "papermill")

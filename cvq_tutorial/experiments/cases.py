@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from cvq_tutorial.common.device import half_precision
-from cvq_tutorial.explore.graph import GraphExplorer
 from cvq_tutorial.measure.evaluate import code_answers
 from cvq_tutorial.method.autoencoder import QuantizedAutoencoder
 from cvq_tutorial.method.causal_transition import CausalTransition, transition_loss
@@ -169,6 +168,8 @@ def autoencoder_step(device: torch.device) -> Callable[[], None]:
 
 def _click(model: CausalVQ, left_open: contextlib.ExitStack) -> Callable[[], None]:
     """Another action is chosen: model, pictures, and all that is sent to the page."""
+    from cvq_tutorial.explore.graph import GraphExplorer  # widgets, slow to load
+
     explorer = GraphExplorer(model, torch.zeros(1, 3, 64, 64))
     left_open.callback(explorer.close)
     turn = itertools.cycle(model.action_names)

@@ -4,7 +4,6 @@ In: a model, a world, a picture. Out: a box of ipywidgets, to be shown as a cell
 `base` (what all of them share), then one, such as `plan`; `graph` with `widget` and its JavaScript
 is the largest.
 
-
 * `FactorExplorer(world, model)`: move a factor; the true image, the decoded one, and the codes
   follow.
 * `CodeEditor(model, image)`: set a code; the decoded image follows.
@@ -24,42 +23,21 @@ explorer and in `.last_error`; `.snapshot()` is a picture of it, which its cell 
 frees it. See `explore.base`.
 """
 
-from __future__ import annotations
+from cvq_tutorial.common.lazy import lazy
 
-from cvq_tutorial.explore.actions import ActionPad
-from cvq_tutorial.explore.base import Explorer, handled, start_image
-from cvq_tutorial.explore.codes import CodeEditor, FactorExplorer
-from cvq_tutorial.explore.frames import Frame, make_frame
-from cvq_tutorial.explore.game import RetrievalGame
-from cvq_tutorial.explore.graph import GraphExplorer
-from cvq_tutorial.explore.identified import (
-    BetExplorer,
-    RatioExplorer,
-    SamplesExplorer,
-    TwinExplorer,
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "actions": "ActionPad",
+        "base": "Explorer handled start_image",
+        "codes": "CodeEditor FactorExplorer",
+        "frames": "Frame make_frame",
+        "game": "RetrievalGame",
+        "graph": "GraphExplorer",
+        "identified": "BetExplorer RatioExplorer SamplesExplorer TwinExplorer",
+        "plan": "PlanExplorer",
+        "training": "TrainingMonitor",
+        "unnamed": "UnnamedExplorer",
+        "widget": "GraphWidget",
+    },
 )
-from cvq_tutorial.explore.plan import PlanExplorer
-from cvq_tutorial.explore.training import TrainingMonitor
-from cvq_tutorial.explore.unnamed import UnnamedExplorer
-from cvq_tutorial.explore.widget import GraphWidget
-
-__all__ = [
-    "ActionPad",
-    "BetExplorer",
-    "CodeEditor",
-    "Explorer",
-    "FactorExplorer",
-    "Frame",
-    "GraphExplorer",
-    "GraphWidget",
-    "PlanExplorer",
-    "RatioExplorer",
-    "RetrievalGame",
-    "SamplesExplorer",
-    "TrainingMonitor",
-    "TwinExplorer",
-    "UnnamedExplorer",
-    "handled",
-    "make_frame",
-    "start_image",
-]

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from scipy.stats import chi2
+from scipy.special import chdtrc  # of a chi-squared variable, to be larger: (freedom, value)
 
 from cvq_tutorial.identify.checks import Unidentifiable, enough, numbers, whole
 from cvq_tutorial.identify.order import (
@@ -103,7 +103,7 @@ def same(one: np.ndarray, other: np.ndarray, samples: int | None) -> bool:
     if samples is None:
         return gap < 1e-9
     # the squared gap has mean 2 d (d + 1) / n when both are equal
-    return bool(chi2.sf(samples / 4 * gap**2, size * (size + 1) / 2) > 1e-3)
+    return bool(chdtrc(size * (size + 1) / 2, samples / 4 * gap**2) > 1e-3)
 
 
 def reduced(

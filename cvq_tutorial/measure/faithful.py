@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 from torch import Tensor
 
 from cvq_tutorial.common.arrays import as_graph, counts
@@ -103,6 +102,8 @@ def _compared(edges: NDArray, effects: NDArray) -> tuple[float, float]:
     """Spearman's correlation, and the share on which edges and effects agree."""
     if not len(edges):
         return 0.0, 0.0
+    from scipy.stats import spearmanr  # slow to load
+
     varied = np.ptp(edges) > 0 and np.ptp(effects) > 0
     rank = float(spearmanr(edges, effects).statistic) if varied else 0.0
     return rank, float((counts(edges) == (effects >= EFFECT)).mean())

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from cvq_tutorial.common.checks import whole_number
@@ -37,6 +36,8 @@ def match(weights: ArrayLike) -> NDArray[np.int64]:
 
     -1 for the codes that are left over, where there are more codes than actions.
     """
+    from scipy.optimize import linear_sum_assignment  # slow to load
+
     table = np.asarray(weights, dtype=np.float64)
     actions = np.full(table.shape[1], -1)
     rows, columns = linear_sum_assignment(table, maximize=True)

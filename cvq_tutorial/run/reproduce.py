@@ -19,8 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from IPython.display import Image, display
-
 from cvq_tutorial import draw
 from cvq_tutorial.common.arrays import EDGE_AT
 from cvq_tutorial.common.checks import close_match, whole_number
@@ -41,8 +39,6 @@ from cvq_tutorial.graphs.graph import CausalGraph
 from cvq_tutorial.measure.evaluate import check_factors, evaluate
 from cvq_tutorial.measure.faithful import faithfulness
 from cvq_tutorial.run import report
-from cvq_tutorial.run.notebooks import run_notebook
-from cvq_tutorial.run.outputs import small_png
 from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.training.data import check_data, encoded_transitions
 from cvq_tutorial.training.identity import first_difference
@@ -170,6 +166,8 @@ def reproduce(
         RuntimeError: a cell failed; the notebook with the error is in the run folder.
     """
     from papermill import PapermillExecutionError
+
+    from cvq_tutorial.run.notebooks import run_notebook
 
     run = named(plan(world, recipe, seed, overrides, runs, options=options))
     if not NOTEBOOK.is_file():
@@ -343,6 +341,10 @@ def show(picture: draw.Picture, folder: str | Path, name: str) -> None:
 
     picture: from `draw`.  folder: of the run.  name: it becomes figures/<name>.png.
     """
+    from IPython.display import Image, display
+
+    from cvq_tutorial.run.outputs import small_png
+
     draw.save(picture, Path(folder) / "figures" / f"{name}.png")
     small = small_png(draw.png(picture, dpi=80))
     display(Image(small, format="png", alt=picture.summary))

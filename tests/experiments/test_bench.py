@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from cvq_tutorial.experiments import bench, beside, cases, reference, turns
+from cvq_tutorial.explore import graph
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def result(tmp_path_factory):
         out = tmp_path_factory.mktemp("bench") / "figures" / "bench.json"
         opened, closed = [], []
 
-        class Watched(cases.GraphExplorer):
+        class Watched(graph.GraphExplorer):
             def __init__(self, *arguments):
                 super().__init__(*arguments)
                 opened.append(id(self))
@@ -32,7 +33,7 @@ def result(tmp_path_factory):
                 closed.append(id(self))
                 super().close()
 
-        patch.setattr(cases, "GraphExplorer", Watched)
+        patch.setattr(graph, "GraphExplorer", Watched)
         told = bench.run(out, quick=True)
         assert len(opened) == 2 and sorted(closed) == sorted(opened)
         assert torch.equal(torch.random.get_rng_state(), state)

@@ -31,6 +31,7 @@ CONDA_NAMES = {
     "matplotlib": "matplotlib-base",
     "seaborn": "seaborn-base",
     "jupyter-client": "jupyter_client",
+    "fastjsonschema": "python-fastjsonschema",
 }
 # Used without an import: the front end that opens the notebooks.
 NOT_IMPORTED = {"jupyterlab"}

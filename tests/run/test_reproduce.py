@@ -19,7 +19,7 @@ from safetensors import safe_open
 
 from cvq_tutorial.common.json_files import FileError
 from cvq_tutorial.graphs import files as graph_files
-from cvq_tutorial.run import report, reproduce
+from cvq_tutorial.run import notebooks, report, reproduce
 from cvq_tutorial.run.cli import main
 from cvq_tutorial.training import recipes
 from cvq_tutorial.training.run import STATE
@@ -288,7 +288,7 @@ def shutil_usage(free: int):
 
 
 def test_a_folder_with_a_stopped_run_of_other_settings_is_left_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(reproduce, "run_notebook", lambda *a, **k: pytest.fail("started"))
+    monkeypatch.setattr(notebooks, "run_notebook", lambda *a, **k: pytest.fail("started"))
     run = reproduce.plan("codes", "nano", 0, QUICK, tmp_path)
 
     def stop(row, model):
