@@ -55,7 +55,7 @@ class SamplesExplorer(Chooser):
 
     models: worlds that are drawn and solved at every setting (5 latents, 10 observed).  seed: of
     them. Traits, settable: `samples` per context, `noise` on each observed. To read: `share`, of
-    models with all targets in a right order, and `error`, median of the mixing's.
+    models with all targets in a right order, and `error`, median of the unmixing's.
     """
 
     samples = traitlets.Enum(SIZES, 2500)
@@ -93,7 +93,7 @@ class SamplesExplorer(Chooser):
         told = (
             f"{self.samples} samples per context, noise {self.noise:g}: all targets in a right "
             f"order in {self.share:.0%} of {self.models} models, all ancestors right in {whole:.0%}"
-            f" (a random order: {random:.0%}); median error of the mixing {self.error:.2g}."
+            f" (a random order: {random:.0%}); median error of the unmixing {self.error:.2g}."
         )
         self.show(pictures.sheet([tiles], [SIDE], told))
 

@@ -7,7 +7,8 @@ H' B' B H. A context replaces the row of its target. A and B are as in the paper
 Latents are numbered by context: latent k is the one that context k sets. What comes back is exact
 on exact covariances, and it is checked by predicting all of them again (`misfit`). Beware: with one
 context per latent soft interventions fit perfectly too (`twins.soft`); only a second context of a
-target can speak against it (`check_context`).
+target can speak against it (`check_context`). And not even that can where an intervention changes
+nothing but the size of a noise: every latent looks like a source then, and no ancestor is found.
 
 Source: Squires, Seigal, Bhate, Uhler, ICML 2023, arXiv 2211.16467. Whitening by the observational
 precision, the signed order and all that refuses are ours.
@@ -42,7 +43,7 @@ __all__ = [
     "solve_samples",
 ]
 
-CLOSED = "the latents that have a context, as all their ancestors do, and their order"
+CLOSED = "latents that have a context and whose ancestors all have one, and their order"
 NULL_DRAWS = 20  # data sets drawn from the estimate, to know what noise does to the misfit
 NULL_FACTOR = 2.0  # a misfit is noticed beyond this times the median of theirs
 

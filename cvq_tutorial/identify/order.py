@@ -101,7 +101,7 @@ def partial_order(
                 raise Unidentifiable(
                     f"context {k} changes nothing that {sorted(found)} do not: it has no target of "
                     "its own",
-                    "the latents that have a context, as all their ancestors do",
+                    "latents that have a context and whose ancestors all have one",
                 )
             tried.append((second / first if by_ratio else second, k, second / first, direction))
         _, k, ratio[k], modulo_all[k] = min(tried, key=lambda row: row[:2])

@@ -42,7 +42,7 @@ __all__ = [
     "draw_shift_world",
 ]
 
-CLOSED = "who is an ancestor of whom among latents that have a context, as all their ancestors do"
+CLOSED = "who is an ancestor of whom among latents whose ancestors, and they, have a context"
 SPLITS = 8  # halves of the observational sample against each other
 NULL_FACTOR = 2.0  # a direction counts beyond this times the largest of the splits
 WIDTH, EPOCHS, RATE, BATCH = 48, 60, 5e-3, 250

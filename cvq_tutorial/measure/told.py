@@ -16,7 +16,7 @@ of this network: what it did not learn is worth nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cvq_tutorial.common.arrays import EDGE_AT
 from cvq_tutorial.common.checks import whole_number
+from cvq_tutorial.graphs.graph import CausalGraph
 
 MOST = 8  # causes of an effect whose interactions are asked for: those that are worth most
 
@@ -48,6 +50,10 @@ class Told:
         if not least > 0:
             raise ValueError(f"least: expected nats above 0, found {least}")
         return self.worth >= least
+
+    def graph(self, gates: CausalGraph, least: float) -> CausalGraph:
+        """The edges worth `least` nats or more, as 1, on the nodes of the graph of the gates."""
+        return replace(gates, edges=self.edges(least).astype(np.float64), limit=EDGE_AT)
 
     def twins(self, least: float) -> list[tuple[int, tuple[int, ...]]]:
         """(effect, causes) of causes that stand in for each other: groups that are joined by

@@ -44,6 +44,13 @@ BINARY = ("npz", "png", "svg")
 @click.option("--top-k", type=click.IntRange(min=1), help="At most so many edges, the likeliest.")
 @click.option("--used", is_flag=True, help="Only edges into nodes that the action sets.")
 @click.option(
+    "--told",
+    type=click.FloatRange(0, min_open=True),
+    metavar="NATS",
+    help="Not the gates: the causes that tell so much about an effect, on average over what else "
+    "is known; for runs with cause_dropout.",
+)
+@click.option(
     "--view",
     type=click.Choice(["matrix", "layers"]),
     default="matrix",
@@ -71,6 +78,7 @@ def graph(context, run_dir: Path, action: str, form, out: Path | None, n: int, *
       cvq graph runs/shapes3d-lesson-s0 --action scale+ --format dot | dot -Tpdf > scale.pdf
       cvq graph runs/shapes3d-lesson-s0 --action scale+ --used --top-k 40 --out scale.graphml
       cvq graph runs/shapes3d-lesson-s0 --action scale+ --view layers --out scale.svg
+      cvq graph runs/shapes3d-told-s0 --action scale+ --told 0.3 --used --out told.csv
     """
     ending = out.suffix.lower().lstrip(".") if out else ""
     if ending and not form and ending not in GRAPH_FORMS:

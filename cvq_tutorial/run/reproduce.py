@@ -38,6 +38,7 @@ from cvq_tutorial.graphs import files as graph_files
 from cvq_tutorial.graphs.graph import CausalGraph
 from cvq_tutorial.measure.evaluate import check_factors, evaluate
 from cvq_tutorial.measure.faithful import faithfulness
+from cvq_tutorial.measure.told import told_by
 from cvq_tutorial.run import report
 from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.training.data import check_data, encoded_transitions
@@ -268,6 +269,7 @@ def export_graph(
     threshold: float = EDGE_AT,
     top_k: int | None = None,
     used: bool = False,
+    told: float | None = None,
     view: str = "matrix",
     root: str | None = None,
 ) -> bytes:
@@ -281,21 +283,36 @@ def export_graph(
         threshold: an edge is there from it on.
         top_k: at most so many edges, the likeliest.
         used: only edges into nodes that the action sets; a picture shows no others anyway.
+        told: not the gates, but what each cause tells about each effect on average over what else
+            is known, see `measure.told`: edges worth so many nats, or more. The n inputs are then
+            pairs of the action.
         view: of a picture, "matrix" or "layers".
         root: where a folder of pictures is now, if it was moved.
     """
+    if told is not None and (top_k or threshold != EDGE_AT):
+        raise ValueError(
+            "told: expected neither top_k nor a threshold beside it, ask for more nats"
+        )
     model, world, info = checkpoints.load_run(folder, root=root)
     if isinstance(action, str) and action.lstrip("-").isdigit():
         action = int(action)
     number = int(model.check_actions(action, 1))
-    inputs, _, _ = encoded_transitions(world, model, n, "test", info["seed"])
+    drawn = n if told is None else n * model.n_actions
+    inputs, actions, after = encoded_transitions(world, model, drawn, "test", info["seed"])
+    if told is not None:
+        rows = (actions == number).nonzero().flatten()[:n]
+        inputs, after = inputs[rows], after[rows]
     graph = CausalGraph.of(model, inputs.long(), number).threshold(threshold)
+    if told is not None:
+        graph = told_by(model, inputs.long(), number, after.long()).graph(graph, told)
     picture = form in ("png", "svg")
     graph = graph.used() if used or picture else graph
     graph = graph.top_k(top_k) if top_k else graph
     if not picture:
         return graph_files.dumps(graph, form)
     title = f"Graph of {graph.action}, mean of {n}"
+    if told is not None:
+        title = f"What tells {told:g} nats under {graph.action}"
     found = faithfulness(model, inputs.long(), number, graph=graph)
     if view == "layers":
         figure = draw.graph_layers(graph, threshold=threshold, title=title)

@@ -101,6 +101,22 @@ def test_the_order_survives_noise_on_the_observed_and_the_numbers_do_not():
     assert np.median(errors) > 0.01 and max(cleaned) < 1e-8
 
 
+def test_a_larger_noise_alone_hides_every_ancestor_and_no_misfit_tells():
+    """Soft by definition, but old and new row point the same way: the twin without an edge."""
+    known = world(3, repeats=2)
+    contexts = known.contexts.copy()
+    for number, target in enumerate(known.targets, 1):
+        contexts[number] = contexts[0]
+        contexts[number, target] *= 2 if number <= len(contexts) // 2 else 3
+    data = replace(known, contexts=contexts).covariances()
+    found = linear.solve(data[: 1 + len(known.H)])
+    assert known.ancestors.any() and not found.order.ancestors.any()
+    assert found.misfit.max() < 1e-10
+    assert (
+        max(linear.check_context(found, extra).misfit for extra in data[1 + len(known.H) :]) < 1e-10
+    )
+
+
 def test_soft_interventions_fit_and_only_a_second_context_of_a_target_speaks_against_them():
     for seed in range(10):
         for soft in (False, True):

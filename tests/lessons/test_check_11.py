@@ -7,7 +7,9 @@ import pytest
 
 from cvq_tutorial.identify import check_context, solve
 from cvq_tutorial.lessons import check
-from cvq_tutorial.lessons.check.lesson_11 import three_data_sets
+from cvq_tutorial.lessons.check.lesson_11 import _misfits, three_data_sets
+
+MISFITS = _misfits()
 
 
 def right_twin(d, m):
@@ -37,10 +39,15 @@ def without_itself(d, m):
 @pytest.mark.parametrize(
     ("exercise", "answer", "told"),
     [
-        (check.soft_data_set, "B", "right: "),
-        (check.soft_data_set, "b ", "right: "),
-        (check.soft_data_set, "A", "predicted exactly"),
-        (check.soft_data_set, "D", "expected one of A, B, C"),
+        (check.second_contexts, MISFITS.max(1), "right: "),
+        (check.second_contexts, MISFITS.max(1).tolist(), "right: "),
+        (check.second_contexts, MISFITS.min(1), "take the largest"),
+        (check.second_contexts, MISFITS.mean(1), "not the mean"),
+        (check.second_contexts, MISFITS.sum(1), "not their sum"),
+        (check.second_contexts, [0, 0, 0], "stands out"),
+        (check.second_contexts, MISFITS.max(1)[::-1][[0, 2, 1]], "in the order A, B, C"),
+        (check.second_contexts, [1, 2, 3], "check_context"),
+        (check.second_contexts, "B", "expected"),
         (check.twin_matrix, right_twin, "right: "),
         (check.twin_matrix, other_twin, "right: "),
         (check.twin_matrix, lambda d, m: np.eye(d), "the same world"),
@@ -51,15 +58,16 @@ def without_itself(d, m):
         (check.twin_matrix, lambda d, m: 2 * right_twin(d, m), "ones on the diagonal"),
         (check.twin_matrix, lambda d, m: None, "not attempted"),
         (check.twin_matrix, lambda d, m: np.eye(3), "shape (4, 4)"),
-        (check.ranks_of_changes, [2, 1, 0, 2], "right: "),
-        (check.ranks_of_changes, [1, 1, 0, 2], "loses its causes"),
-        (check.ranks_of_changes, [2, 2, 0, 2], "one direction"),
-        (check.ranks_of_changes, [2, 1, 1, 2], "nothing changes"),
-        (check.ranks_of_changes, [2, 0, 0, 2], "another size"),
-        (check.ranks_of_changes, [2, 1, 0, 1], "points elsewhere"),
-        (check.ranks_of_changes, [3, 1, 0, 2], "at most two"),
-        (check.ranks_of_changes, [0, 1, 0, 2], "two directions, one, or no change"),
-        (check.ranks_of_changes, [2, 1, 0], "shape (4)"),
+        (check.ranks_of_changes, [2, 1, 0, 2, 1], "right: "),
+        (check.ranks_of_changes, [1, 1, 0, 2, 1], "loses its causes"),
+        (check.ranks_of_changes, [2, 2, 0, 2, 1], "one direction"),
+        (check.ranks_of_changes, [2, 1, 1, 2, 1], "nothing changes"),
+        (check.ranks_of_changes, [2, 0, 0, 2, 1], "another size"),
+        (check.ranks_of_changes, [2, 1, 0, 1, 1], "points elsewhere"),
+        (check.ranks_of_changes, [2, 1, 0, 2, 2], "points the same way"),
+        (check.ranks_of_changes, [3, 1, 0, 2, 1], "at most two"),
+        (check.ranks_of_changes, [0, 1, 0, 2, 1], "two directions, one, or no change"),
+        (check.ranks_of_changes, [2, 1, 0], "shape (5)"),
     ],
 )
 def test_answers(exercise, answer, told):
@@ -77,9 +85,9 @@ def test_only_the_soft_data_set_is_missed():
 
 def test_the_ranks_are_those_of_the_changes():
     B = np.array([[1.0, -0.8, 0.5], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])  # z1, z2 cause z0
-    rows = [[2.0, 0, 0], [0, 2.0, 0], [0, 1.0, 0], [2.0, 0.3, 0.1]]
+    rows = [[2.0, 0, 0], [0, 2.0, 0], [0, 1.0, 0], [2.0, 0.3, 0.1], [0.5, -0.4, 0.25]]
     ranks = []
-    for target, row in zip((0, 1, 1, 0), rows, strict=True):
+    for target, row in zip((0, 1, 1, 0, 0), rows, strict=True):
         new = B.copy()
         new[target] = row
         ranks.append(np.linalg.matrix_rank(new.T @ new - B.T @ B))

@@ -11,6 +11,7 @@ import small_models
 import torch
 from torch import Tensor
 
+from cvq_tutorial.graphs.graph import CausalGraph
 from cvq_tutorial.measure.told import Told, told_by
 
 N, LOST = 5, float(np.log(4))
@@ -77,6 +78,14 @@ def test_twins_share_what_they_tell_and_a_parity_tells_nothing_apart():
     assert twins.interactions[0, 1, 4] < -1 and twins.twins(0.5) == [(4, (0, 1))]
     assert parity.interactions[0, 1, 4] > 1 and parity.twins(0.5) == []
     assert one.worth[2, 4] == pytest.approx(LOST) and one.edges(0.3).sum() == 1
+
+
+def test_a_graph_of_worths_stands_on_the_nodes_of_the_gates():
+    told = told_by(Knows(TWINS), codes(), 0, codes(), coalitions=4000)
+    gates = CausalGraph(np.full((N, N), 0.9), tuple("abcde"), "go", 7, limit=0.8)
+    graph = told.graph(gates, 0.3)
+    assert graph.pairs() == [(0, 4, 1.0), (1, 4, 1.0)] and graph.names[4] == "e"
+    assert (graph.action, graph.n, graph.limit) == ("go", 7, 0.5)
 
 
 def test_groups_of_twins_are_joined():

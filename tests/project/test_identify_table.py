@@ -1,4 +1,4 @@
-"""What is said about identifiability, in README and lessons 11 and 11b, is in the results file."""
+"""What is said about identifiability, in README and lessons 11 to 11c, is in the results file."""
 
 from __future__ import annotations
 
@@ -64,37 +64,30 @@ def test_what_lesson_11_says_of_stored_results_is_measured():
     assert rows["soft"]["models"] == rows["soft"]["noticed, two contexts per target"] == 100
     assert rows["soft"]["noticed, one context per target"] == 0
     assert rows["perfect"]["noticed, two contexts per target"] == 0
-    relu = next(r for r in build_identify.soft_summary(PARTS["soft"]) if r["latents"] == "relu")
-    assert "Over eight such worlds the ratio that the null names found all 42 ancestors" in WORDS
-    assert (relu["models"], relu["relations"], relu["missed"], relu["false"]) == (8, 42, 0, 0)
-    swept = [row for row in PARTS["soft"] if row["latents"] == "relu"]
-    assert "0.003, the same for all, found 6 false ones; 0.1 lost 4" in WORDS
-    assert sum(row["false, by ratio"][0] for row in swept) == 6
-    assert sum(row["missed, by ratio"][-1] for row in swept) == 4
     false = [row["false"] for row in PARTS["soft"] if row["latents"] == "no edges"]
     assert "in ten worlds without any edge it still let two false relations through" in WORDS
     assert "both in one world" in WORDS and sorted(false)[-2:] == [0, 2] and len(false) == 10
 
 
-def test_what_lesson_11_says_of_the_vae_is_measured():
+def test_what_lesson_11c_says_of_the_vae_is_measured():
     rows = PARTS["vae"]
     bent = [row for row in rows if row["run"] != "unknowable"]
-    assert "All nine runs with a ReLU end close together, at about a hundredth of the copy" in WORDS
+    assert "that they end close together, at several times their floor" in WORDS
+    assert len(bent) == 9 and all(4 < row["MMD on doubles"] / row["floor"] < 7 for row in bent)
     shares = [row["MMD on doubles"] / row["copy"] for row in bent]
-    assert len(bent) == 9 and min(shares) > 0.005 and max(shares) < 0.015
     assert max(shares) < 1.3 * min(shares)
+    assert "whose graph provably *cannot* be known reaches its floor" in WORDS
     assert all(r["MMD on doubles"] < 1.2 * r["floor"] for r in rows if r["run"] == "unknowable")
-    edges = [row["true edges, mean"] for row in rows if row["run"] == "right order"]
-    told = found(r"did the right order find its edges: (-[\d.]+) to (-[\d.]+) in the mean", WORDS)
-    assert told == (f"{min(edges):.2f}", f"{max(edges):.2f}")
+    assert "in units of the model's own, and none of them is far from 0" in WORDS
+    assert all(abs(r["true edges, mean"]) < 0.15 for r in rows if r["run"] == "right order")
 
 
-def test_what_lesson_11b_says_of_stage_two_is_measured():
+def test_what_lesson_11c_says_of_stage_two_is_measured():
     by = {row["model"]: row for row in PARTS["two-stage"] if row["world"] == "shapes3d"}
     before, free = by["before"], by["wrong: encoder free"]
     names = ("after", "without critic")
     falls = [1 - by[n]["Frechet distance"] / before["Frechet distance"] for n in names]
-    told = found(r"features of a judge\) falls by (\d+) %.*\*\*, bring (\d+) %\.", WORDS)
+    told = found(r"distance from true ones falls by (\d+) %.*\*\*, bring (\d+) %\.", WORDS)
     assert told == tuple(f"{100 * fall:.0f}" for fall in falls)
     told = found(r"retrieval falls from ([\d.]+) to ([\d.]+), chance is ([\d.]+)\.", WORDS)
     assert told == (f"{before['retrieval']:.3f}", f"{free['retrieval']:.3f}", f"{1 / 12:.3f}")

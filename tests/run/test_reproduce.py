@@ -126,6 +126,20 @@ def test_a_graph_is_exported_in_every_format_and_they_agree(finished, capsysbina
     assert len(few.pairs()) <= 3 and not few.edges[:, ~few.set_nodes].any()
 
 
+def test_a_graph_of_what_tells_is_exported_and_goes_with_no_other_limit(finished, capsysbinary):
+    common = ["graph", str(finished[0]), "--action", "a1", "--n", "8", "--format", "json"]
+    few, many = (
+        graph_files.loads(cli_out(capsysbinary, *common, "--told", nats), "json")
+        for nats in ("0.05", "0.0001")
+    )
+    assert set(np.unique(many.edges)) == {0.0, 1.0} and many.action == "a1"
+    assert few.edges.sum() < many.edges.sum() and (few.edges <= many.edges).all()
+    for other in (["--top-k", "3"], ["--threshold", "0.4"]):
+        assert main([*common, "--told", "0.1", *other]) == 2
+        said = capsysbinary.readouterr().err.decode()
+        assert "told: expected neither top_k nor a threshold beside it" in said
+
+
 @pytest.mark.parametrize(
     ("options", "start"),
     [

@@ -1,4 +1,4 @@
-"""Exercises of lesson 11: ranks, soft data, and twins."""
+"""Exercises of lesson 11: ranks of changes, second contexts of soft data, and twins."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cvq_tutorial.identify import draw_world, twins
-from cvq_tutorial.lessons.check.base import Exercise, array, choice, function
+from cvq_tutorial.identify import check_context, draw_world, solve, twins
+from cvq_tutorial.lessons.check.base import Exercise, array, function
 
 
 def three_data_sets() -> dict[str, np.ndarray]:
@@ -23,19 +23,37 @@ def three_data_sets() -> dict[str, np.ndarray]:
     return found
 
 
-soft_data_set = Exercise(
-    read=choice(("A", "B", "C")),
-    right=lambda letter: letter == "b",
+def _misfits() -> np.ndarray:
+    """(3, 3): of the second contexts of A, B and C, held against the fit of the first ones."""
+    found = []
+    for data in three_data_sets().values():
+        fit = solve(data[:4], 3)
+        found.append([check_context(fit, extra).misfit for extra in data[4:]])
+    return np.array(found)
+
+
+def _near(found: np.ndarray, wanted: np.ndarray) -> bool:
+    """To a hundredth; what is exact has no digits of its own."""
+    return bool(np.allclose(found, wanted, rtol=0.01, atol=1e-8))
+
+
+second_contexts = Exercise(
+    read=array((3,)),
+    right=lambda found: _near(found, _misfits().max(1)),
     hints={
-        "A's second contexts are predicted exactly: look at the misfit of each": (
-            lambda letter: letter == "a"
+        "none of the three stands out: the first four fit whatever they are; of the last three "
+        "take the largest": lambda found: bool((found < 1e-6).all()),
+        "B's worst is larger: take the largest of its three, not the mean": (
+            lambda found: _near(found, _misfits().mean(1))
         ),
-        "C's second contexts are predicted exactly: look at the misfit of each": (
-            lambda letter: letter == "c"
+        "take the largest of three, not their sum": lambda found: _near(found, _misfits().sum(1)),
+        "the set that stands out is another one: in the order A, B, C": (
+            lambda found: _near(np.sort(found), np.sort(_misfits().max(1)))
         ),
     },
-    clue="fit with the first four covariances, then look at `check_context` of the last three",
-    praise="one context per target fits whatever it is; the second one does not",
+    clue="fit with the first four covariances, then hold each of the last three against it",
+    praise="B is soft: one context per target fits whatever it is, the second one does not",
+    otherwise="`solve(data[:4], 3)`, then the largest `check_context(..., extra).misfit`",
 )
 
 _TRIALS = ((4, 1), (5, 2), (3, 0))
@@ -89,8 +107,8 @@ twin_matrix = Exercise(
 )
 
 ranks_of_changes = Exercise(
-    read=array((4,), "integer"),
-    right=lambda found: found.tolist() == [2, 1, 0, 2],
+    read=array((5,), "integer"),
+    right=lambda found: found.tolist() == [2, 1, 0, 2, 1],
     hints={
         "z0 loses its causes: its old row and its new one point in two directions": (
             lambda found: found[0] == 1
@@ -101,11 +119,14 @@ ranks_of_changes = Exercise(
         ),
         "a source that gets noise of another size does change": lambda found: found[1] == 0,
         "also with other weights the new row of z0 points elsewhere": lambda found: found[3] == 1,
+        "a larger noise makes the row of z0 shorter, and it points the same way": (
+            lambda found: found[4] == 2
+        ),
         "one mechanism is replaced: an old row goes and a new one comes, so at most two": (
             lambda found: bool((found > 2).any())
         ),
     },
     clue="the change is c c^T - b b^T: do the old row b and the new row c point the same way?",
-    praise="a source changes in one direction, a child in two, whether hard or soft",
+    praise="a source changes in one direction; a child in two, unless only its noise changes",
     otherwise="for each, write the old row and the new one: two directions, one, or no change?",
 )

@@ -1,4 +1,4 @@
-"""Exercises of lesson 11b: states that part twins, the best retrieval, orders of cumulants."""
+"""Exercises of lesson 11b: states that part doubles, the best retrieval, what starts can show."""
 
 from __future__ import annotations
 
@@ -7,24 +7,43 @@ from typing import Any
 
 import numpy as np
 
-from cvq_tutorial.lessons.check.base import Exercise, array, function, one_number, whole
+from cvq_tutorial.lessons.check.base import Exercise, function, number, one_number, whole
 
 _STATES = np.stack(np.meshgrid(*[np.arange(4)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
 _TELL = int((_STATES[:, 0] != _STATES[:, 1]).sum())
+
+
+def _is(wanted: float) -> Callable[[float], bool]:
+    return lambda p: bool(np.isclose(p, wanted, atol=1e-3))
+
+
+all_four_agree = Exercise(
+    read=number(0, 1),
+    right=_is(1 / 8),
+    hints={
+        "that is for one of the doubles; they may all read the other one, too": _is(1 / 16),
+        "that is for two starts": _is(1 / 2),
+        "that is for three starts": _is(1 / 4),
+        "that is how likely it is that they do not all agree": _is(7 / 8),
+    },
+    clue="the first start reads either; what must the other three do?",
+    praise="one time in eight four starts agree on what the data do not decide",
+    otherwise="four fair coins: all heads, or all tails",
+)
 
 states_that_tell = Exercise(
     read=whole(0, len(_STATES)),
     right=lambda n: n == _TELL,
     hints={
-        "these are the states in which the twins agree; there both worlds do the same": (
+        "these are the states in which the doubles agree; there both worlds do the same": (
             lambda n: n == len(_STATES) - _TELL
         ),
         "these are the pairs (v0, v1); each occurs with four codes of v2": (lambda n: n == 12),
         "not in all of them: compare v0 and v1": lambda n: n == len(_STATES),
-        "the data of the twins hold none; the question is about all 64 states": lambda n: n == 0,
+        "the data of the doubles hold none; the question is about all 64 states": lambda n: n == 0,
     },
     clue="the two worlds read v0 and v1; when does it matter which?",
-    praise="wherever v0 and v1 differ, and never in the twins' data",
+    praise="wherever v0 and v1 differ, and never in the doubles' data",
     otherwise="count the states in which v0 and v1 differ",
 )
 
@@ -65,26 +84,4 @@ best_retrieval = Exercise(
     clue="which action do you name for one pair, and how often is that right?",
     praise="the ceiling of any retrieval on these data, and no model can pass it",
     otherwise="the largest count of each pair, added up, over all counts",
-)
-
-orders_that_work = Exercise(
-    read=array((4,), "integer"),
-    right=lambda found: found.tolist() == [3, 4, 4, 0],
-    hints={
-        "symmetric noise has no third cumulant: nothing is there at order 3": (
-            lambda found: found[1] == 3
-        ),
-        "order 3 whitens, which needs as many observed as latents": lambda found: found[2] == 3,
-        "order 2 is the covariance, which the first routine reads; asked is what the two routines "
-        "of this section need, 3 or 4": lambda found: 2 in found,
-        "Gaussian noise has no cumulant above the second, of any order": lambda found: (
-            found[3] != 0
-        ),
-        "order 4 would do as well, but the smallest is asked for": lambda found: found[0] == 4,
-    },
-    clue="skewed noise has a third cumulant; symmetric noise has not; Gaussian noise has none "
-    "above two",
-    praise="skewed: 3; symmetric, or more latents than observed: 4; Gaussian: none",
-    otherwise="one of 0, 3 and 4 for each: what is the first cumulant that is not zero and has "
-    "room enough?",
 )

@@ -1,0 +1,185 @@
+"""Do other starts find what tells what? Writes figures/told.json and figures/told.md.
+
+    for s in 0 1 2; do cvq train shapes3d --seed $s --set edge_price=0 --set cause_dropout=0.667 \\
+      --run-dir runs/told-s$s && cvq evaluate runs/told-s$s; done
+    python tools/build_told.py runs/told-s0 runs/told-s1 runs/told-s2
+
+The folders are runs of one recipe and different seeds, each with an autoencoder of its own, that
+were evaluated. Per action the graphs of the gates and the worths of `measure.told` are read on the
+same test pairs, and compared over the nodes that the action sets in every run.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cvq_tutorial.common.files import write_atomic
+from cvq_tutorial.common.folders import PROJECT_ROOT
+from cvq_tutorial.common.images import to_float
+from cvq_tutorial.common.json_files import to_json
+from cvq_tutorial.data.transitions import sample_transitions
+from cvq_tutorial.graphs.graph import CausalGraph
+from cvq_tutorial.graphs.groups import regions
+from cvq_tutorial.graphs.scores import agreement
+from cvq_tutorial.measure.told import told_by
+from cvq_tutorial.run.reproduce import read_metrics
+from cvq_tutorial.training import checkpoints
+
+OUT = PROJECT_ROOT / "figures"
+PAIRS = 200  # of an action, on which a worth is measured
+COALITIONS = 3000
+NATS = (0.3, 0.5)  # from which worth on there is an edge
+BLOCK = 2  # places of a region, in each direction
+HEAD = """# What tells what, from several starts
+
+`{world}`, recipe `{recipe}`{changed}, seeds {seeds}, each with an autoencoder of its own:
+`python tools/build_told.py RUN RUN RUN`. Action accuracy {accuracy}, recovered {recovered}.
+
+A gate lets one of many causes through that say the same, and the start picks which. The *worth* of
+a cause is what it tells about an effect, in nats, on average over what else is known
+(`measure.told`, {coalitions} coalitions, {pairs} test pairs of each action); the training took
+causes away at random, and no edge had a price. Counted are edges into the nodes that the action
+sets in every run (*nodes*); *shared*: the share of a run's edges that all runs have; *at random*:
+the same share if the causes of each node were drawn at random; *correlate*: Pearson's r of the
+worths of two runs for one effect, mean over effects and pairs of runs. *Regions* are squares of
+{block} x {block} places: worths are added up over a region's causes and averaged over its effects.
+
+"""
+FOOT = """
+*Gates*, *of {a} nats*, *of {b} nats*: edges of a run, mean. With the y of other pairs of the same
+action put in the place of the true ones a run has {shuffled:.1f} edges of {a} nats for an action.
+"""
+
+
+def measured(*folders: Path) -> dict:
+    """What runs say about the same pairs, per action.
+
+    Raises ValueError for fewer than two, or runs that differ in more than their seed.
+    """
+    infos = [checkpoints.read_info(folder) for folder in folders]
+    if len({info["seed"] for info in infos}) < max(2, len(infos)):
+        raise ValueError(f"expected runs of different seeds, found {[i['seed'] for i in infos]}")
+    for key, (folder, info) in itertools.product(
+        ("world", "recipe"), zip(folders, infos, strict=True)
+    ):
+        if info[key] != infos[0][key]:
+            raise ValueError(f"{folder}: expected the {key} of {folders[0]}, found another")
+    runs = [checkpoints.load_run(folder)[:2] for folder in folders]
+    world = runs[0][1]
+    actions = {}
+    for number, name in enumerate(world.factors.action_names):
+        drawn = sample_transitions(world.factors, PAIRS * world.factors.n_actions, "test", 0)
+        pairs = drawn.take(np.flatnonzero(drawn.actions == number)[:PAIRS])
+        graphs, worths, shuffled = [], [], []
+        for model, _ in runs:
+            x, y = (
+                torch.cat([model.encode(to_float(world.render(p))) for p in np.array_split(v, 5)])
+                for v in (pairs.x, pairs.y)
+            )
+            graphs.append(CausalGraph.of(model, x, name))
+            worths.append(told_by(model, x, name, y, coalitions=COALITIONS).worth)
+            other = told_by(model, x, name, y.roll(len(y) // 2, 0), coalitions=COALITIONS)
+            shuffled.append(other.worth)
+        actions[name] = compared(graphs, np.stack(worths), np.stack(shuffled))
+        print(name, actions[name], flush=True)
+    metrics = [read_metrics(folder) for folder in folders]
+    return {
+        "world": world.name,
+        "recipe": infos[0]["recipe"],
+        "seeds": [info["seed"] for info in infos],
+        "sha256": [info["sha256"] for info in infos],
+        "action_accuracy": [m["action_accuracy"] for m in metrics],
+        "recovered": [m["recovered"] for m in metrics],
+        "actions": actions,
+    }
+
+
+def compared(graphs: list[CausalGraph], worths: NDArray, shuffled: NDArray) -> dict:
+    """Graphs and worths (S, N, N) of one action by the same runs; shuffled: with others' y."""
+    sets = np.stack([g.set_nodes for g in graphs])
+    every = sets.all(0)
+    labels, _ = regions(graphs[0].grid, BLOCK)
+    names = list(dict.fromkeys(labels))
+    member = np.array([[label == name for label in labels] for name in names], dtype=float)
+    into = member * every  # the effects of a region that are counted
+    into = into[into.any(1)]
+    blocks = np.einsum("ri,sij,qj->srq", member, worths, into / into.sum(1, keepdims=True))
+    shared = blocks >= NATS[0]
+    return {
+        "nodes": int(every.sum()),
+        "gates": agreement([g.edges for g in graphs], sets),
+        "correlation": correlation(worths[:, :, every]),
+        "told": {str(nats): agreement((worths >= nats) * 1.0, sets) for nats in NATS},
+        "regions_correlation": correlation(blocks),
+        "regions_shared": float(shared.all(0).sum() / max(1.0, shared.sum((1, 2)).mean())),
+        "shuffled": float((shuffled[:, :, every] >= NATS[0]).sum((1, 2)).mean()),
+    }
+
+
+def correlation(worths: NDArray) -> float:
+    """Pearson's r over causes, of (S, causes, effects), mean over effects and pairs of runs."""
+    found = [
+        np.corrcoef(worths[a, :, j], worths[b, :, j])[0, 1]
+        for a, b in itertools.combinations(range(len(worths)), 2)
+        for j in range(worths.shape[2])
+        if np.ptp(worths[a, :, j]) > 0 and np.ptp(worths[b, :, j]) > 0
+    ]
+    return float(np.mean(found)) if found else 0.0
+
+
+def written(told: dict) -> str:
+    """figures/told.md."""
+    a, b = (str(nats) for nats in NATS)
+    columns = [
+        "action", "nodes", "gates", "shared", "at random", "correlate", f"of {a} nats", "shared",
+        "at random", f"of {b} nats", "shared", "at random", "regions correlate",
+        f"regions of {a} nats shared",
+    ]  # fmt: skip
+    rows = []
+    for name, line in told["actions"].items():
+        cells = [line["gates"], line["told"][a], line["told"][b]]
+        shares = [[f"{c['edges']:.0f}", f"{c['shared']:.2f}", f"{c['chance']:.2f}"] for c in cells]
+        rows.append([
+            f"`{name}`", str(line["nodes"]), *shares[0], f"{line['correlation']:.2f}", *shares[1],
+            *shares[2], f"{line['regions_correlation']:.2f}", f"{line['regions_shared']:.2f}",
+        ])  # fmt: skip
+    means = [float(np.mean([float(row[k]) for row in rows])) for k in range(1, len(rows[0]))]
+    whole = (1, 2, 6, 9)  # columns of counts
+    cells = [f"{v:.0f}" if k in whole else f"{v:.2f}" for k, v in enumerate(means, 1)]
+    rows.append(["*mean*", *cells])
+    recipe = told["recipe"]
+    changed = (
+        f" with edge_price {recipe['edge_price']:g} and cause_dropout {recipe['cause_dropout']:g}"
+    )
+    head = HEAD.format(
+        world=told["world"], recipe=recipe["name"], changed=changed,
+        seeds=", ".join(map(str, told["seeds"])), a=a, b=b, block=BLOCK,
+        accuracy=", ".join(f"{v:.3f}" for v in told["action_accuracy"]),
+        recovered=", ".join(f"{v:.3f}" for v in told["recovered"]),
+        coalitions=COALITIONS, pairs=PAIRS,
+    )  # fmt: skip
+    shuffled = float(np.mean([line["shuffled"] for line in told["actions"].values()]))
+    rows = [columns, ["---"] * len(columns), *rows]
+    table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return head + table + FOOT.format(a=a, b=b, shuffled=shuffled)
+
+
+def main(folders: list[str]) -> int:
+    if not folders:
+        print(__doc__, file=sys.stderr)
+        return 2
+    told = measured(*(Path(folder) for folder in folders))
+    write_atomic(OUT / "told.json", to_json(told))
+    write_atomic(OUT / "told.md", written(told).encode())
+    print(written(told))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
