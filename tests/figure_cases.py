@@ -75,6 +75,9 @@ IMAGES = {
     "over a corner": lambda: draw.graph_over_image(
         some_images(1)[0], some_graph(4), (2, 2), 0, 0.1
     ),
+    "over variables": lambda: draw.graph_over_image(
+        some_images(1), some_graph(12), (3, 4), 6, 0.3, codes=[str(n) for n in range(12)]
+    ),
     "arrows": lambda: draw.graph_arrows(some_graph(12), [f"v{i}" for i in range(12)], 0.6),
     "arrows and truth": lambda: draw.graph_arrows(
         some_graph(5), truth=small_truth(), set_nodes=np.array([True, True, True, False, False])

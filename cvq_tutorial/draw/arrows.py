@@ -60,10 +60,11 @@ def _arrow(
     patches: tuple[Any, Any],
     style: dict[str, Any],
     bend: float = 0.12,
+    gap: float = 3,
 ) -> None:
     """An arrow from cause to effect, clipped at the patches of the two nodes (None: a gap).
 
-    bend: to the right of the way if positive, as a share of its length.
+    bend: to the right of the way if positive, as a share of its length.  gap: in points.
     """
     arrow = FancyArrowPatch(
         tuple(start),
@@ -71,8 +72,8 @@ def _arrow(
         connectionstyle=f"arc3,rad={bend}",
         patchA=patches[0],
         patchB=patches[1],
-        shrinkA=1.5 if patches[0] else 3,
-        shrinkB=1.5 if patches[1] else 3,
+        shrinkA=1.5 if patches[0] else gap,
+        shrinkB=1.5 if patches[1] else gap,
         **style,
     )
     # Where it meets its nodes is slow to find: only when it is drawn, not for limits and layout.
@@ -118,6 +119,18 @@ def _free_direction(at: NDArray, others: NDArray) -> NDArray[np.float64]:
     return np.array([np.cos(best), np.sin(best)])
 
 
+def _name_cells(axes: Axes, codes: Sequence[str], columns: int, cell: float) -> None:
+    """Codes and names v0, v1, ... in cells of a side in points, over arrows, if there is room."""
+    halo = [withStroke(linewidth=3, foreground="white"), Normal()]
+    look: dict[str, Any] = {"color": INK, "zorder": 7, "path_effects": halo}
+    for n, code in enumerate(codes):
+        x, y = n % columns, n // columns
+        if (size := min(0.44, 0.8 / len(code)) * cell) >= 5:
+            axes.text(x, y, code, fontsize=size, ha="center", va="center_baseline", **look)
+        if (size := 0.17 * cell) >= 5:
+            axes.text(x - 0.42, y - 0.42, f"v{n}", fontsize=size, ha="left", va="top", **look)
+
+
 def line_style(color: str, strength: float, dashes: Any = "-", size: float = 1.0) -> dict[str, Any]:
     """The look of an arrow; `strength` in [0, 1] sets width and opacity, `size` scales it all."""
     width = size * (1.1 + 1.5 * strength)
@@ -153,6 +166,7 @@ def graph_over_image(
     *,
     set_nodes: Any = None,
     title: str | None = None,
+    codes: Sequence[str] | None = None,
 ) -> Picture:
     """The causes and the effects of one node as arrows over the image.
 
@@ -162,6 +176,7 @@ def graph_over_image(
     threshold: in (0, 1]; top_k: at most so many causes, and so many effects, the likeliest.
     set_nodes: booleans (N,), nodes that the action sets; no edge is drawn into another node: it
         is copied and has no causes.
+    codes: of a world without images: N texts for the cells. Then nodes are variables v0, v1, ...
     Causes are solid arrows into the node, effects dashed arrows out of it, the own edge is an arc;
     likelier is wider.
     """
@@ -203,29 +218,37 @@ def graph_over_image(
     outline = Rectangle(tuple(here - 0.5), 1, 1, fill=False, color=INK, lw=1.8, zorder=6)
     axes.add_patch(Rectangle(tuple(here - 0.5), 1, 1, fill=False, color="white", lw=4.2, zorder=5))
     axes.add_patch(outline)
+    margin = 0.6  # of a cell: room for a loop on the border
+    cell = 370 / (columns + 2 * margin)  # its side in points, about
+    border: Rectangle | None = outline
+    gap, disc, aside = 3.0, 4.5, np.zeros(2)
+    if codes is not None:  # arrows and marks leave the middle of a cell to its code
+        border, gap, disc, aside = None, 0.3 * cell, 7.0, np.array([0.38, -0.38])
     for n, probability in zip(*chosen["causes"][:2], strict=True):
         style = line_style(BLUE, strength_of(probability, limit))
-        _arrow(axes, place(n), here, (None, outline), style)
-        axes.plot(*place(n), "o", color=BLUE, markersize=4.5, markeredgecolor="white", zorder=4)
+        _arrow(axes, place(n), here, (None, border), style, gap=gap)
+        axes.plot(*place(n) + aside, "o", color=BLUE, markersize=disc, mec="white", zorder=4)
     for n, probability in zip(*chosen["effects"][:2], strict=True):
         style = line_style(ORANGE, strength_of(probability, limit), DASHES)
-        _arrow(axes, here, place(n), (outline, None), style)
-        axes.plot(*place(n), "s", color=ORANGE, markersize=7, markeredgecolor="white", zorder=2)
+        _arrow(axes, here, place(n), (border, None), style, gap=gap)
+        axes.plot(*place(n) + aside, "s", color=ORANGE, markersize=7, mec="white", zorder=2)
     if own:
         others = np.array([place(n) for role in chosen.values() for n in role[0]])
         style = line_style(GREEN, strength_of(matrix[node, node], limit))
         _loop(axes, here, _free_direction(here, others), (1.15, 0.55), 0.56, style)
-    margin = 0.6  # room for a loop on the border
     axes.set(
         xlim=(-0.5 - margin, columns - 0.5 + margin), ylim=(rows - 0.5 + margin, -0.5 - margin)
     )
     axes.set_axis_off()
+    if codes is not None:
+        _name_cells(axes, codes, columns, cell)
 
     (causes, _, n_causes), (effects, _, n_effects) = chosen["causes"], chosen["effects"]
     shown, total = len(causes) + len(effects) + own, n_causes + n_effects + own
-    heading = title or f"Causes and effects of node {node}"
-    figure.suptitle(heading)
     at = f"node {node} = (row {node // columns}, column {node % columns})"
+    at = at if codes is None else f"v{node} = {codes[node]}"
+    heading = title or f"Causes and effects of {at.split(' = ')[0]}"
+    figure.suptitle(heading)
     if set_nodes is not None:
         at += ", set by the action" if is_set[node] else ", not set by the action"
     axes.set_title(

@@ -207,6 +207,26 @@ def set_nodes_over(
     return np.asarray(image_)
 
 
+def named_codes_over(image: Pixels, grid: Sequence[int], codes: Sequence[str]) -> Pixels:
+    """The cells of an image (h, w, 3) with the codes of variables v0, v1, ... in the middle.
+
+    Their names stand at the top left, where they can be read.
+    """
+    drawn = Image.fromarray(image)
+    pen, cell = ImageDraw.Draw(drawn), image.shape[0] / grid[0]
+    for n, text in enumerate(codes):
+        x, y = n % grid[1] * cell, n // grid[1] * cell
+        for told, size, at, anchor in (
+            (text, min(0.44, 0.8 / len(text)), 0.5, "mm"),
+            (f"v{n}", 0.17, 0.09, "lt"),
+        ):
+            letters = int(size * cell / SCALE)
+            if letters >= 6:
+                where = (x + at * cell, y + at * cell)
+                pen.text(where, told, fill=INK, font=_font(letters), anchor=anchor)
+    return np.asarray(drawn)
+
+
 def blank(side: int, columns: float = 1.0) -> Pixels:
     """An empty place of a sheet, so that its size stays the same."""
     return np.full((side * SCALE, int(side * columns) * SCALE, 3), 247, dtype=np.uint8)

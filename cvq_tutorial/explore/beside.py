@@ -2,14 +2,15 @@
 another x, another action, or another model.
 
 Two models of one world, such as two seeds, have codes of their own, which do not compare; but a
-node is the same place in both, and so is an edge. How many edges they share says little without
-what chance would share.
+node is the same place in both, and so is an edge. In a world of codes the codes mean the same in
+both, too: there what is held and cut is held and cut in both. How many edges they share says little
+without what chance would share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Sized
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,8 @@ class Beside:
     """What the third board compares with.
 
     heading: "" for nothing.  codes: (1, N, C) or None.  image: uint8 (H, W, 3) or None.  mask: (N,)
-    or None.  told: a sentence.  other: the frame of another model, whose codes are its own.
-    n_codes: of that model, 0 without one.
+    or None.  told: a sentence.  other: the frame of another model.  n_codes: of that model, 0
+    without one.  own_codes: whether they mean something else than the explorer's model means.
     """
 
     heading: str = ""
@@ -42,11 +43,12 @@ class Beside:
     told: str = ""
     other: Frame | None = None
     n_codes: int = 0
+    own_codes: bool = False
 
     @property
     def comparable(self) -> bool:
         """Whether there are codes, and they mean what the explorer's model means by them."""
-        return self.codes is not None and self.other is None
+        return self.codes is not None and not self.own_codes
 
     def in_words(self, made: Frame, threshold: float) -> str:
         """The sentence, with the edges that another model shares with the frame `made`."""
@@ -88,17 +90,34 @@ def another_action(
 ) -> Beside:  # fmt: skip
     """What another action does to the same codes, with the same nodes held and edges cut."""
     other = make_frame(model, codes, action, dict(held), cut)
-    told = f"Beside it do({action}), {_sets(other, made)}."
+    told = f"Beside it do({action}), which {_sets(other, made)}."
     return Beside(f"after do({action})", other.after, other.image_after, other.mask, told)
 
 
-def another_model(other: Any, image: Any, action: str, made: Frame) -> Beside:
-    """What another model of the same places does, with nothing held and nothing cut."""
+def another_model(
+    model: Any, other: Any, image: Any, action: str, held: Mapping[int, Any],
+    cut: Sequence[tuple[int, int]], made: Frame,
+) -> Beside:  # fmt: skip
+    """What another model of the same places does.
+
+    With the same nodes held and edges cut where codes mean the same in both: in a world of codes.
+    """
     if action != NONE and action not in other.action_names:
         return Beside(f"{MODEL}: it knows no {action}")
-    found = make_frame(other, codes_of(other, image), action)
-    told = f"Beside it {MODEL}, {_sets(found, made)}."
-    return Beside(MODEL, found.after, found.image_after, found.mask, told, found, other.n_codes)
+    own = not (model.autoencoder is other.autoencoder is None and model.n_codes == other.n_codes)
+    kept, told = (held, cut), f"Beside it {MODEL}"
+    if held or cut:
+        told += ", nothing held or cut: its codes are its own" if own else ", held and cut as here"
+    if own:
+        kept = {}, ()
+    found = make_frame(other, codes_of(other, image), action, *kept)
+    told += ", which "
+    if not own:
+        differ = int((found.after.cpu() != made.after.cpu()).any(-1).sum())
+        told += f"ends up with other codes at {differ} of {len(made.mask)} nodes and "
+    heading = MODEL + in_hand(*kept) + ("" if action == NONE else f", after do({action})")
+    seen = found.after, found.image_after, found.mask, f"{told}{_sets(found, made)}."
+    return Beside(heading, *seen, found, other.n_codes, own)
 
 
 def check_another(model: Any, other: Any, image: Any) -> None:
@@ -125,9 +144,16 @@ def shared_edges(made: Frame, other: Frame, threshold: float) -> str:
     )
 
 
+def in_hand(held: Sized, cut: Sized) -> str:
+    """What a heading says of the nodes that are held and the edges that are cut."""
+    told = f", {len(held)} held" if held else ""
+    return told + (f", {len(cut)} cut" if cut else "")
+
+
 def _sets(other: Frame, made: Frame) -> str:
     both = int((counts(other.mask) & counts(made.mask)).sum())
-    return f"which sets {int(counts(other.mask).sum())} nodes, {both} of them the same"
+    n = int(counts(other.mask).sum())
+    return f"sets {n} node{'s' * (n != 1)}, {both} of them the same"
 
 
 def drawn_boards(
@@ -138,8 +164,10 @@ def drawn_boards(
     set_ = drawn_set(made.after, made.image_after, made.mask, grid, n_codes, moved)
     boards = [drawn_edges(made, grid, n_codes, *edges), set_]
     tiles = [pictures.Tile(*both) for both in zip(headings, boards, strict=True)]
-    if third.other is not None:  # its arrows are what is compared
-        over = drawn_edges(third.other, grid, third.n_codes, *edges)
+    if third.other is not None:  # its arrows are what is compared, over its codes after, as live
+        assert third.codes is not None
+        seen = replace(third.other, before=third.codes, image_before=third.image)
+        over = drawn_edges(seen, grid, third.n_codes, *edges)
         tiles.append(pictures.Tile(third.heading, over))
     elif third.codes is not None:
         mask = np.ones(len(made.mask)) if third.mask is None else third.mask

@@ -22,6 +22,7 @@ from torch import Tensor
 from cvq_tutorial.common.arrays import counts
 from cvq_tutorial.draw import sheets as pictures
 from cvq_tutorial.draw.arrows import graph_over_image
+from cvq_tutorial.draw.palette import code_colors
 from cvq_tutorial.draw.style import png
 
 NONE = "none"
@@ -45,6 +46,10 @@ class Frame:
     image_before: NDArray[np.uint8] | None
     image_after: NDArray[np.uint8] | None
 
+    def name(self, node: int) -> str:
+        """What a reader calls the node: variables of a world of codes are v0, v1, ..."""
+        return f"v{node}" if self.image_before is None else f"node {node}"
+
     def moved_from(self, free: Frame, held: Mapping[int, Any]) -> list[int]:
         """The nodes, held ones aside, that end up with other codes than in the frame `free`."""
         other = (self.after != free.after).any(-1)[0]  # (N,)
@@ -57,11 +62,11 @@ class Frame:
         if node is None:
             return [("no node is pinned", None)]
         if used_only and not counts(self.mask[node]):
-            return [(f"node {node} is not set", None)]
+            return [(f"{self.name(node)} is not set", None)]
         column = self.graph[:, node]
         found = [int(n) for n in np.argsort(-column, kind="stable") if column[n] >= threshold]
-        told = [f"{'itself' if n == node else f'node {n}'} ({column[n]:.2f})" for n in found]
-        return [*zip(told, found, strict=True)] or [(f"node {node} has none", None)]
+        told = [f"{'itself' if n == node else self.name(n)} ({column[n]:.2f})" for n in found]
+        return [*zip(told, found, strict=True)] or [(f"{self.name(node)} has none", None)]
 
 
 def make_frame(
@@ -140,6 +145,11 @@ TALL = 384  # CSS pixels of a board
 Grid = tuple[int, int]
 
 
+def code_texts(codes: Tensor) -> list[str]:
+    """What stands in the cells of a world of codes: the codes of each node."""
+    return [" ".join(map(str, of_node)) for of_node in codes[0].tolist()]
+
+
 def drawn_edges(
     made: Frame, grid: Grid, n_codes: int, node: int | None, threshold: float, top_k: int,
     used_only: bool,
@@ -149,7 +159,8 @@ def drawn_edges(
     if node is None:  # no arrows, as on the page
         graph = np.zeros_like(graph)
     below = _picture(made.before, made.image_before, grid, n_codes)
-    arrows = graph_over_image(below, graph, grid, node or 0, threshold, top_k)
+    texts = code_texts(made.before) if made.image_before is None else None
+    arrows = graph_over_image(below, graph, grid, node or 0, threshold, top_k, codes=texts)
     return np.asarray(Image.open(io.BytesIO(png(arrows))).convert("RGB"))
 
 
@@ -162,6 +173,8 @@ def drawn_set(
     rows, columns = below.shape[:2]
     high = round(280 * min(1.0, rows / columns))  # CSS pixels; a wide one is no wider than 280
     over = pictures.set_nodes_over(below, mask, grid, high, marked)
+    if image is None:
+        over = pictures.named_codes_over(over, grid, code_texts(codes))
     room = 2 * TALL - len(over)  # as large, and as high up, as the image among the arrows
     sides = ((room // 2, room - room // 2), (0, 0), (0, 0))
     return np.pad(over, sides, constant_values=255)
@@ -170,4 +183,7 @@ def drawn_set(
 def _picture(
     codes: Tensor, image: NDArray[np.uint8] | None, grid: Grid, n_codes: int
 ) -> pictures.Pixels:
-    return pictures.code_map(codes[0, :, 0], grid, n_codes, 256) if image is None else image
+    if image is not None:
+        return image
+    colors = (code_colors(n_codes) * 255).round().astype(np.uint8)
+    return colors[codes[0, :, 0].reshape(grid).numpy()]  # a pixel for each

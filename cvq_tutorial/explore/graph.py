@@ -37,9 +37,10 @@ from cvq_tutorial.explore.beside import (
     another_x,
     check_another,
     drawn_boards,
+    in_hand,
     true_y,
 )
-from cvq_tutorial.explore.frames import NONE, TALL, Frame, in_words, make_frame
+from cvq_tutorial.explore.frames import NONE, TALL, Frame, code_texts, in_words, make_frame
 from cvq_tutorial.explore.palette import Palette, nearly_square
 from cvq_tutorial.explore.widget import GraphWidget, css_colors, data_url
 
@@ -52,7 +53,8 @@ class GraphExplorer(Explorer):
         model's world: then x has its middle values, or `values`, the true y can stand beside, and
         there are other x of its test split.
     action: name or number, or "none"; the first one if None.
-    other: another model of the same places, such as of another seed, to compare the graph with.
+    other: another model of the same places, such as of another seed, to compare the graph with; in
+        a world of codes, where codes mean the same in both, it is held and cut, too.
     Traits, settable: `node` (pinned, or None; at first the one that is most surely set), `action`,
     `threshold` in (0, 1] of an edge, `top_k` causes and effects drawn at most, `used_only` (only
     edges into nodes that the action sets are drawn: the others are copied, their edges are never
@@ -208,7 +210,7 @@ class GraphExplorer(Explorer):
             self.beside_menu.options = [*((name, name) for name in fixed), *acts]
             self.top_k_slider.max = n_nodes
             self.codebook_slider.max, self.code_slider.max = n_codebooks - 1, self.model.n_codes - 1
-            self.board.put(rows=rows, columns=columns)
+            self.board.put(rows=rows, columns=columns, noun="node" if drawn else "variable")
         with self.hold_trait_notifications():  # nothing is drawn half of one and half of the other
             self.codebook = min(self.codebook, n_codebooks - 1)
             self.top_k = min(self.top_k, n_nodes)
@@ -236,16 +238,14 @@ class GraphExplorer(Explorer):
             moved = made.moved_from(make_frame(self.model, self._codes, self.action), held)
         self.frame, self.moved = made, tuple(moved)
         doing = "" if self.action == NONE else f"do({self.action})"
-        holding = f", {len(self.held)} held" if self.held else ""
-        holding += f", {len(self.cut)} cut" if self.cut else ""
         with self.writing(), self.board.hold_sync():
             self.action_menu.value = self.action
             self.board.put_edges(made.graph)
             self.board.put(
                 image="" if made.image_before is None else data_url(made.image_before),
                 after="" if made.image_after is None else data_url(made.image_after),
-                labels=_labels(made.before),
-                labels_after=_labels(made.after),
+                labels=code_texts(made.before),
+                labels_after=code_texts(made.after),
                 tints=self._tints(made.before),
                 tints_after=self._tints(made.after),
                 mask=made.mask.tolist(),
@@ -253,7 +253,7 @@ class GraphExplorer(Explorer):
                 cut=[list(edge) for edge in self.cut],
                 moved=moved,
                 action="" if self.action == NONE else self.action,
-                heading=f"x{holding}",
+                heading=f"x{in_hand(held, self.cut)}",
                 heading_after=f"after {doing}" if doing else "the same: no action",
             )
         self._compare(None)
@@ -267,7 +267,7 @@ class GraphExplorer(Explorer):
             self.beside_menu.value = self.beside
             self.board.put(
                 third="" if other.image is None else data_url(other.image),
-                labels_third=[] if other.codes is None else _labels(other.codes),
+                labels_third=[] if other.codes is None else code_texts(other.codes),
                 tints_third=[] if other.codes is None else self._tints(other.codes, other.n_codes),
                 mask_third=[] if other.mask is None else other.mask.tolist(),
                 heading_third=other.heading,
@@ -284,10 +284,11 @@ class GraphExplorer(Explorer):
             return true_y(self.model, self.world, self._values[self.x], self.action, self.frame)
         if self.beside == ANOTHER:
             return another_x(self.model, self._images[(self.x + 1) % len(self._images)])
+        hands = dict(self.held), self.cut, self.frame
         if self.beside == MODEL:
-            return another_model(self.other, self._images[self.x], self.action, self.frame)
-        held = dict(self.held)
-        return another_action(self.model, self._codes, self.beside, held, self.cut, self.frame)
+            image = self._images[self.x]
+            return another_model(self.model, self.other, image, self.action, *hands)
+        return another_action(self.model, self._codes, self.beside, *hands)
 
     def _tints(self, codes: Tensor, n_codes: int = 0) -> list[str]:
         """Colours in a world of codes, with one codebook: there the codes are the picture."""
@@ -403,7 +404,3 @@ class GraphExplorer(Explorer):
         size = self.grid, self.model.n_codes
         tiles = drawn_boards(self.frame, self._third, names, *size, self.moved, edges)
         return pictures.sheet([tiles], [TALL], self.summary).png
-
-
-def _labels(codes: Tensor) -> list[str]:
-    return [" ".join(map(str, of_node)) for of_node in codes[0].tolist()]

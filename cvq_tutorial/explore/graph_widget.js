@@ -62,7 +62,7 @@ const boards = (data) => [
 // as EDGE_AT of common/arrays.py
 const isSet = (data, j) => (data.mask[j] ?? 0) >= 0.5;
 
-// The graph of another model as if it were the first one's: cuts are the reader's, and not in it.
+// The graph of another model as if it were the first one's: the reader's cuts are drawn in the first only.
 const third = (data) => ({ ...data, edges: data.edges_third, mask: data.mask_third, cut: [] });
 
 // Causes and effects of a node: those over the threshold, likeliest first, and the top_k of each that are drawn.
@@ -82,7 +82,9 @@ function neighbours(data, node) {
   };
 }
 
-const at = (data, n) => data.noun === "code" ? `code ${n}` : `node ${n} (row ${Math.floor(n / data.columns)}, column ${n % data.columns})`;
+// Variables of a world of codes have names: v0, v1, ...
+const called = (data, n) => data.noun === "variable" ? `v${n}` : `${n}`;
+const at = (data, n) => data.noun === "variable" ? called(data, n) : data.noun === "code" ? `code ${n}` : `node ${n} (row ${Math.floor(n / data.columns)}, column ${n % data.columns})`;
 
 // What a reader who cannot see the arrows needs: one object of plain texts per line.
 function describe(data, node) {
@@ -103,12 +105,12 @@ function describe(data, node) {
   lines.push({ text: first, strong: true });
   if (!data.edges) return lines;
   const { causes, effects, all, own } = neighbours(data, node);
-  const list = (found) => found.slice(0, LISTED).map(([m, p]) => `${m} (${p.toFixed(2)})`).join(", ") + (found.length > LISTED ? ", …" : "");
+  const list = (found) => found.slice(0, LISTED).map(([m, p]) => `${called(data, m)} (${p.toFixed(2)})`).join(", ") + (found.length > LISTED ? ", …" : "");
   const line = (name, how, found, total) => `${name}, ${how}: ${total === 0 ? "none" : `${found.length} of ${total} shown: ${list(found)}`}`;
   lines.push({ key: "cause", text: line("causes", "solid arrows in", causes, all[0]) });
   lines.push({ key: "effect", text: line("effects", "dashed arrows out", effects, all[1]) });
   lines.push({ key: "own", text: `own old code: ${own ? `read (${own.toFixed(2)})` : "not read"}` });
-  const cut = data.cut.filter(([, j]) => j === node).map(([i]) => i === node ? "itself" : i);
+  const cut = data.cut.filter(([, j]) => j === node).map(([i]) => i === node ? "itself" : called(data, i));
   if (cut.length) lines.push({ key: "cut", text: `cut by you: the edge from ${cut.join(", ")}` });
   if (data.labels_third.length) lines.push({ text: `${data.heading_third}: ${data.labels_third[node].includes(" ") ? "codes" : "code"} ${data.labels_third[node]}` });
   if (data.edges_third) {
@@ -129,9 +131,12 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+// Arrows and marks leave the middle of a variable, `gap` wide, to its code: its mark is where its name is, at the top left.
 const geometry = (data) => {
-  const unit = WIDTH / data.columns;
-  return { unit, height: unit * data.rows, centre: (n) => [(n % data.columns + 0.5) * unit, (Math.floor(n / data.columns) + 0.5) * unit] };
+  const unit = WIDTH / data.columns, free = data.noun === "variable", size = Math.min(free ? 14 : 11, unit * 0.24);
+  const centre = (n) => [(n % data.columns + 0.5) * unit, (Math.floor(n / data.columns) + 0.5) * unit];
+  const spot = (n) => centre(n).map((x) => free ? x - unit / 2 + 1.3 * size : x);
+  return { unit, height: unit * data.rows, centre, size, spot, gap: free ? unit * 0.3 : 0 };
 };
 
 // A curved arrow between two points, with a white halo so that it is seen on any image.
@@ -152,13 +157,13 @@ function arrow(start, end, color, kind, strength, scale) {
     make("path", { d: tip, fill: color }));
 }
 
-// The numbered mark on a neighbour: a disc for a cause, a square for an effect.
-function mark(centre, n, kind, size) {
+// The mark on a neighbour, with its name: a disc for a cause, a square for an effect.
+function mark(centre, name, kind, size) {
   const [x, y] = centre, shape = kind === "cause"
     ? make("circle", { cx: x, cy: y, r: size, fill: CAUSE, stroke: "#fff", "stroke-width": size / 5 })
     : make("rect", { x: x - size, y: y - size, width: 2 * size, height: 2 * size, fill: EFFECT, stroke: "#fff", "stroke-width": size / 5 });
   const group = make("g", { class: `mark ${kind}` }, shape);
-  if (size >= 7) group.append(make("text", { x, y, fill: "#fff", "font-size": size * 1.05, "font-weight": 600, "font-family": "sans-serif", "text-anchor": "middle", "dominant-baseline": "central" }, `${n}`));
+  if (size >= 7) group.append(make("text", { x, y, fill: "#fff", "font-size": size * 1.05, "font-weight": 600, "font-family": "sans-serif", "text-anchor": "middle", "dominant-baseline": "central" }, name));
   return group;
 }
 
@@ -185,7 +190,7 @@ function frame(data, n, unit, color, inner, kind, inset = 1, dashes = {}) {
 // One board: picture, tints and labels, grid lines, and what belongs to the shown node. Colours are attributes, not classes, so
 // that an exported file looks the same.
 function board(data, shown, which) {
-  const { unit, height, centre } = geometry(data), svg = make("g", {});
+  const { unit, height, centre, size, spot, gap } = geometry(data), svg = make("g", {}), texts = make("g", { fill: INK, "font-family": "sans-serif", "text-anchor": "middle" });
   if (boards(data)[which] === null) return svg;
   const { url, tints, labels, mask, held, moved } = boards(data)[which];
   if (url) svg.append(make("image", { href: url, width: WIDTH, height, preserveAspectRatio: "none", style: "image-rendering: pixelated" }));
@@ -193,7 +198,9 @@ function board(data, shown, which) {
   tints.forEach((tint, n) => {
     const [x, y] = centre(n);
     svg.append(make("rect", { x: x - unit / 2, y: y - unit / 2, width: unit, height: unit, fill: tint, "fill-opacity": 0.78 }));
-    if (unit >= 22) svg.append(make("text", { x, y, fill: INK, "font-size": Math.min(15, unit * 0.34), "font-family": "sans-serif", "text-anchor": "middle", "dominant-baseline": "central" }, labels[n] ?? ""));
+    const text = labels[n] ?? "", large = gap ? unit * Math.min(0.4, 0.8 / text.length) : Math.min(15, unit * 0.34);
+    if (unit >= 22) texts.append(make("text", { x, y, "font-size": large, "dominant-baseline": "central", ...(gap ? { stroke: "#fff", "stroke-width": 3, "paint-order": "stroke" } : {}) }, text));
+    if (gap && size >= 7) svg.append(make("text", { x: spot(n)[0], y: spot(n)[1], class: "name", fill: INK, "font-size": size * 1.05, "font-family": "sans-serif", "text-anchor": "middle", "dominant-baseline": "central" }, called(data, n)));
   });
   for (let c = 1; c < data.columns; c++) lines.append(make("path", { d: `M${c * unit} 0V${height}` }));
   for (let r = 1; r < data.rows; r++) lines.append(make("path", { d: `M0 ${r * unit}H${WIDTH}` }));
@@ -204,21 +211,22 @@ function board(data, shown, which) {
   if (shown !== null) svg.append(frame(data, shown, unit, INK, "#fff", "shown"));
   if (shown !== null && which === 0) svg.append(arrows(data, shown));
   if (shown !== null && which === 2 && data.edges_third) svg.append(arrows(third(data), shown));
+  svg.append(texts); // over arrows that pass
   return svg;
 }
 
 function arrows(data, node) {
-  const { unit, centre } = geometry(data), group = make("g", { class: "arrows" });
+  const { unit, centre, size, spot, gap } = geometry(data), group = make("g", { class: "arrows" });
   const { causes, effects, own } = neighbours(data, node);
-  const scale = Math.max(0.45, Math.min(1, unit / 40)), size = Math.min(11, unit * 0.24), here = centre(node);
+  const scale = Math.max(0.45, Math.min(1, unit / 40)), here = centre(node);
   const strength = (p) => (data.threshold < 1 ? (p - data.threshold) / (1 - data.threshold) : 1);
   const toward = (from, to, gap) => { // the point `gap` short of `to`
     const [dx, dy] = [to[0] - from[0], to[1] - from[1]], length = Math.hypot(dx, dy) || 1;
     return [to[0] - (dx / length) * gap, to[1] - (dy / length) * gap];
   };
   const place = (list) => [...list].reverse(); // likeliest last, on top
-  for (const [m, p] of place(effects)) group.append(arrow(toward(centre(m), here, unit * 0.3), toward(here, centre(m), size * 1.25), EFFECT, "effect", strength(p), scale));
-  for (const [m, p] of place(causes)) group.append(arrow(centre(m), toward(centre(m), here, unit * 0.34), CAUSE, "cause", strength(p), scale));
+  for (const [m, p] of place(effects)) group.append(arrow(toward(centre(m), here, unit * 0.3), toward(here, centre(m), gap || size * 1.25), EFFECT, "effect", strength(p), scale));
+  for (const [m, p] of place(causes)) group.append(arrow(toward(here, centre(m), gap), toward(centre(m), here, unit * 0.34), CAUSE, "cause", strength(p), scale));
   for (const [i, j] of data.cut.filter(([a, b]) => a !== b && (a === node || b === node))) {
     const [from, to] = [toward(centre(j), centre(i), unit * 0.3), toward(centre(i), centre(j), unit * 0.34)];
     group.append(arrow(from, to, CUT, "cut", 0, scale));
@@ -230,8 +238,8 @@ function arrows(data, node) {
       make("path", { d, fill: "none", stroke: "#fff", "stroke-width": 4.6 * scale }), make("path", { d, fill: "none", stroke: OWN, "stroke-width": 2.6 * scale }),
       make("path", { d: tip, fill: OWN, stroke: "#fff", "stroke-width": 1 * scale })));
   }
-  for (const [m] of place(effects)) group.append(mark(centre(m), m, "effect", size));
-  for (const [m] of place(causes)) group.append(mark(centre(m), m, "cause", effects.some(([e]) => e === m) ? size * 0.72 : size));
+  for (const [m] of place(effects)) group.append(mark(spot(m), called(data, m), "effect", size));
+  for (const [m] of place(causes)) group.append(mark(spot(m), called(data, m), "cause", effects.some(([e]) => e === m) ? size * 0.72 : size));
   return group;
 }
 
@@ -275,9 +283,10 @@ function graphJson(data) {
       if (p >= data.threshold) edges.push({ source: i, target: j, probability: Number(p.toFixed(6)) });
     }
   }
+  const grid = data.rows > 1 && data.noun !== "variable"; // variables have no places
   const nodes = Array.from({ length: data.n }, (_, n) => ({
     id: n,
-    name: data.rows > 1 ? `r${Math.floor(n / data.columns)}c${n % data.columns}` : `v${n}`,
+    name: grid ? `r${Math.floor(n / data.columns)}c${n % data.columns}` : `v${n}`,
     row: Math.floor(n / data.columns),
     column: n % data.columns,
     codes: data.labels[n],
@@ -285,7 +294,7 @@ function graphJson(data) {
     set_by: data.mask[n],
   }));
   const graph = { limit: data.threshold, orientation: "row = cause, column = effect" };
-  if (data.rows > 1) graph.grid = `${data.rows} ${data.columns}`;
+  if (grid) graph.grid = `${data.rows} ${data.columns}`;
   if (data.action) graph.action = data.action;
   return JSON.stringify({ directed: true, multigraph: false, graph, nodes, edges }, null, 1);
 }

@@ -36,8 +36,8 @@ class GraphWidget(anywidget.AnyWidget):
     heading, heading_after, action: texts.  node: the pinned node, None for none.
     third, labels_third, tints_third, mask_third, edges_third, heading_third: of a third board,
         which is there if it has a heading.  moved: nodes to mark on the second.  cut: edges (cause,
-        effect) that the reader cut.  noun: "node", or "code" where the cells are codes to choose
-        from.
+        effect) that the reader cut.  noun: "node", "variable" where they are called
+        v0, v1, ..., or "code" where the cells are codes to choose from.
     """
 
     _esm = Path(__file__).with_name("graph_widget.js")

@@ -52,6 +52,7 @@ def test_save_writes_the_summary_into_the_file(tmp_path):
         ("before and after", ["6 interventions", "wall_hue+", "copying x"]),
         ("masks", ["of 64", "orientation-", "mean distance"]),
         ("over the image", ["node 27 = (row 3, column 3)", "edges shown, threshold 0.70"]),
+        ("over variables", ["Causes and effects of v6, v6 = 6:"]),
         ("arrows and truth", ["5 nodes", "right", "extra", "missed", "self-loops"]),
         ("confusion", ["105 of 630 right (16.7 %)", "orientation- named shape-, 34 times"]),
         ("confusion, empty row", ["7 of 7 right (100.0 %)"]),

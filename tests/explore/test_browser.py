@@ -615,6 +615,8 @@ def test_no_serious_obstacle_in_any_explorer(browser: Any, lab: tuple[str, Path]
             desk.page.wait_for_timeout(400)
             seen |= set(desk.page.locator(".cvq-explorer .noUi-handle").evaluate_all(named))
             seen |= set(desk.page.locator(".cvq-explorer img").evaluate_all(named))
+            seen |= set(desk.page.locator(".cvq .cell[aria-label^='v']").evaluate_all(named))
+            seen |= set(desk.page.locator(".cvq .board.after .name").all_text_contents())
             if desk.page.locator(".cvq-explorer").count():
                 found = Axe().run(desk.page, ".cvq-explorer", asked).response
                 serious += [
@@ -627,4 +629,6 @@ def test_no_serious_obstacle_in_any_explorer(browser: Any, lab: tuple[str, Path]
     assert serious == []
     assert len(MAKERS) > 10 and {"threshold", "at most", "wall_hue", "samples"} <= seen
     assert any(str(name).startswith("Pair 1:") for name in seen), seen  # a picture, in words
+    assert any(re.fullmatch(r"v11, \d", str(name)) for name in seen)  # of a world of codes
+    assert {"v0", "v11"} <= seen
     ends_well(desk)

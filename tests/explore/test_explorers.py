@@ -26,6 +26,7 @@ import traitlets
 from explorer_parts import CODES_WORLD, MODEL, WORLD, controls, given_pictures, moves, untrained
 from ipywidgets.widgets.widget import _instances
 from matplotlib import pyplot
+from matplotlib.colors import to_rgb
 from nbclient import NotebookClient
 from PIL import Image
 from scipy.optimize import linear_sum_assignment
@@ -34,12 +35,15 @@ from cvq_tutorial import explore
 from cvq_tutorial.common.images import to_uint8
 from cvq_tutorial.data.transitions import split_of
 from cvq_tutorial.draw import sheets as draw_explore
+from cvq_tutorial.draw.arrows import graph_over_image
 from cvq_tutorial.draw.images import code_maps
-from cvq_tutorial.explore import beside, palette, unnamed, widget
+from cvq_tutorial.draw.style import BLUE, png
+from cvq_tutorial.explore import beside, frames, palette, unnamed, widget
 from cvq_tutorial.explore import codes as codes_explorer
 from cvq_tutorial.identify import draw_world, match, scores
 from cvq_tutorial.lessons.shipped import SHIPPED
 from cvq_tutorial.measure.judge import Judge
+from cvq_tutorial.method import CausalTransition, CausalVQ
 from cvq_tutorial.training import checkpoints, recipes
 from cvq_tutorial.training.train import train
 from cvq_tutorial.worlds.make import make_world
@@ -902,12 +906,44 @@ def test_another_model_stands_beside_with_its_own_graph(made):
     fewer = (explorer.frame.graph[:, both] >= 0.97).sum()
     assert 0 < fewer < a and f"come {fewer} edges here" in explorer.summary
     assert size_of(explorer.stored_png())[0] > size_of(alone.stored_png())[0]
+    assert board.heading_third == "another model, after do(scale+)"
+    assert "another model, nothing held or cut: its codes are its own, which" in explorer.summary
     assert explorer.as_button.disabled
     with pytest.raises(ValueError, match="no codes of this model stand beside"):
         explorer.do_as_beside(3)
     explorer.beside = "wall_hue-"
     assert board.edges_third == b"" and not explorer.as_button.disabled
     alone.close()
+
+
+def test_in_a_world_of_codes_another_model_is_held_and_cut_as_well():
+    one = untrained(CODES_WORLD)
+    other, world, _ = checkpoints.load_run(SHIPPED / "codes-lesson-s0")
+    states, action = torch.from_numpy(world.sample(1, "test", 0).x), "a0"
+    explorer = explore.GraphExplorer(one, states, action, other=other)
+    alone = explore.GraphExplorer(other, states, action)
+    explorer.beside = "another model"
+    free, board = list(explorer.board.labels_third), explorer.board
+    for each in (explorer, alone):
+        each.do(10, (int(states[0, 10, 0]) + 1) % one.n_codes)
+        each.cut_edge(6, 9)
+    assert board.labels_third == alone.board.labels_after
+    assert board.labels_third[7] != free[7] and board.labels_third[9] != free[9]  # effects of these
+    assert (board.mask_third, board.edges_third) == (alone.board.mask, alone.board.edges)
+    assert board.heading_third == f"another model, 1 held, 1 cut, after do({action})"
+    differ = sum(a != b for a, b in zip(board.labels_after, board.labels_third, strict=True))
+    told = f"another model, held and cut as here, which ends up with other codes at {differ} of 12"
+    assert differ and told in explorer.summary
+    at = next(n for n in range(12) if board.labels_after[n] != board.labels_third[n])
+    explorer.node = at
+    explorer.as_button.click()
+    assert explorer.last_error is None
+    assert explorer.held[at] == tuple(alone.frame.after[0, at].tolist())
+    finer = CausalVQ(None, CausalTransition(12, 1, one.n_codes + 1, 1, width=8), [action]).eval()
+    made = explorer.frame  # the same number means another code to this one
+    seen = beside.another_model(one, finer, states, action, explorer.held, (), made)
+    assert not seen.comparable and torch.equal(seen.other.before, states)
+    explorer.close(), alone.close()
 
 
 def test_edges_by_chance_are_those_laid_at_random():
@@ -1023,6 +1059,44 @@ def test_the_graph_of_a_world_of_codes_has_no_picture_but_codes(made):
     assert explorer.frame.image_after is None
     explorer.do(3, 1)
     assert explorer.frame.after[0, 3, 0] == 1
+
+
+def test_variables_of_a_world_of_codes_have_names_and_codes_that_can_be_read(made, monkeypatch):
+    model, world, _ = checkpoints.load_run(SHIPPED / "codes-lesson-s0")
+    states = torch.from_numpy(world.sample(1, "test", 0).x)
+    explorer, drawn = explore.GraphExplorer(model, states, "a0"), []
+
+    def kept(*args, **kwargs):
+        drawn.append(graph_over_image(*args, **kwargs))
+        return drawn[-1]
+
+    monkeypatch.setattr(frames, "graph_over_image", kept)
+    cause, effect = used_edges(explorer)[0].tolist()
+    explorer.node = effect
+    assert explorer.board.noun == "variable" and made("graph").board.noun == "node"
+    assert re.match(rf"v{cause} \(", dict(map(reversed, explorer.cause_menu.options))[cause])
+    explorer.node = int(explorer.frame.mask.argmin())
+    assert explorer.cause_menu.options[0][0] == f"v{explorer.node} is not set"
+    explorer.node = effect
+    explorer.stored_png()
+    [figure] = drawn
+    codes = explorer.board.labels
+    assert f"Causes and effects of v{effect}, v{effect} = {codes[effect]}:" in figure.summary
+    told = [text for text in figure.axes[0].texts if text.get_fontsize() >= 10]
+    assert [t.get_text() for t in told] == [w for n in range(12) for w in (codes[n], f"v{n}")]
+    pixels = np.asarray(Image.open(io.BytesIO(png(figure))).convert("RGB")).astype(int)
+    at = figure.axes[0].transData.transform([(cause % 4, cause // 4), (cause % 4 + 1, 0)])
+    x, y, reach = at[0, 0], len(pixels) - at[0, 1], 0.16 * (at[1, 0] - at[0, 0])
+    middle = pixels[int(y - reach) : int(y + reach), int(x - reach) : int(x + reach)]
+    assert (middle.max(-1) < 60).sum() > 40  # the cause's code, dark, and no arrow over it
+    assert not (np.abs(middle - np.array(to_rgb(BLUE)) * 255).max(-1) < 8).any()
+    after = frames.drawn_set(explorer.frame.after, None, np.zeros(12), (3, 4), 6)  # nothing set
+    top = int(np.flatnonzero((after != 255).any((1, 2)))[0])
+    cell = after.shape[1] // 4
+    dark = (after[top : top + cell, :cell].max(-1) < 60).nonzero()[0]  # of v0
+    assert len(dark) and dark.max() > 0.6 * cell
+    assert dark.min() < 0.2 * cell  # its name
+    explorer.close()
 
 
 # --- training -------------------------------------------------------------------------------------
