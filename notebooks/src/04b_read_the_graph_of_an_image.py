@@ -7,7 +7,7 @@
 # | --- | --- |
 # | you will do | read the graph of a picture; hold one of its places and watch the others; take the likelihood of a code apart; cut edges that are off, one cause, and all causes; compare with random cuts of the same size |
 # | you will be able to | say what an arrow between two places of a picture means, and what it does not |
-# | you need | [lesson 04](04_learn_a_causal_graph.ipynb): edges, prices, cutting, twins; [lesson 03](03_use_several_codebooks.ipynb): four codes at a place |
+# | you need | [lesson 04](04_learn_a_causal_graph.ipynb): edges, prices, cutting, doubles; [lesson 03](03_use_several_codebooks.ipynb): four codes at a place |
 # | time | read 25 minutes, exercises 30 minutes; run under half a minute on two cores |
 # | it writes | nothing |
 # | papermill | `-p seed 1` draws other pictures; the numbers in the text are of the defaults |
@@ -67,7 +67,7 @@ draw.graph_matrix(graph, title=f"What one picture's places read under {action}")
 # so their edges are never used. Now go down one open column: its blue cells (probability 0.5 or more) are the
 # causes of that node, a few of 64; grey cells are below one half and do not count. Then go across: **two rows are
 # blue nearly all the way**, r0c7 (just above the mark r1c0) and r2c0. These two places are read by almost every
-# place of the wall. That is no discovery about walls. Any wall place knows the colour, they are twins, and the
+# place of the wall. That is no discovery about walls. Any wall place knows the colour, they are doubles, and the
 # price of edges made the learner agree on a few.
 #
 # ## Explore: the graph on the picture
@@ -221,7 +221,7 @@ check.as_told(
 # %% [markdown]
 # (a) is exactly 0: an edge that is off carries nothing. (The other half, that a node without causes hears nothing
 # at all, is tested in lesson 05.) (c) is large, more than somebody pays who guesses evenly: as in lesson 04, a
-# node that has lost its causes is not modest but confidently wrong. (b) is small, and that is the twins again:
+# node that has lost its causes is not modest but confidently wrong. (b) is small, and that is the doubles again:
 # each single witness of the colour can be spared as long as the others speak. A single edge on an image therefore
 # means little; a *set* of causes, and where it lies, means more. It lies on the wall (the places that change in
 # most of the 32 pictures) far more often than places picked at random would.
@@ -330,7 +330,7 @@ check.prices_that_pay(prices_that_pay)
 # 2. The graph is what the model reads to say what a set code becomes. What is off carries nothing.
 # 3. On a picture causes are redundant: one can be spared, all cannot. Trust sets of causes, not single
 #    arrows.
-# 4. Which of several twins is read is a choice of the training.
+# 4. Which of several doubles is read is a choice of the training.
 #
 # **What this does not show.** On the image the variables were learned, no truth is known, and the
 # checkpoint is one start of one learner. The graph speaks of the mechanism only: whether a node is set
@@ -342,7 +342,7 @@ check.prices_that_pay(prices_that_pay)
 # <details><summary>A wall place reads r0c7 and not its neighbour. Has the model found out that r0c7 is
 # the cause?</summary>
 #
-# No. The two are twins as far as the colour goes, so the data have no say. It has found *a* graph
+# No. The two are doubles as far as the colour goes, so the data have no say. It has found *a* graph
 # that predicts. To part them one would need pictures in which one of the places has another colour.
 # </details>
 #

@@ -251,8 +251,8 @@ for row in judged["rows"]:
 #
 # ## Two worlds that pairs do not tell apart
 #
-# Some graphs cannot be recovered by anything. Three variables: v0 and v1 are *twins*, they always
-# hold the same code. The action gives v2 the code after theirs: in world 1 it reads v0, in world 2
+# Some graphs cannot be recovered by anything. Three variables: v0 and v1 are *doubles*, their codes
+# always agree. The action gives v2 the code after theirs: in world 1 it reads v0, in world 2
 # it reads v1.
 
 
@@ -263,10 +263,10 @@ def act(x, cause):
     return y
 
 
-twins = np.array([(k, k, other) for k in range(4) for other in range(4)])
-same = bool((act(twins, cause=0) == act(twins, cause=1)).all())
+doubles = np.array([(k, k, other) for k in range(4) for other in range(4)])
+same = bool((act(doubles, cause=0) == act(doubles, cause=1)).all())
 print("the two worlds have the same transitions:", same)
-many = np.tile(twins, (50, 1))
+many = np.tile(doubles, (50, 1))
 tested = independence_graph(many, np.zeros(len(many), dtype=int), act(many, 0), 4, 1)[0]
 print("tested causes of v2:", [f"v{i}" for i in np.flatnonzero(tested[:, 2] >= 0.5)])
 
@@ -294,7 +294,7 @@ def learn(x, y, start, steps=120):
     return out.edges.mean(0).cpu().numpy(), nats
 
 
-data = [torch.tensor(codes)[..., None].to(device) for codes in (twins, act(twins, 0))]
+data = [torch.tensor(codes)[..., None].to(device) for codes in (doubles, act(doubles, 0))]
 found, nats = zip(*(learn(*data, start) for start in range(4)), strict=True)
 known = np.zeros((2, 3, 3), dtype=bool)
 known[0, 0, 2] = known[1, 1, 2] = True  # the two worlds
@@ -318,11 +318,11 @@ print("all starts read the same:", len(set(reads)) == 1)
 
 # %% [markdown]
 # In the figure above each column of panels is one start, the same graph twice: above judged by
-# world 1, below by world 2. All starts predict, and each reads a twin, but not all the same one: the
+# world 1, below by world 2. All starts predict, and each reads one of the doubles, but not all the same one: the
 # random start picks. A start that is all right in one row of panels is wrong in the other. The test
 # of independence says that *both* are causes, which is true in neither world. No score on these
-# data decides. What decides is an intervention that parts the twins, as in
-# [lesson 11b](../11b_know_what_pairs_can_tell.ipynb).
+# data decides. What decides is an intervention that parts the doubles, as in
+# [lesson 11c](../11c_know_what_pairs_can_tell.ipynb).
 #
 # ## The same world, other starts
 #
@@ -361,7 +361,7 @@ print(f"true edges: {world.graph.sum()}")
 # bar at the right end that is higher than its diamond says that the starts agree on more than
 # chance. The lines below the figure set agreement against truth: if edges that more starts share
 # are true more often, agreement can be used as a hint where nobody knows the truth. It is a hint and
-# no proof: the twins above would be agreed upon or not for no reason that is in the world.
+# no proof: the doubles above would be agreed upon or not for no reason that is in the world.
 #
 # If this notebook was run with the recipe `lesson`, its own runs are compared with the table:
 
@@ -372,7 +372,7 @@ print(results.compared(made, expected, recipe))
 # ## What this does not show
 #
 # * Images. There the codes are learned too, nobody knows a true graph, and neighbouring places are
-#   nearly twins.
+#   nearly doubles.
 # * Hidden causes, loops in time, actions that fail: all variables are seen, and every action does
 #   what its table says.
 # * Other methods of finding graphs. A test per pair is the simplest control, not the best rival.

@@ -39,7 +39,7 @@ causes_of_v3 = Exercise(
     otherwise="go down the column of v3 and name each row with a 1",
 )
 
-_WORTH = np.array([1.2, 0.04, 0.3, 0.0])  # nats that cutting each edge costs
+_WORTH = np.array([1.2, 0.04, 0.3, 0.0])  # nats that a learner loses that relearns without it
 _PRICES = np.array([0.01, 0.05, 0.5, 5.0])
 _KEPT = (_WORTH[:, None] > _PRICES).sum(0).tolist()
 
@@ -62,9 +62,9 @@ edges_kept = Exercise(
             n[1] == 3
         ),
     },
-    clue="an edge stays if what it saves is more than what it costs",
+    clue="an edge stays if a learner that relearns without it loses more than the edge costs",
     praise="each edge is a trade; the price is where you draw the line",
-    otherwise="for each price count the edges that are worth more",
+    otherwise="for each price count the edges that are worth more: without them more is lost",
 )
 
 
