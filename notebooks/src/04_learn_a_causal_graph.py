@@ -431,7 +431,7 @@ check.as_told(
 # new one, and the action adds what was set, from outside, and what stayed. The second is a *difference*: two
 # variables whose codes always agree are *doubles*, and which of them is the cause? Keep them in mind for
 # [lesson 04b](04b_read_the_graph_of_an_image.ipynb), where the variables are places of a picture, and all places
-# of a wall have the same colour; [lesson 11c](11c_know_what_pairs_can_tell.ipynb) builds both cases.
+# of a wall have the same colour; [lesson 11b](11b_know_what_pairs_can_tell.ipynb) builds both cases.
 #
 # ## Explore: a graph that is right
 #

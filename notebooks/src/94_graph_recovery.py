@@ -322,7 +322,7 @@ print("all starts read the same:", len(set(reads)) == 1)
 # random start picks. A start that is all right in one row of panels is wrong in the other. The test
 # of independence says that *both* are causes, which is true in neither world. No score on these
 # data decides. What decides is an intervention that parts the doubles, as in
-# [lesson 11c](../11c_know_what_pairs_can_tell.ipynb).
+# [lesson 11b](../11b_know_what_pairs_can_tell.ipynb).
 #
 # ## The same world, other starts
 #
