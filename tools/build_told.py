@@ -13,7 +13,10 @@ from __future__ import annotations
 
 import itertools
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -28,14 +31,19 @@ from cvq_tutorial.graphs.graph import CausalGraph
 from cvq_tutorial.graphs.groups import regions
 from cvq_tutorial.graphs.scores import agreement
 from cvq_tutorial.measure.told import told_by
+from cvq_tutorial.method.model import CausalVQ
 from cvq_tutorial.run.reproduce import read_metrics
 from cvq_tutorial.training import checkpoints
+from cvq_tutorial.training import train as training
+from cvq_tutorial.training.data import training_codes
+from cvq_tutorial.training.recipes import Recipe
 
 OUT = PROJECT_ROOT / "figures"
 PAIRS = 200  # of an action, on which a worth is measured
 COALITIONS = 3000
 NATS = (0.3, 0.5)  # from which worth on there is an edge
 BLOCK = 2  # places of a region, in each direction
+CONTROL = 1000  # steps of the transition that learns from shuffled pairs
 HEAD = """# What tells what, from several starts
 
 `{world}`, recipe `{recipe}`{changed}, seeds {seeds}, each with an autoencoder of its own:
@@ -52,8 +60,9 @@ worths of two runs for one effect, mean over effects and pairs of runs. *Regions
 
 """
 FOOT = """
-*Gates*, *of {a} nats*, *of {b} nats*: edges of a run, mean. With the y of other pairs of the same
-action put in the place of the true ones a run has {shuffled:.1f} edges of {a} nats for an action.
+*Gates*, *of {a} nats*, *of {b} nats*: edges of a run, mean. The control, the same autoencoder and a
+transition trained for {steps} steps on pairs whose y were shuffled among those of the same action,
+has {shuffled:.1f} edges of {a} nats for an action, mean.
 """
 
 
@@ -71,22 +80,21 @@ def measured(*folders: Path) -> dict:
         if info[key] != infos[0][key]:
             raise ValueError(f"{folder}: expected the {key} of {folders[0]}, found another")
     runs = [checkpoints.load_run(folder)[:2] for folder in folders]
-    world = runs[0][1]
+    world, control = runs[0][1], trained_on_shuffled(folders[0])
     actions = {}
     for number, name in enumerate(world.factors.action_names):
         drawn = sample_transitions(world.factors, PAIRS * world.factors.n_actions, "test", 0)
         pairs = drawn.take(np.flatnonzero(drawn.actions == number)[:PAIRS])
-        graphs, worths, shuffled = [], [], []
-        for model, _ in runs:
+        graphs, worths = [], []
+        for model in (*(model for model, _ in runs), control):
             x, y = (
                 torch.cat([model.encode(to_float(world.render(p))) for p in np.array_split(v, 5)])
                 for v in (pairs.x, pairs.y)
             )
             graphs.append(CausalGraph.of(model, x, name))
             worths.append(told_by(model, x, name, y, coalitions=COALITIONS).worth)
-            other = told_by(model, x, name, y.roll(len(y) // 2, 0), coalitions=COALITIONS)
-            shuffled.append(other.worth)
-        actions[name] = compared(graphs, np.stack(worths), np.stack(shuffled))
+        *worths, nothing = worths
+        actions[name] = compared(graphs[:-1], np.stack(worths), nothing)
         print(name, actions[name], flush=True)
     metrics = [read_metrics(folder) for folder in folders]
     return {
@@ -100,8 +108,29 @@ def measured(*folders: Path) -> dict:
     }
 
 
+def trained_on_shuffled(folder: Path) -> CausalVQ:
+    """The autoencoder of a run, and a transition that saw every x with the y of another pair."""
+
+    def shuffled(*arguments: Any) -> tuple:
+        x, actions, y, chances = training_codes(*arguments)
+        random = torch.Generator().manual_seed(0)
+        for action in actions.unique():
+            rows = (actions == action).nonzero().flatten()
+            y[rows] = y[rows[torch.randperm(len(rows), generator=random)]]
+        return x, actions, y, chances
+
+    info = checkpoints.read_info(folder)
+    recipe = Recipe(**{**info["recipe"], "transition_steps": CONTROL})
+    world = checkpoints.load_run(folder)[1]
+    with (
+        tempfile.TemporaryDirectory() as place,
+        mock.patch.object(training, "training_codes", shuffled),
+    ):
+        return training.train(world, recipe, info["seed"], place, autoencoder=folder)
+
+
 def compared(graphs: list[CausalGraph], worths: NDArray, shuffled: NDArray) -> dict:
-    """Graphs and worths (S, N, N) of one action by the same runs; shuffled: with others' y."""
+    """Graphs and worths (S, N, N) of one action by the same runs; shuffled: (N, N), the control."""
     sets = np.stack([g.set_nodes for g in graphs])
     every = sets.all(0)
     labels, _ = regions(graphs[0].grid, BLOCK)
@@ -118,7 +147,7 @@ def compared(graphs: list[CausalGraph], worths: NDArray, shuffled: NDArray) -> d
         "told": {str(nats): agreement((worths >= nats) * 1.0, sets) for nats in NATS},
         "regions_correlation": correlation(blocks),
         "regions_shared": float(shared.all(0).sum() / max(1.0, shared.sum((1, 2)).mean())),
-        "shuffled": float((shuffled[:, :, every] >= NATS[0]).sum((1, 2)).mean()),
+        "shuffled": int((shuffled[:, every] >= NATS[0]).sum()),
     }
 
 
@@ -167,7 +196,7 @@ def written(told: dict) -> str:
     shuffled = float(np.mean([line["shuffled"] for line in told["actions"].values()]))
     rows = [columns, ["---"] * len(columns), *rows]
     table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
-    return head + table + FOOT.format(a=a, b=b, shuffled=shuffled)
+    return head + table + FOOT.format(a=a, shuffled=shuffled, b=b, steps=CONTROL)
 
 
 def main(folders: list[str]) -> int:

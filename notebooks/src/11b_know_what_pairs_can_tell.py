@@ -366,8 +366,8 @@ check.states_that_tell(states_that_tell)
 # %% [markdown]
 # **3. Stretch \*\*\*** (6 minutes). Write `best_retrieval(counts)`: counts are integers (P, A), how often each of A
 # actions made each of P pairs of pictures. Return how often the best retrieval is right, one that knows these counts and
-# names one action per pair. Then ask it about `counts_of`, all pairs of the tunnel. Expected: less than 0.85. (It is
-# 0.875 if every pair weighs the same, however often it was made.)
+# names one action per pair. Expected for
+# `counts_of`, all pairs of the tunnel: 0.821. (It is 0.875 if every pair weighs the same, however often it was made.)
 
 
 # %% tags=["stub"]
@@ -379,8 +379,6 @@ def best_retrieval(counts):
 def best_retrieval(counts):
     return counts.max(1).sum() / counts.sum()
 
-
-print(f"of all pairs of the tunnel: {best_retrieval(counts_of):.3f}")
 
 # %% tags=["nbval-check-output"]
 check.best_retrieval(best_retrieval)

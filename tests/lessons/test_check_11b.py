@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 
 import numpy as np
 import pytest
 import torch
 
+from cvq_tutorial import make_world
+from cvq_tutorial.common.folders import PROJECT_ROOT
 from cvq_tutorial.lessons import check
 
 
@@ -57,3 +60,23 @@ def test_the_right_answer_agrees_with_a_simulation():
     worlds = [(states[:, cause] + 1) % 4 for cause in (0, 1)]
     told = check.states_that_tell.reply(int((worlds[0] != worlds[1]).sum()))
     assert told.startswith("right: ")
+
+
+def test_the_ceiling_that_the_lesson_expects_is_that_of_the_tunnel():
+    """Every action that is possible on every picture, once; a pair is what can be seen of it."""
+    space = (tunnel := make_world("light_tunnel")).factors
+    states = space.values(np.arange(space.size))
+    look = [picture.tobytes() for picture in tunnel.render(states)]
+    made = {}
+    for state, number in product(range(space.size), range(space.n_actions)):
+        before = states[[state]]
+        if space.legal(before, np.array([number]))[0]:
+            after = int(space.index(space.apply(before, np.array([number])))[0])
+            counts = made.setdefault((look[state], look[after]), np.zeros(space.n_actions, int))
+            counts[number] += 1
+    n = np.array(list(made.values()))
+    (lesson,) = (PROJECT_ROOT / "notebooks" / "src").glob("11b_*.py")
+    words = " ".join(re.sub("^# ?", "", line) for line in lesson.read_text("utf-8").splitlines())
+    told = re.search(r"all pairs of the tunnel: ([\d.]+)\. \(It is ([\d.]+) if", words)
+    assert told is not None
+    assert told.groups() == (f"{best(n):.3f}", f"{(n.max(1) / n.sum(1)).mean():.3f}")

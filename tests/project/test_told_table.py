@@ -9,10 +9,15 @@ from pathlib import Path
 import numpy as np
 import project_tools
 import pytest
+import torch
 
+from cvq_tutorial import make_world
 from cvq_tutorial.graphs.graph import CausalGraph
 from cvq_tutorial.lessons import shipped
 from cvq_tutorial.measure.told import Told
+from cvq_tutorial.training import train as training
+from cvq_tutorial.training.recipes import get
+from cvq_tutorial.training.train import train
 from cvq_tutorial.training.trusted import sealed
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -35,7 +40,7 @@ def test_starts_that_read_other_twins_agree_on_what_tells():
     one, two, worth = np.zeros((3, 16, 16))
     one[0, 5], two[1, 5], worth[0, 5], worth[1, 5], worth[9, 2] = 1, 1, 0.7, 0.7, 9.0
     found = build_told.compared(
-        [graph(one, [2, 5]), graph(two, [5])], np.stack([worth, worth]), np.zeros((2, 16, 16))
+        [graph(one, [2, 5]), graph(two, [5])], np.stack([worth, worth]), np.zeros((16, 16))
     )
     assert found["nodes"] == 1  # 2 is set in one run only
     assert found["gates"]["shared"] == 0 and found["told"]["0.3"]["shared"] == 1
@@ -50,7 +55,7 @@ def test_worths_that_differ_are_not_shared_though_regions_may_be():
     worths = np.zeros((2, 16, 16))
     worths[0, 0, 5], worths[1, 1, 5] = 0.7, 0.7
     graphs = [graph(np.zeros((16, 16)), [5])] * 2
-    found = build_told.compared(graphs, worths, np.full((2, 16, 16), 0.4))
+    found = build_told.compared(graphs, worths, np.full((16, 16), 0.4))
     assert found["told"]["0.3"]["shared"] == 0 and found["correlation"] < 0
     assert found["regions_shared"] == 1 and found["regions_correlation"] == pytest.approx(1)
     assert found["shuffled"] == 16
@@ -65,6 +70,8 @@ def test_a_run_and_its_copy_agree(monkeypatch, tmp_path):
 
     monkeypatch.setattr(build_told, "PAIRS", 5)
     monkeypatch.setattr(build_told, "told_by", of_the_codes)
+    load = build_told.checkpoints.load_run
+    monkeypatch.setattr(build_told, "trained_on_shuffled", lambda folder: load(folder)[0])
     numbers = {"action_accuracy": 1.0, "recovered": 0.5}
     monkeypatch.setattr(build_told, "read_metrics", lambda _: numbers)
     run = shipped.SHIPPED / "shapes3d-lesson-s0"
@@ -83,3 +90,21 @@ def test_a_run_and_its_copy_agree(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match=r"other: expected the recipe of .*, found another"):
         build_told.measured(run, other)
     assert build_told.main([]) == 2
+
+
+def test_the_control_sees_each_y_with_the_x_of_another_pair_of_its_action(monkeypatch, tmp_path):
+    recipe = get("nano", "codes", transition_steps=2, transitions=200)
+    train(make_world("codes"), recipe, 0, tmp_path, progress=False)
+    seen = []
+    drawn = build_told.training_codes
+    monkeypatch.setattr(build_told, "training_codes", lambda *a: seen.append(drawn(*a)) or seen[0])
+    monkeypatch.setattr(build_told, "CONTROL", 1)
+    model = build_told.trained_on_shuffled(tmp_path)
+    x, actions, y, _ = seen[0]
+    true_x, true_actions, true_y, _ = drawn(make_world("codes"), model, recipe, 0)
+    assert torch.equal(x, true_x) and torch.equal(actions, true_actions)
+    assert (y != true_y).any(-1).any(-1).float().mean() > 0.9
+    for action in actions.unique():
+        now, before = (part[actions == action].tolist() for part in (y, true_y))
+        assert sorted(now) == sorted(before)
+    assert training.training_codes is drawn
