@@ -236,8 +236,7 @@ for text, state in (
     ("do(v1 = 2), v0 = 0", [0, 2, 0]),
 ):
     says = [
-        int(ask(learners[k], np.array([state])).log_probs().argmax(-1)[0, 2, 0])
-        for k in (0, other)
+        int(ask(learners[k], np.array([state])).log_probs().argmax(-1)[0, 2, 0]) for k in (0, other)
     ]
     print(f"{text:28} v2 becomes {says[0]} says start 0 (reads v{source[0]}), "
           f"{says[1]} says start {other} (reads v{source[other]})")  # fmt: skip

@@ -155,6 +155,7 @@ check.as_told(
 # **Predict.** Four latents, five observed. Exponential noise is lopsided, Laplace noise symmetric with heavy tails. Which of
 # three noises will each of the two orders solve? And six latents from five observed: can any order?
 
+
 # %%
 def columns_off(found, world):
     """How far the columns of the mixing are from the true ones, up to sign and size."""
