@@ -40,7 +40,7 @@ from cvq_tutorial.training.recipes import Recipe
 
 OUT = PROJECT_ROOT / "figures"
 PAIRS = 200  # of an action, on which a worth is measured
-COALITIONS = 3000
+COALITIONS = 12_000
 NATS = (0.3, 0.5)  # from which worth on there is an edge
 BLOCK = 2  # places of a region, in each direction
 CONTROL = 1000  # steps of the transition that learns from shuffled pairs
@@ -49,20 +49,23 @@ HEAD = """# What tells what, from several starts
 `{world}`, recipe `{recipe}`{changed}, seeds {seeds}, each with an autoencoder of its own:
 `python tools/build_told.py RUN RUN RUN`. Action accuracy {accuracy}, recovered {recovered}.
 
-A gate lets one of many causes through that say the same, and the start picks which. The *worth* of
-a cause is what it tells about an effect, in nats, on average over what else is known
-(`measure.told`, {coalitions} coalitions, {pairs} test pairs of each action); the training took
-causes away at random, and no edge had a price. Counted are edges into the nodes that the action
-sets in every run (*nodes*); *shared*: the share of a run's edges that all runs have; *at random*:
-the same share if the causes of each node were drawn at random; *correlate*: Pearson's r of the
-worths of two runs for one effect, mean over effects and pairs of runs. *Regions* are squares of
-{block} x {block} places: worths are added up over a region's causes and averaged over its effects.
+A gate lets one of many causes through that say the same, and the start picks which
+([gates of three starts](actions.md)). The *worth* of a cause is what it tells about an effect, in
+nats, on average over what else is known (`measure.told`, {coalitions} coalitions, {pairs} test
+pairs of each action that raises a factor; standard error {error:.2f} nats); the training took
+causes away at random, and no edge had a price. Counted are worths for the nodes that the action
+sets in every run (*nodes*). *Correlate*: Pearson's r of the worths of two runs for one effect, mean
+over effects and pairs of runs. *Of {a} nats*: edges of a run that are worth so much, mean.
+*Shared*: the share of them that all runs have. *Again* is the ceiling: the same for three readings
+of the first run, that differ in their coalitions only. *At random*: the share if the causes of each
+node were drawn at random. *Regions* are squares of {block} x {block} places: worths are added up
+over a region's causes and averaged over its effects.
 
 """
 FOOT = """
-*Gates*, *of {a} nats*, *of {b} nats*: edges of a run, mean. The control, the same autoencoder and a
-transition trained for {steps} steps on pairs whose y were shuffled among those of the same action,
-has {shuffled:.1f} edges of {a} nats for an action, mean.
+The control, the same autoencoder and a transition trained for {steps} steps on pairs whose y were
+shuffled among those of the same action, has {shuffled:.1f} edges of {a} nats for an action on pairs
+that are shuffled, too, mean.
 """
 
 
@@ -82,19 +85,28 @@ def measured(*folders: Path) -> dict:
     runs = [checkpoints.load_run(folder)[:2] for folder in folders]
     world, control = runs[0][1], trained_on_shuffled(folders[0])
     actions = {}
-    for number, name in enumerate(world.factors.action_names):
+    for number, name in enumerate(world.factors.action_names[: len(world.factors.names)]):
         drawn = sample_transitions(world.factors, PAIRS * world.factors.n_actions, "test", 0)
         pairs = drawn.take(np.flatnonzero(drawn.actions == number)[:PAIRS])
-        graphs, worths = [], []
-        for model in (*(model for model, _ in runs), control):
+        asked = [model for model, _ in runs] + [runs[0][0]] * 2 + [control]
+        read, sets = [], []
+        for seed, model in enumerate(asked):  # coalitions of its own for each
             x, y = (
                 torch.cat([model.encode(to_float(world.render(p))) for p in np.array_split(v, 5)])
                 for v in (pairs.x, pairs.y)
             )
-            graphs.append(CausalGraph.of(model, x, name))
-            worths.append(told_by(model, x, name, y, coalitions=COALITIONS).worth)
-        *worths, nothing = worths
-        actions[name] = compared(graphs[:-1], np.stack(worths), nothing)
+            y = y.roll(len(y) // 2, 0) if model is control else y  # held-out pairs, shuffled too
+            read.append(told_by(model, x, name, y, coalitions=COALITIONS, seed=seed))
+            sets.append(CausalGraph.of(model, x, name).set_nodes)
+        n, grid = len(runs), runs[0][0].grid
+        worths, every = np.stack([told.worth for told in read]), np.stack(sets[:n]).all(0)
+        actions[name] = {
+            "nodes": int(every.sum()),
+            "error": float(np.mean([told.error[:, every].mean() for told in read[:n]])),
+            "starts": compared(worths[:n], every, grid),
+            "again": compared(worths[[0, n, n + 1]], every, grid),
+            "shuffled": int((worths[-1][:, every] >= NATS[0]).sum()),
+        }
         print(name, actions[name], flush=True)
     metrics = [read_metrics(folder) for folder in folders]
     return {
@@ -102,8 +114,8 @@ def measured(*folders: Path) -> dict:
         "recipe": infos[0]["recipe"],
         "seeds": [info["seed"] for info in infos],
         "sha256": [info["sha256"] for info in infos],
-        "action_accuracy": [m["action_accuracy"] for m in metrics],
-        "recovered": [m["recovered"] for m in metrics],
+        "action_accuracy": [m["retrieval"]["action_accuracy"] for m in metrics],
+        "recovered": [m["intervention"]["recovered"] for m in metrics],
         "actions": actions,
     }
 
@@ -129,25 +141,20 @@ def trained_on_shuffled(folder: Path) -> CausalVQ:
         return training.train(world, recipe, info["seed"], place, autoencoder=folder)
 
 
-def compared(graphs: list[CausalGraph], worths: NDArray, shuffled: NDArray) -> dict:
-    """Graphs and worths (S, N, N) of one action by the same runs; shuffled: (N, N), the control."""
-    sets = np.stack([g.set_nodes for g in graphs])
-    every = sets.all(0)
-    labels, _ = regions(graphs[0].grid, BLOCK)
+def compared(worths: NDArray, every: NDArray, grid: tuple[int, int]) -> dict:
+    """How far worths (S, N, N) agree on the effects `every` (N,), and on regions of the grid."""
+    labels, _ = regions(grid, BLOCK)
     names = list(dict.fromkeys(labels))
     member = np.array([[label == name for label in labels] for name in names], dtype=float)
     into = member * every  # the effects of a region that are counted
     into = into[into.any(1)]
     blocks = np.einsum("ri,sij,qj->srq", member, worths, into / into.sum(1, keepdims=True))
-    shared = blocks >= NATS[0]
+    shared, sets = blocks >= NATS[0], np.stack([every] * len(worths))
     return {
-        "nodes": int(every.sum()),
-        "gates": agreement([g.edges for g in graphs], sets),
         "correlation": correlation(worths[:, :, every]),
         "told": {str(nats): agreement((worths >= nats) * 1.0, sets) for nats in NATS},
         "regions_correlation": correlation(blocks),
         "regions_shared": float(shared.all(0).sum() / max(1.0, shared.sum((1, 2)).mean())),
-        "shuffled": int((shuffled[:, every] >= NATS[0]).sum()),
     }
 
 
@@ -166,22 +173,22 @@ def written(told: dict) -> str:
     """figures/told.md."""
     a, b = (str(nats) for nats in NATS)
     columns = [
-        "action", "nodes", "gates", "shared", "at random", "correlate", f"of {a} nats", "shared",
-        "at random", f"of {b} nats", "shared", "at random", "regions correlate",
-        f"regions of {a} nats shared",
+        "action", "nodes", "correlate", "again", f"of {a} nats", "shared", "again", "at random",
+        f"of {b} nats", "shared", "again", "at random", "regions correlate", "again",
+        f"regions of {a} nats shared", "again",
     ]  # fmt: skip
-    rows = []
+    rows, numbers = [], []
     for name, line in told["actions"].items():
-        cells = [line["gates"], line["told"][a], line["told"][b]]
-        shares = [[f"{c['edges']:.0f}", f"{c['shared']:.2f}", f"{c['chance']:.2f}"] for c in cells]
-        rows.append([
-            f"`{name}`", str(line["nodes"]), *shares[0], f"{line['correlation']:.2f}", *shares[1],
-            *shares[2], f"{line['regions_correlation']:.2f}", f"{line['regions_shared']:.2f}",
-        ])  # fmt: skip
-    means = [float(np.mean([float(row[k]) for row in rows])) for k in range(1, len(rows[0]))]
-    whole = (1, 2, 6, 9)  # columns of counts
-    cells = [f"{v:.0f}" if k in whole else f"{v:.2f}" for k, v in enumerate(means, 1)]
-    rows.append(["*mean*", *cells])
+        starts, again = line["starts"], line["again"]
+        values = [line["nodes"], starts["correlation"], again["correlation"]]
+        for nats in (a, b):
+            edges, ceiling = starts["told"][nats], again["told"][nats]
+            values += [edges["edges"], edges["shared"], ceiling["shared"], edges["chance"]]
+        values += [starts["regions_correlation"], again["regions_correlation"]]
+        values += [starts["regions_shared"], again["regions_shared"]]
+        numbers.append(values)
+        rows.append([f"`{name}`", *_written(values)])
+    rows.append(["*mean*", *_written(np.mean(numbers, axis=0).tolist())])
     recipe = told["recipe"]
     changed = (
         f" with edge_price {recipe['edge_price']:g} and cause_dropout {recipe['cause_dropout']:g}"
@@ -192,11 +199,17 @@ def written(told: dict) -> str:
         accuracy=", ".join(f"{v:.3f}" for v in told["action_accuracy"]),
         recovered=", ".join(f"{v:.3f}" for v in told["recovered"]),
         coalitions=COALITIONS, pairs=PAIRS,
+        error=float(np.mean([line["error"] for line in told["actions"].values()])),
     )  # fmt: skip
     shuffled = float(np.mean([line["shuffled"] for line in told["actions"].values()]))
     rows = [columns, ["---"] * len(columns), *rows]
     table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
-    return head + table + FOOT.format(a=a, shuffled=shuffled, b=b, steps=CONTROL)
+    return head + table + FOOT.format(a=a, shuffled=shuffled, steps=CONTROL)
+
+
+def _written(values: list[float]) -> list[str]:
+    whole = (0, 3, 7)  # the columns of counts
+    return [f"{v:.0f}" if k in whole else f"{v:.2f}" for k, v in enumerate(values)]
 
 
 def main(folders: list[str]) -> int:

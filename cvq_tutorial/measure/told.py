@@ -39,11 +39,14 @@ class Told:
     interactions: {(i, k, j): nats}, i < k, of the pairs among the `MOST` causes of an effect j that
         are worth most.
     nats: (N,) log-likelihood of each effect with all causes let through less that with none.
+    error: (N, N) nats, standard error of each worth over the draw of coalitions: more of them make
+        it smaller, with their root. Two runs whose coalitions are the same share it.
     """
 
     worth: NDArray[np.float64]
     interactions: dict[tuple[int, int, int], float]
     nats: NDArray[np.float64]
+    error: NDArray[np.float64]
 
     def edges(self, least: float) -> NDArray[np.bool_]:
         """(N, N): the causes that are worth `least` nats or more."""
@@ -91,28 +94,37 @@ def told_by(
     through = torch.rand(b, n, n, generator=random) < share  # [b, i, j]: i is let through to j
     rows = torch.arange(b) % len(before)
 
-    def nats_of(part: Tensor, cut: Tensor | None) -> Tensor:
-        at = rows[part]
-        out = model.distribution(before[at], asked.expand(len(at)), cut=cut)
-        return out.log_likelihood(model.to_nodes(after[at])).sum(-1).cpu().double()  # (b, N)
+    def nats_of(rows: Tensor, cut: Tensor | None) -> NDArray[np.float64]:
+        every = []
+        for part in torch.arange(len(rows)).split(model.BATCH):
+            at, away = rows[part], cut if cut is None or cut.ndim == 2 else cut[part]
+            away = away if away is None else away.to(before.device)
+            out = model.distribution(before[at], asked.expand(len(at)), cut=away)
+            every.append(out.log_likelihood(model.to_nodes(after[at])).sum(-1).cpu().double())
+        return torch.cat(every).numpy()  # (rows, N)
 
-    parts, none = torch.arange(b).split(model.BATCH), torch.ones(n, n, dtype=torch.bool)
-    nats = torch.cat([nats_of(p, ~through[p].to(before.device)) for p in parts]).numpy()
-    every = [p for p in parts if int(p[0]) < len(before)]  # each transition once, about
-    gain = [(nats_of(p, None) - nats_of(p, none.to(before.device))).numpy() for p in every]
-    worth, pairs = np.zeros((n, n)), dict[tuple[int, int, int], float]()
+    nats, each = nats_of(rows, ~through), torch.arange(len(before))
+    alone = nats_of(each, torch.ones(n, n, dtype=torch.bool))  # (pairs, N), no cause let through
+    gain = nats_of(each, None) - alone
+    worth, error, pairs = np.zeros((n, n)), np.zeros((n, n)), dict[tuple[int, int, int], float]()
     for j in range(n):
         let = through[:, :, j].numpy().astype(np.float64)
-        worth[:, j] = _coefficients(let, nats[:, j])
+        # some pairs are hard, some are told much: what coalitions have no part in only adds noise
+        hard, much = alone[rows, j], gain[rows, j] - gain[:, j].mean()
+        let = np.column_stack([let, hard, much, much * (let.mean(1) - 0.5)])
+        worth[:, j], error[:, j] = (found[:n] for found in _coefficients(let, nats[:, j]))
         best = np.sort(np.argsort(-worth[:, j])[:MOST])
         both = [(int(i), int(k)) for i in best for k in best if i < k]
         columns = [let, *((let[:, i] * let[:, k])[:, None] for i, k in both)]
-        told = _coefficients(np.concatenate(columns, axis=1), nats[:, j])[n:]
+        told = _coefficients(np.concatenate(columns, axis=1), nats[:, j])[0][let.shape[1] :]
         pairs |= {(i, k, j): float(v) for (i, k), v in zip(both, told, strict=True)}
-    return Told(worth, pairs, np.concatenate(gain).mean(0))
+    return Told(worth, pairs, gain.mean(0), error)
 
 
-def _coefficients(columns: NDArray, values: NDArray) -> NDArray[np.float64]:
-    """Of least squares with a constant, without that constant."""
-    centred = columns - columns.mean(0)
-    return np.linalg.lstsq(centred, values - values.mean(), rcond=None)[0]
+def _coefficients(columns: NDArray, values: NDArray) -> tuple[NDArray, NDArray]:
+    """Of least squares with a constant, without that constant; and their standard errors."""
+    centred, values = columns - columns.mean(0), values - values.mean()
+    found, _, rank, _ = np.linalg.lstsq(centred, values, rcond=None)
+    left = np.square(values - centred @ found).sum() / max(1, len(values) - rank - 1)
+    spread = np.diag(np.linalg.pinv(centred.T @ centred, hermitian=True))
+    return found, np.sqrt(left * np.maximum(spread, 0))

@@ -241,7 +241,7 @@ check.as_told(it_is_nearly_sure=bool(surest.mean() > 0.8), on_most_images=over >
 # | [02 quantize images into codes](02_quantize_images_into_codes.ipynb) | How does an image become integers? | 40 + 20 |
 # | [03 use several codebooks](03_use_several_codebooks.ipynb) | What do more codebooks buy? | 25 + 20 |
 # | [04 learn a causal graph](04_learn_a_causal_graph.ipynb) | Can the graph be found, and when not? | 40 + 20 |
-# | [04b read the graph of an image](04b_read_the_graph_of_an_image.ipynb) | What does it say where nobody knows the truth? | 25 + 30 |
+# | [04b read the graph of an image](04b_read_the_graph_of_an_image.ipynb) | What does it say where nobody knows the truth? | 30 + 30 |
 # | [05 intervene on codes](05_intervene_on_codes.ipynb) | Does the action change one factor only? | 40 + 20 |
 # | [06 retrieve the action](06_retrieve_the_action.ipynb) | Which action was it? | 30 + 25 |
 # | [07 train on imbalanced data](07_train_on_imbalanced_data.ipynb) | Does it hold when some values are rare? | 30 + 25 |

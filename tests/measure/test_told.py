@@ -80,6 +80,20 @@ def test_twins_share_what_they_tell_and_a_parity_tells_nothing_apart():
     assert one.worth[2, 4] == pytest.approx(LOST) and one.edges(0.3).sum() == 1
 
 
+def test_the_standard_error_is_that_of_other_coalitions_and_falls_with_their_root():
+    """A parity, whose worths hang most on who else is let through; ten draws of coalitions."""
+    few, many = (
+        [told_by(Knows(PARITY), codes(), 0, codes(), coalitions=b, seed=s) for s in range(10)]
+        for b in (400, 3600)
+    )
+    for told in (few, many):
+        drawn = np.std([one.worth[:2, 4] for one in told], axis=0, ddof=1)
+        said = np.mean([one.error[:2, 4] for one in told], axis=0)
+        assert np.all((said > 0.5 * drawn) & (said < 2 * drawn))
+    ratio = np.mean([t.error[0, 4] for t in few]) / np.mean([t.error[0, 4] for t in many])
+    assert ratio == pytest.approx(3, rel=0.1)
+
+
 def test_a_graph_of_worths_stands_on_the_nodes_of_the_gates():
     told = told_by(Knows(TWINS), codes(), 0, codes(), coalitions=4000)
     gates = CausalGraph(np.full((N, N), 0.9), tuple("abcde"), "go", 7, limit=0.8)
@@ -90,7 +104,7 @@ def test_a_graph_of_worths_stands_on_the_nodes_of_the_gates():
 
 def test_groups_of_twins_are_joined():
     pairs = {(0, 1, 4): -1.0, (2, 3, 4): -0.6, (1, 2, 4): -0.7, (0, 3, 2): -0.9, (0, 4, 1): 2.0}
-    told = Told(np.zeros((5, 5)), pairs, np.zeros(5))
+    told = Told(np.zeros((5, 5)), pairs, np.zeros(5), np.zeros((5, 5)))
     assert told.twins(0.5) == [(2, (0, 3)), (4, (0, 1, 2, 3))]
     assert told.twins(0.65) == [(2, (0, 3)), (4, (0, 1, 2))]
 

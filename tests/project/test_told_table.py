@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from cvq_tutorial import make_world
-from cvq_tutorial.graphs.graph import CausalGraph
 from cvq_tutorial.lessons import shipped
 from cvq_tutorial.measure.told import Told
 from cvq_tutorial.training import train as training
@@ -30,49 +29,41 @@ def test_the_table_is_that_of_the_results_file():
     assert (ROOT / "figures" / "told.md").read_text("utf-8") == build_told.written(TOLD)
 
 
-def graph(edges: np.ndarray, sets: list[int]) -> CausalGraph:
-    set_by = np.isin(np.arange(16), sets) * 1.0
-    return CausalGraph(edges * 1.0, set_by=set_by, grid=(4, 4))
+EVERY = np.arange(16) == 5  # the one effect that all runs set
 
 
-def test_starts_that_read_other_twins_agree_on_what_tells():
-    """Two causes say the same; each start's gate takes one of them, both tell half each."""
-    one, two, worth = np.zeros((3, 16, 16))
-    one[0, 5], two[1, 5], worth[0, 5], worth[1, 5], worth[9, 2] = 1, 1, 0.7, 0.7, 9.0
-    found = build_told.compared(
-        [graph(one, [2, 5]), graph(two, [5])], np.stack([worth, worth]), np.zeros((16, 16))
-    )
-    assert found["nodes"] == 1  # 2 is set in one run only
-    assert found["gates"]["shared"] == 0 and found["told"]["0.3"]["shared"] == 1
-    assert found["told"]["0.3"]["edges"] == 2 and found["told"]["0.5"]["edges"] == 2
+def test_two_causes_that_tell_half_each_are_shared():
+    worth = np.zeros((16, 16))
+    worth[0, 5], worth[1, 5], worth[9, 2] = 0.7, 0.4, 9.0  # 2 is not set in every run
+    found = build_told.compared(np.stack([worth, worth]), EVERY, (4, 4))
+    assert found["told"]["0.3"]["shared"] == 1 > found["told"]["0.3"]["chance"] > 0
+    assert found["told"]["0.3"]["edges"] == 2 and found["told"]["0.5"]["edges"] == 1
     assert found["correlation"] == pytest.approx(1)
-    assert found["regions_correlation"] == pytest.approx(1)
-    assert found["regions_shared"] == 1 and found["shuffled"] == 0
+    assert found["regions_correlation"] == pytest.approx(1) and found["regions_shared"] == 1
 
 
 def test_worths_that_differ_are_not_shared_though_regions_may_be():
     """Neighbours in one region tell instead of each other."""
     worths = np.zeros((2, 16, 16))
     worths[0, 0, 5], worths[1, 1, 5] = 0.7, 0.7
-    graphs = [graph(np.zeros((16, 16)), [5])] * 2
-    found = build_told.compared(graphs, worths, np.full((16, 16), 0.4))
+    found = build_told.compared(worths, EVERY, (4, 4))
     assert found["told"]["0.3"]["shared"] == 0 and found["correlation"] < 0
     assert found["regions_shared"] == 1 and found["regions_correlation"] == pytest.approx(1)
-    assert found["shuffled"] == 16
 
 
 def test_a_run_and_its_copy_agree(monkeypatch, tmp_path):
-    def of_the_codes(
-        model, x, action, y, coalitions
-    ):  # `told_by` has tests of its own, and is slow
+    asked = []
+
+    def of_the_codes(model, x, action, y, coalitions, seed):  # `told_by` has its tests, and is slow
+        asked.append(seed)
         told = (x != y).double().mean((0, 2)).numpy()
-        return Told(np.outer(told, told), {}, told)
+        return Told(5 * np.outer(told, told), {}, told, np.zeros((64, 64)))
 
     monkeypatch.setattr(build_told, "PAIRS", 5)
     monkeypatch.setattr(build_told, "told_by", of_the_codes)
     load = build_told.checkpoints.load_run
     monkeypatch.setattr(build_told, "trained_on_shuffled", lambda folder: load(folder)[0])
-    numbers = {"action_accuracy": 1.0, "recovered": 0.5}
+    numbers = {"retrieval": {"action_accuracy": 1.0}, "intervention": {"recovered": 0.5}}
     monkeypatch.setattr(build_told, "read_metrics", lambda _: numbers)
     run = shipped.SHIPPED / "shapes3d-lesson-s0"
     other = shutil.copytree(run, tmp_path / "other")
@@ -82,8 +73,11 @@ def test_a_run_and_its_copy_agree(monkeypatch, tmp_path):
     (other / "model.json").write_text(json.dumps(sealed(info | {"seed": 1})))
     told = build_told.measured(run, other)
     assert told.keys() == TOLD.keys() and told["actions"].keys() == TOLD["actions"].keys()
+    assert asked == 6 * [0, 1, 2, 3, 4]  # no two readings share the noise of their coalitions
     for line in told["actions"].values():
-        assert line["correlation"] == pytest.approx(1) and line["told"]["0.3"]["shared"] == 1
+        for how in ("starts", "again"):
+            assert line[how]["correlation"] == pytest.approx(1)
+            assert line[how]["told"]["0.3"]["shared"] == 1
     assert "seeds 0, 1, each with" in build_told.written(told)
     info["recipe"]["mask_price"] = 9.0
     (other / "model.json").write_text(json.dumps(sealed(info | {"seed": 1})))
