@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -22,11 +23,26 @@ from cvq_tutorial.training.trusted import sealed
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOLD = json.loads((ROOT / "figures" / "told.json").read_text("utf-8"))
 
+ALL = list(TOLD["actions"].values())
+
 build_told = project_tools.load("build_told")
 
 
 def test_the_table_is_that_of_the_results_file():
     assert (ROOT / "figures" / "told.md").read_text("utf-8") == build_told.written(TOLD)
+
+
+def test_what_is_said_of_three_starts_is_measured():
+    told = re.search(
+        r"share ([\d.]+) to ([\d.]+) of the edges that tell 0\.3 nats .*? three times: ([\d.]+) to "
+        r"([\d.]+); at random ([\d.]+) to ([\d.]+)\)", project_tools.said(), flags=re.S,
+    )  # fmt: skip
+    assert told is not None and len(TOLD["seeds"]) == 3
+    lines = [line[how]["told"]["0.3"] for how in ("starts", "again") for line in ALL]
+    shared, again = ([line["shared"] for line in half] for half in (lines[:6], lines[6:]))
+    chance = [line["chance"] for line in lines[:6]]
+    wanted = [f(values) for values in (shared, again, chance) for f in (min, max)]
+    assert [float(x) for x in told.groups()] == [round(x, 2) for x in wanted]
 
 
 EVERY = np.arange(16) == 5  # the one effect that all runs set
