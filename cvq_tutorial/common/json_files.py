@@ -33,7 +33,6 @@ Schema = Mapping[str, Any]
 NUMBER: Schema = {"type": "number"}
 WHOLE: Schema = {"type": "integer"}
 TEXT: Schema = {"type": "string"}
-YES_OR_NO: Schema = {"type": "boolean"}
 ANYTHING: Schema = {}
 _WORDS = {
     "object": "a dictionary", "array": "a list", "number": "a number", "integer": "a whole number",
