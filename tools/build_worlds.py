@@ -129,13 +129,18 @@ def both_ways(steps: Path, sets: Path) -> dict:
     usual = recipes.get("lesson", name).to_json()
     changed = {k: [usual[k], v] for k, v in first["recipe"].items() if usual[k] != v}
     told: dict = {"seed": first["seed"], "categories": categories, "changed": changed}
-    for how, folder, info in zip(("steps", "set"), (steps, sets), infos, strict=True):
-        metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    both = [json.loads((folder / "metrics.json").read_text("utf-8")) for folder in (steps, sets)]
+    drawn = [metrics["intervention"]["per_factor"] for metrics in both]
+    lost = [f for f in categories if any(rows[f]["recovered"] is None for rows in drawn)]
+    told["undefined"] = lost
+    for how, metrics, info in zip(("steps", "set"), both, infos, strict=True):
         named, done = metrics["retrieval"], metrics["intervention"]
 
-        def of(part: dict, key: str) -> float:
-            rows = [part["per_factor"][factor] for factor in categories]
-            return sum(row["n"] * row[key] for row in rows) / sum(row["n"] for row in rows)
+        def of(part: dict, key: str) -> float | None:
+            left = [f for f in categories if key != "recovered" or f not in lost]
+            rows = [part["per_factor"][factor] for factor in left]
+            n = sum(row["n"] for row in rows)
+            return round(sum(row["n"] * row[key] for row in rows) / n, 4) if n else None
 
         told[how] = {
             "actions": len(info["action_names"]),
@@ -143,13 +148,13 @@ def both_ways(steps: Path, sets: Path) -> dict:
             "psnr": round(metrics["reconstruction"]["psnr"], 2),
             "action": round(named["action_accuracy"], 4),
             "chance": round(named["chance"]["action"], 4),
-            "action_of_categories": round(of(named, "action_accuracy"), 4),
+            "action_of_categories": of(named, "action_accuracy"),
             "factor": round(named["factor_accuracy"], 4),
-            "factor_of_categories": round(of(named, "factor_accuracy"), 4),
+            "factor_of_categories": of(named, "factor_accuracy"),
             "recovered": round(done["recovered"], 4),
-            "recovered_of_categories": round(of(done, "recovered"), 4),
+            "recovered_of_categories": of(done, "recovered"),
             "target_reached": round(done["target_reached"], 4),
-            "target_of_categories": round(of(done, "target_reached"), 4),
+            "target_of_categories": of(done, "target_reached"),
             "target_ceiling": round(done["target_reached_ceiling"], 4),
             "others_kept": round(done["others_kept"], 4),
             "others_ceiling": round(done["others_kept_ceiling"], 4),
@@ -166,7 +171,10 @@ def written_both(rows: dict[str, dict]) -> str:
     text += "|" + " --- |" * (len(BOTH_COLUMNS) + 2) + "\n"
     for world, row in rows.items():
         for how in ("steps", "set"):
-            cells = [f"{row[how][key]:.{digits}f}" for key, digits in BOTH_COLUMNS.values()]
+            cells = [
+                "-" if row[how][key] is None else f"{row[how][key]:.{digits}f}"
+                for key, digits in BOTH_COLUMNS.values()
+            ]
             text += f"| `{world}` | {how} | " + " | ".join(cells) + " |\n"
     text += "\n"
     for world, row in rows.items():
@@ -174,8 +182,14 @@ def written_both(rows: dict[str, dict]) -> str:
         text += (
             f"* `{world}`: categories {', '.join(row['categories'])}; seed {row['seed']}, "
             f"{row['steps']['n']} test transitions; recipe `lesson`"
-            f"{' but ' + shorter if shorter else ''}.\n"
+            f"{' but ' + shorter if shorter else ''}."
         )
+        if lost := row.get("undefined"):
+            text += (
+                f" *Recovered of categories* is without {', '.join(lost)}, where it is not defined:"
+                " the codes lose more than the edit is worth."
+            )
+        text += "\n"
     return text
 
 

@@ -126,6 +126,13 @@ def test_runs_with_other_actions_get_into_their_own_table_as_a_pair(tmp_path):
     assert (
         "autoencoder_steps 10 (usual 3000)" in text and "| `shapes3d` | set | 14 | 0.900 |" in text
     )
+    assert told["set"]["recovered_of_categories"] == 0.25 and told["undefined"] == []
+    done["recovered"] = None  # where the codes lose more than the edit is worth, in one of the two
+    (tmp_path / "set" / "metrics.json").write_text(json.dumps(metrics))
+    told = build_worlds.both_ways(tmp_path / "steps", tmp_path / "set")
+    assert told["undefined"] == ["shape"] and told["steps"]["recovered_of_categories"] is None
+    text = build_worlds.written_both({"shapes3d": told})
+    assert "is without shape, where it is not defined" in text and "| 0.125 | - | 0.125 |" in text
     with pytest.raises(ValueError, match=r"expected the world of .* with actions='set'"):
         build_worlds.both_ways(tmp_path / "set", tmp_path / "steps")
     with pytest.raises(ValueError, match="expected actions 'steps', found 'set'; see --actions"):
