@@ -119,7 +119,11 @@ def _graphml(graph: CausalGraph) -> bytes:
 
 
 def _gml(graph: CausalGraph) -> bytes:
-    return ("\n".join(nx.generate_gml(to_networkx(graph))) + "\n").encode()
+    made = to_networkx(graph)
+    for name in made:
+        if not name.strip():  # a label of blanks is none, to those that read other tools' files
+            made.nodes[name]["name"] = name
+    return ("\n".join(nx.generate_gml(made)) + "\n").encode()
 
 
 def _dot(graph: CausalGraph) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from properties import FEW
 
@@ -51,6 +51,7 @@ def read(data: bytes, form: str) -> CausalGraph | None:
 @pytest.mark.parametrize("form", [*FORMS, "npz"])
 @FEW
 @given(graph=graphs())
+@example(graph=CausalGraph(np.eye(3), ("0", " ", "\u3000")))  # names of blanks
 def test_whatever_is_written_is_read_as_it_was(form, graph):
     again = files.loads(files.dumps(graph, form), form)
     assert same(graph, again)
