@@ -294,6 +294,11 @@ def export_graph(
             "told: expected neither top_k nor a threshold beside it, ask for more nats"
         )
     model, world, info = checkpoints.load_run(folder, root=root)
+    if told is not None and not info["recipe"].get("cause_dropout"):
+        raise ValueError(
+            "told: expected a run that has missed causes while training (--set cause_dropout=0.667 "
+            "--set edge_price=0), found cause_dropout 0: its surprise is no worth of a cause"
+        )
     if isinstance(action, str) and action.lstrip("-").isdigit():
         action = int(action)
     number = int(model.check_actions(action, 1))

@@ -24,6 +24,7 @@ from cvq_tutorial.run.cli import main
 from cvq_tutorial.training import recipes
 from cvq_tutorial.training.run import STATE
 from cvq_tutorial.training.train import train
+from cvq_tutorial.worlds.make import make_world
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FILES = {"notebook.ipynb", "metrics.json", "model.safetensors", "model.json", "log.csv"}
@@ -126,8 +127,12 @@ def test_a_graph_is_exported_in_every_format_and_they_agree(finished, capsysbina
     assert len(few.pairs()) <= 3 and not few.edges[:, ~few.set_nodes].any()
 
 
-def test_a_graph_of_what_tells_is_exported_and_goes_with_no_other_limit(finished, capsysbinary):
-    common = ["graph", str(finished[0]), "--action", "a1", "--n", "8", "--format", "json"]
+def test_a_graph_of_what_tells_is_exported_and_goes_with_no_other_limit(
+    finished, capsysbinary, tmp_path
+):
+    recipe = recipes.get("nano", "codes", **QUICK, cause_dropout=0.5)
+    train(make_world("codes"), recipe, 0, tmp_path, progress=False)
+    common = ["graph", str(tmp_path), "--action", "a1", "--n", "8", "--format", "json"]
     few, many = (
         graph_files.loads(cli_out(capsysbinary, *common, "--told", nats), "json")
         for nats in ("0.05", "0.0001")
@@ -138,6 +143,10 @@ def test_a_graph_of_what_tells_is_exported_and_goes_with_no_other_limit(finished
         assert main([*common, "--told", "0.1", *other]) == 2
         said = capsysbinary.readouterr().err.decode()
         assert "told: expected neither top_k nor a threshold beside it" in said
+    assert main(["graph", str(finished[0]), "--action", "a1", "--told", "0.1"]) == 2
+    said = capsysbinary.readouterr().err.decode()
+    assert "told: expected a run that has missed causes while training" in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(
