@@ -48,19 +48,19 @@ def drawn(number):
     return np.random.default_rng([seed, number])
 
 
-by_run = {}
-for row in stored["vae"]:
-    by_run.setdefault(row["run"], []).append(row)
-each = [
-    {**row, "run": f"{row['run']}, seed {row['seed']}"} for rows in by_run.values() for row in rows
-]
-draw.doubles(each, "Two interventions at once, never seen: three seeds of each run")
+def painted(bottom, alt):
+    """Six of the eight columns of the stored picture of painters, without its title."""
+    with pillow.open(PROJECT_ROOT / "figures" / "two_stage.png") as whole:
+        whole.crop((0, 44, 1125, bottom)).save(png := io.BytesIO(), "png")
+    return Image(png.getvalue(), width=860, alt=alt)
+
+
+painted(374, "Test pictures in two rows: true, and blurred, as painted from their codes")
 
 # %% [markdown]
-# Twelve models that draw. Each was trained on samples of single interventions and asked for **two at once**, which it
-# never saw: the nearer to the floor, the better it draws them; a copy of what is seen without intervention is far
-# on the right. Some were told the causal order, some a wrong one, some have no graph at all. All draw far better than
-# a copy. At the end we shall bet on what that proves.
+# Six pictures, and below each what a painter makes of its codes (*before* it is trained on, further down). The codes say what is where and what colour it has; how true
+# it looks is the painter's business. Does one come with the other: will a model that knows causes draw better, and must one
+# that draws what it never saw have understood them? This lesson asks it of several kinds of data, and ends with a bet.
 #
 # First the data of [lesson 11](11_know_what_can_be_identified.ipynb) again, unpaired contexts, with weaker
 # interventions and with other noises.
@@ -233,14 +233,10 @@ for row in stored["two-stage"]:
     print(f"{row['world']:8} {row['model']:20} PSNR {row['PSNR']:4.1f} dB, Frechet "
           f"{row['Frechet distance']:5.1f} (floor {row['its floor']:4.1f}), sharpness "
           f"{row['sharpness, of true']:.2f}, retrieval {same}: {row['retrieval']:.3f}")  # fmt: skip
-alt = (
-    "Test pictures in rows: true, painted before and after stage two, and as long without a critic"
+painted(
+    712,
+    "Test pictures in rows: true, painted before and after stage two, and as long without a critic",
 )
-cropped = io.BytesIO()  # six of the eight columns, without the title
-pillow.open(PROJECT_ROOT / "figures" / "two_stage.png").crop((0, 44, 1125, 712)).save(
-    cropped, "png"
-)
-Image(cropped.getvalue(), width=860, alt=alt)
 
 # %% [markdown]
 # The picture shows six test pictures of `shapes3d`, of a run of seconds, and what each painter makes of the *same
@@ -259,7 +255,7 @@ Image(cropped.getvalue(), width=860, alt=alt)
 #
 # ## Does it draw well because it knows?
 #
-# Back to the first figure. A VAE can carry a graph inside: contexts shift latents, the graph passes the shift on, a decoder
+# A VAE can carry a graph inside: contexts shift latents, the graph passes the shift on, a decoder
 # draws. If it draws two interventions at once, which it never saw, must it not have understood the graph? Four runs: a
 # chain of five, bent, with the right order of the causes, with the order **reversed**, with **no graph** at all; and
 # another world, a straight chain under shifts, whose graph is *unknowable* (its twin is above). *MMD* is a distance
@@ -269,6 +265,9 @@ Image(cropped.getvalue(), width=860, alt=alt)
 # **Bet** before you press `show`: which of them has the smallest MMD on unseen doubles?
 
 # %% tags=["explorer"]
+by_run = {}
+for row in stored["vae"]:
+    by_run.setdefault(row["run"], []).append(row)
 keys = ("MMD on doubles", "floor", "copy")
 middle = [
     {"run": name, **{key: float(np.median([row[key] for row in rows])) for key in keys}}
@@ -300,6 +299,15 @@ check.as_told(
     the_bent_ones_are_not=min(shares[k] for k in ("right order", "reversed", "no graph")) > 3,
     the_reversed_one_trained_here_beats_a_copy=tried.model < 0.5 * tried.copy,
 )
+
+# %% [markdown]
+# All twelve stored runs at a glance, three seeds each:
+
+# %%
+each = [
+    {**row, "run": f"{row['run']}, seed {row['seed']}"} for rows in by_run.values() for row in rows
+]
+draw.doubles(each, "Two interventions at once, never seen: three seeds of each run")
 
 # %% [markdown]
 # The run whose graph provably *cannot* be known reaches its floor: shifts of a straight chain add up, and whoever has seen
