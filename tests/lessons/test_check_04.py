@@ -7,20 +7,12 @@ import pytest
 import torch
 
 from cvq_tutorial.lessons import check
+from cvq_tutorial.worlds import CodesWorld
 
-
-def both(found, true, targets):
-    return (found & true & targets[:, None]).sum()
-
-
-def f1(found, true, targets):
-    marks = (found & targets[:, None]).sum() + (true & targets[:, None]).sum()
-    return 2 * both(found, true, targets) / marks
-
-
-def mean_of_two(found, true, targets):
-    of = both(found, true, targets)
-    return (of / (found & targets[:, None]).sum() + of / (true & targets[:, None]).sum()) / 2
+TRUTH = CodesWorld(n_variables=6, n_codes=4, n_actions=3, n_targets=2, seed=31)
+FOUND, SET = TRUTH.graph.astype(bool), TRUTH.targets.astype(bool)[:, None]  # (A, N, N), (A, 1, N)
+FIRST = FOUND & (np.arange(FOUND.size) < np.flatnonzero(FOUND)[5]).reshape(FOUND.shape)
+READ = FOUND | SET & (np.arange(6) % 2 == 0)[:, None]  # and every other edge into what is set
 
 
 @pytest.mark.parametrize(
@@ -47,23 +39,20 @@ def mean_of_two(found, true, targets):
         (check.edges_kept, [2, 2, 1, 0], "count the edges"),
         (check.edges_kept, [3, 2, 1], "shape (4)"),
         (check.edges_kept, [3.0, 2, 1, 0], "expected integers"),
-        (check.edge_f1, f1, "right: "),
-        (check.edge_f1, lambda f, t, g: f1(f, t, g | True), "are only copied"),
-        (check.edge_f1, lambda f, t, g: f1(f & g[..., None], t & g[..., None], g | True), "column"),
-        (check.edge_f1, lambda f, t, g: both(f, t, g) / (f & g[:, None]).sum(), "the precision"),
-        (check.edge_f1, lambda f, t, g: both(f, t, g) / (t & g[:, None]).sum(), "the recall"),
-        (check.edge_f1, lambda f, t, g: f1(f, t, g) / 2, "factor 2"),
-        (check.edge_f1, lambda f, t, g: mean_of_two(f, t, g), "the plain mean"),
-        (check.edge_f1, lambda f, t, g: both(f, t, g) / ((f | t) & g[:, None]).sum(), "twice"),
-        (
-            check.edge_f1,
-            lambda f, t, g: np.mean(
-                [f1(f[a : a + 1], t[a : a + 1], g[a : a + 1]) for a in (0, 1, 2)]
-            ),
-            "mean of the actions",
-        ),
-        (check.edge_f1, lambda f, t, g: (f == t).mean(), "twice what is found and true"),
-        (check.edge_f1, lambda f, t, g: None, "not attempted"),
+        (check.found_graph, FOUND, "right: "),
+        (check.found_graph, torch.tensor(FOUND), "right: "),
+        (check.found_graph, FOUND.transpose(0, 2, 1), "turned round"),
+        (check.found_graph, FOUND & False, "no edge at all"),
+        (check.found_graph, FOUND | True, "every edge"),
+        (check.found_graph, FOUND[[1, 2, 0]], "those of other actions"),
+        (check.found_graph, FOUND[[0, 0, 0]], "one graph for all"),
+        (check.found_graph, FOUND | ~SET, "they have no causes"),
+        (check.found_graph, READ, "what is read"),
+        (check.found_graph, FIRST, "much is missing"),
+        (check.found_graph, ~FOUND & SET, "few of these"),
+        (check.found_graph, FOUND[:2], "shape (3, 6, 6)"),
+        (check.found_graph, FOUND.astype(float), "expected booleans"),
+        (check.found_graph, None, "not attempted"),
     ],
 )
 def test_answers(exercise, answer, told):
