@@ -6,9 +6,12 @@ H' B' B H. A context replaces the row of its target. A and B are as in the paper
 
 Latents are numbered by context: latent k is the one that context k sets. What comes back is exact
 on exact covariances, and it is checked by predicting all of them again (`misfit`). Beware: with one
-context per latent soft interventions fit perfectly too (`twins.soft`); only a second context of a
-target can speak against it (`check_context`). And not even that can where an intervention changes
-nothing but the size of a noise: every latent looks like a source then, and no ancestor is found.
+context per latent soft interventions fit perfectly too (`twins.soft`), and H and B are a twin's;
+only a second context of a target, with other weights, can speak against it (`check_context`).
+Ancestors are not safe then either: what is found are the causes whose weight an intervention on
+their effect changed, and the ancestors of these. Where every weight changes, that is all of them;
+where some stay, ancestors are missed and orders wrong, without a misfit; where nothing but the size
+of a noise changes, every latent looks like a source.
 
 Source: Squires, Seigal, Bhate, Uhler, ICML 2023, arXiv 2211.16467. Whitening by the observational
 precision, the signed order and all that refuses are ours.
@@ -50,7 +53,7 @@ NULL_FACTOR = 2.0  # a misfit is noticed beyond this times the median of theirs
 
 @dataclass(frozen=True)
 class LinearSolution:
-    """What the contexts say; latent k is the target of context k.
+    """What the contexts say, if they are perfect interventions; latent k is what context k sets.
 
     H: (d, p), rows divided by their entry of largest size. B: (d, d) as in the paper. strengths:
     (d,) new diagonal of each target. place: (d,) of each latent, small = effect, large = cause.
@@ -155,7 +158,8 @@ def solve(
             (needs p > d); not in the paper, without it noise of 0.1 ruins the numbers.
 
     Returns:
-        a solution that says how well it predicts the covariances it came from.
+        a solution that says how well it predicts the covariances it came from. Soft interventions
+        are predicted as well (see above): no misfit says that a solution is true.
 
     Raises:
         Unidentifiable: fewer contexts than latents, a context without effect, equal contexts, a
@@ -304,8 +308,9 @@ class Check:
 def check_context(found: LinearSolution, covariance: np.ndarray) -> Check:
     """A further context (p, p) of some target: what the solution takes it for, and how well.
 
-    Perfect interventions on one latent differ in strength only. Soft ones differ in direction:
-    this is where they show, and with one context per latent nothing does.
+    Perfect interventions on one latent differ in strength only. Soft ones that do not leave the
+    same weights behind differ in direction: this is where they show, and with one context per
+    latent nothing does. Two that differ in the size of a noise only do not show here either.
     """
     covariance = numbers("covariance", covariance, "observed, observed")
     base = np.linalg.svd(found.H, full_matrices=False)[2].T

@@ -4,6 +4,10 @@ What an intervention changes is written as one symmetric matrix per context. A l
 parents changes in one direction only (rank 1). Below it every matrix has a part along its causes,
 so modulo what was found so far the next latents are again of rank 1. The reading is a number, not a
 verdict: `ratio` says how far each context was from rank 1 when it was taken.
+
+An ancestor is seen by what an intervention below it changes. A perfect one takes all causes away;
+a soft one that leaves the weight of a cause as it was hides this cause, with those of its ancestors
+that no changed weight leads to, and the order is wrong without a sign of it.
 """
 
 from __future__ import annotations

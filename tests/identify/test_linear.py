@@ -117,6 +117,51 @@ def test_a_larger_noise_alone_hides_every_ancestor_and_no_misfit_tells():
     )
 
 
+def softened(known: linear.LatentWorld, touched: np.ndarray, rng) -> linear.LatentWorld:
+    """Each context multiplies the touched weights of its target, and the size of its noise."""
+    contexts = known.contexts.copy()
+    for number, target in enumerate(known.targets, 1):
+        contexts[number] = contexts[0]
+        contexts[number, target] *= rng.uniform(2, 3)
+        contexts[number, target, touched[:, target]] *= -rng.uniform(0.5, 2)
+    return replace(known, contexts=contexts)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.2])
+def test_of_soft_interventions_only_causes_whose_weight_changed_are_seen_and_their_ancestors(share):
+    right = []
+    for seed in range(30):
+        known = world(seed, density=(0.5, 1.0)[seed % 2], repeats=2)
+        rng = np.random.default_rng([19, seed])
+        touched = known.graph & (rng.random((5, 5)) < share)  # [i, j]: weight of i in j changed
+        data = softened(known, touched, rng).covariances()
+        found = linear.solve(data[:6])
+        seen = order.closure(touched | (known.ancestors.astype(int) @ touched.astype(int) > 0))
+        assert np.array_equal(found.order.ancestors, match.relabelled(seen, known.targets[:5]))
+        assert found.misfit.max() < 1e-10 and not found.complaints
+        if touched.any():  # a second time with other weights: this speaks
+            assert max(linear.check_context(found, one).misfit for one in data[6:]) > 1e-3
+        truth_ = match.relabelled(known.ancestors, known.targets[:5])
+        right.append(order.is_linear_extension(truth_, found.order.order))
+    assert all(right) if share == 1 else np.mean(right) < 0.5
+
+
+def test_a_second_context_with_the_same_weights_is_as_silent_as_none():
+    for seed in range(5):
+        known = world(seed, density=1.0, soft=True, repeats=1)
+        again = known.contexts[1:].copy()
+        again[range(5), known.targets] *= 1.5  # noise of another size
+        twice = replace(
+            known,
+            contexts=np.concatenate([known.contexts, again]),
+            targets=np.tile(known.targets, 2),
+        )
+        data = twice.covariances()
+        found = linear.solve(data[:6])
+        assert match.row_error(found.H, truth(known)[0]) > 0.5
+        assert max(linear.check_context(found, one).misfit for one in data[6:]) < 1e-9
+
+
 def test_soft_interventions_fit_and_only_a_second_context_of_a_target_speaks_against_them():
     for seed in range(10):
         for soft in (False, True):
