@@ -317,6 +317,7 @@ IDENTIFIED = {
     "by ratio": lambda: draw.by_ratio(SWEPT, [0.01, 0.1]),
     "twins' gaps": lambda: draw.twin_gaps(report.twins(0, 1)),
     "twins": lambda: draw.two_worlds(twins.of_each_kind(np.random.default_rng(0))[2]),
+    "rows": lambda: draw.row_arrows({"a source": ([0, 1], [0, 2]), "a child": ([1, -1], [2, 0])}),
     "doubles": lambda: draw.doubles(RUNS),
 }
 CASES = IMAGES | GRAPH_FIGURES | IN_A_ROW | MORE | IDENTIFIED

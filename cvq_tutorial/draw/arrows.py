@@ -155,6 +155,18 @@ def strength_of(probability: float, limit: float) -> float:
     return (probability - limit) / (1 - limit) if limit < 1 else 1.0
 
 
+MARGIN = 0.6  # of a cell around an image under arrows: room for a loop on the border
+
+
+def size_over(grid: Sequence[int], of_codes: bool) -> tuple[float, float]:
+    """Inches of the figure of `graph_over_image`; one of codes is no larger than its cells need."""
+    if not of_codes:
+        return 6.0, 6.4
+    rows, columns = grid
+    wide = min(6.0, 1.2 + 0.95 * columns)
+    return wide, 1.2 + (rows + 2 * MARGIN) * 0.95 * wide / (columns + 2 * MARGIN)
+
+
 @styled
 def graph_over_image(
     image: Any,
@@ -202,7 +214,8 @@ def graph_over_image(
         chosen[role] = (best, row[best], len(found))
     own = matrix[node, node] >= limit
 
-    figure = Picture(6.0, 6.4)
+    wide, high = size_over((rows, columns), codes is not None)
+    figure = Picture(wide, high)
     axes = figure.add_subplot()
     extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
     axes.imshow(PALE + (1 - PALE) * picture[0], extent=extent)  # paler, for the arrows to stand out
@@ -218,8 +231,7 @@ def graph_over_image(
     outline = Rectangle(tuple(here - 0.5), 1, 1, fill=False, color=INK, lw=1.8, zorder=6)
     axes.add_patch(Rectangle(tuple(here - 0.5), 1, 1, fill=False, color="white", lw=4.2, zorder=5))
     axes.add_patch(outline)
-    margin = 0.6  # of a cell: room for a loop on the border
-    cell = 370 / (columns + 2 * margin)  # its side in points, about
+    cell = wide * 62 / (columns + 2 * MARGIN)  # its side in points, about
     border: Rectangle | None = outline
     gap, disc, aside = 3.0, 4.5, np.zeros(2)
     if codes is not None:  # arrows and marks leave the middle of a cell to its code
@@ -237,7 +249,7 @@ def graph_over_image(
         style = line_style(GREEN, strength_of(matrix[node, node], limit))
         _loop(axes, here, _free_direction(here, others), (1.15, 0.55), 0.56, style)
     axes.set(
-        xlim=(-0.5 - margin, columns - 0.5 + margin), ylim=(rows - 0.5 + margin, -0.5 - margin)
+        xlim=(-0.5 - MARGIN, columns - 0.5 + MARGIN), ylim=(rows - 0.5 + MARGIN, -0.5 - MARGIN)
     )
     axes.set_axis_off()
     if codes is not None:
@@ -268,7 +280,8 @@ def graph_over_image(
         ),
         Line2D([], [], color=GREEN, label=f"own edge: {'yes' if own else 'no'}"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=2.6)
+    ncols = 3 if wide > 5.4 else 2
+    figure.legend(handles=handles, loc="outside lower center", ncols=ncols, handlelength=2.6)
     figure.summary = (
         f"{heading}, {at}: {n_causes} causes, {n_effects} effects and {'an' if own else 'no'} own "
         f"edge; {edges_shown(int(shown), int(total), limit)} ({ORIENTATION})."

@@ -1,4 +1,4 @@
-"""What can be identified: success against samples, the sweep of a ratio, twins, and doubles.
+"""What can be identified: success against samples, a ratio, twins, rows of B, and doubles.
 
 Rows are those of `identify.report`, weights have row = cause, column = effect.
 """
@@ -157,7 +157,10 @@ def two_worlds(pair: Any, title: str = "") -> Picture:
     for axes, weights, name in zip(panels, sides, ("one world", "its twin"), strict=True):
         heat = _weights(axes, weights, name, top)
     figure.colorbar(heat, ax=panels, shrink=0.75, label="weight of the edge")
-    said = f"{pair.numbers}: {pair.measured:.1g} apart; weights: {_size(pair.apart)}"
+    said = (
+        f"all that is measured agrees to {pair.measured:.0e}, weights differ by up to "
+        f"{pair.apart:.1f}"
+    )
     figure.suptitle(clean(f"{title or pair.name}: {said}", 110), fontsize=9.5)
     edges = [int((np.abs(one) > 1e-9).sum()) for one in sides]
     figure.summary = (
@@ -165,6 +168,54 @@ def two_worlds(pair: Any, title: str = "") -> Picture:
         f"{len(sides[0])} latents; {said}."
     )
     return figure
+
+
+@styled
+def row_arrows(
+    changes: Mapping[str, tuple[Any, Any]], axes: tuple[str, str] = ("z0", "z1"), title: str = ""
+) -> Picture:
+    """An old row of B and the new one as arrows, and the rank of what the change of both makes.
+
+    changes: name -> (old row b, new row c), two numbers each; the rank is that of c c' - b b', 1
+        where both lie on one line. axes: what the two numbers belong to.
+    """
+    if not changes:
+        raise ValueError("changes: expected at least one, found none")
+    figure = Picture(0.6 + 2.5 * len(changes), 3.1)
+    told = []
+    both = {
+        name: [checked(name, row, "numbers", (2,)).astype(float) for row in rows]
+        for name, rows in changes.items()
+    }
+    reach = 1.15 * max(float(np.abs(rows).max()) for rows in both.values())
+    panels = figure.subplots(1, len(changes), squeeze=False)[0]
+    for panel, (name, rows) in zip(panels, both.items(), strict=True):
+        old, new = rows
+        rank = int(np.linalg.matrix_rank(np.outer(new, new) - np.outer(old, old)))
+        longest = max(rows, key=np.linalg.norm)
+        along = longest / np.abs(longest).max() * reach
+        panel.plot(*np.array([-along, along]).T, color=GREY, linestyle=(0, (1.5, 1.8)), zorder=1)
+        looks = ((new, ORANGE, "new row c", 5.0), (old, BLUE, "old row b", 2.2))
+        for row, color, text, width in looks:  # the old one on top, thinner: both can be seen
+            panel.plot([0, row[0]], [0, row[1]], color=color, linewidth=width, label=text)
+            panel.plot(
+                *row, "s" if color == ORANGE else "o", color=color, markersize=8, mec="white"
+            )
+        panel.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel=axes[0])
+        panel.set_title(f"{clean(name)}\nrank {rank}", fontsize=9)
+        panel.axhline(0, color="#dddddd", linewidth=0.8, zorder=0)
+        panel.axvline(0, color="#dddddd", linewidth=0.8, zorder=0)
+        told.append(f"{name}: b = {_pair(old)}, c = {_pair(new)}, rank {rank}")
+    panels[0].set_ylabel(axes[1])
+    lines, names = panels[0].get_legend_handles_labels()
+    figure.legend(lines[::-1], names[::-1], loc="outside lower center", ncols=2)
+    figure.suptitle(clean(title, 90))
+    figure.summary = f"{title}. {'; '.join(told)}."
+    return figure
+
+
+def _pair(row: np.ndarray) -> str:
+    return f"({row[0]:g}, {row[1]:g})"
 
 
 @styled

@@ -20,12 +20,14 @@ def pairs(
     notes: Sequence[str],
     *,
     title: str = "Pairs of pictures",
+    rows: Sequence[str] = ("x", "y"),
 ) -> Picture:
     """Pictures x in the upper row, y below each, of which the first 10 are drawn.
 
     before, after: B images each, of one shape: uint8 (B, H, W, 3), or float (B, 3, H, W) in [0, 1].
     titles: B texts, each above its pair (the attribute that was meant to differ).
     notes: B texts, each below its pair (what else differs); "" says nothing.
+    rows: what stands at the left of the two rows.
     Raises TypeError, ValueError: no images, two shapes, another number of texts.
     """
     x, y = as_images(before, "before"), as_images(after, "after")
@@ -43,10 +45,10 @@ def pairs(
         tile(axes[1, b], y[b])
         text = "\n".join(label(line, 24) for line in below[b].split("\n"))
         axes[1, b].set_xlabel(text, fontsize=8)
-    for row, text in enumerate("xy"):
+    for row, text in enumerate(labels_of(rows, 2, "rows", 12)):
         row_label(axes[row, 0], text)
     figure.suptitle(label(title, 110))
     texts = zip(above[:shown], below[:shown], strict=True)
-    told = ", ".join(f"{t} ({n})".replace("\n", " ") for t, n in texts)
+    told = ", ".join(f"{t} ({n})".replace("\n", " ") if n else t for t, n in texts)
     figure.summary = f"{shown} of {len(x)} pairs of pictures: {told}"[:400]
     return figure

@@ -160,8 +160,14 @@ def drawn_boards(
     made: Frame, third: Beside, headings: tuple[str, str], grid: Grid, n_codes: int,
     moved: Sequence[int], edges: tuple[int | None, float, int, bool],
 ) -> list[pictures.Tile]:  # fmt: skip
-    """The boards for pages without a kernel. edges: as the last arguments of `drawn_edges`."""
+    """The boards for pages without a kernel. edges: as the last arguments of `drawn_edges`.
+
+    In a world of codes, where the arrows of another model stand over its codes after, those of this
+    one stand there, too: both at one moment.
+    """
     set_ = drawn_set(made.after, made.image_after, made.mask, grid, n_codes, moved)
+    if third.other is not None and made.image_after is None:
+        set_ = drawn_edges(replace(made, before=made.after), grid, n_codes, *edges)
     boards = [drawn_edges(made, grid, n_codes, *edges), set_]
     tiles = [pictures.Tile(*both) for both in zip(headings, boards, strict=True)]
     if third.other is not None:  # its arrows are what is compared, over its codes after, as live

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from cvq_tutorial.common.arrays import counts
 from cvq_tutorial.draw import sheets as pictures
-from cvq_tutorial.draw.arrows import graph_over_image
+from cvq_tutorial.draw.arrows import MARGIN, graph_over_image, size_over
 from cvq_tutorial.draw.palette import code_colors
 from cvq_tutorial.draw.style import png
 
@@ -141,8 +141,14 @@ def in_words(
 
 # For pages without a kernel ----------------------------------------------------------------------
 
-TALL = 384  # CSS pixels of a board
+INCH = {False: 60, True: 80}  # CSS pixels of an inch of a board: of an image, of a world of codes
 Grid = tuple[int, int]
+
+
+def board_size(image: Any, grid: Grid) -> tuple[int, int]:
+    """CSS pixels (width, height) of a board; one of codes is as high as its rows need."""
+    wide, high = size_over(grid, image is None)
+    return round(wide * INCH[image is None]), round(high * INCH[image is None])
 
 
 def code_texts(codes: Tensor) -> list[str]:
@@ -154,7 +160,7 @@ def drawn_edges(
     made: Frame, grid: Grid, n_codes: int, node: int | None, threshold: float, top_k: int,
     used_only: bool,
 ) -> pictures.Pixels:  # fmt: skip
-    """The first board: x and the arrows of a node, if one is pinned."""
+    """The first board: the codes before, and the arrows of a node, if one is pinned."""
     graph = np.where(counts(made.mask), made.graph, 0.0) if used_only else made.graph
     if node is None:  # no arrows, as on the page
         graph = np.zeros_like(graph)
@@ -171,11 +177,13 @@ def drawn_set(
     """Another board: codes or their image, pale where nothing is set, some nodes framed."""
     below = _picture(codes, image, grid, n_codes)
     rows, columns = below.shape[:2]
-    high = round(280 * min(1.0, rows / columns))  # CSS pixels; a wide one is no wider than 280
+    wide, tall = board_size(image, grid)
+    width = 280 if image is not None else wide * 0.86 * columns / (columns + 2 * MARGIN)
+    high = round(width * min(1.0, rows / columns))  # CSS pixels; a wide one is no wider than that
     over = pictures.set_nodes_over(below, mask, grid, high, marked)
     if image is None:
         over = pictures.named_codes_over(over, grid, code_texts(codes))
-    room = 2 * TALL - len(over)  # as large, and as high up, as the image among the arrows
+    room = 2 * tall - len(over)  # as large, and as high up, as the image among the arrows
     sides = ((room // 2, room - room // 2), (0, 0), (0, 0))
     return np.pad(over, sides, constant_values=255)
 

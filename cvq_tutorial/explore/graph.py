@@ -40,7 +40,7 @@ from cvq_tutorial.explore.beside import (
     in_hand,
     true_y,
 )
-from cvq_tutorial.explore.frames import NONE, TALL, Frame, code_texts, in_words, make_frame
+from cvq_tutorial.explore.frames import NONE, Frame, board_size, code_texts, in_words, make_frame
 from cvq_tutorial.explore.palette import Palette, nearly_square
 from cvq_tutorial.explore.widget import GraphWidget, css_colors, data_url
 
@@ -403,4 +403,5 @@ class GraphExplorer(Explorer):
         names = self.board.heading, self.board.heading_after
         size = self.grid, self.model.n_codes
         tiles = drawn_boards(self.frame, self._third, names, *size, self.moved, edges)
-        return pictures.sheet([tiles], [TALL], self.summary).png
+        tall = board_size(self.frame.image_before, self.grid)[1]
+        return pictures.sheet([tiles], [tall], self.summary).png

@@ -209,7 +209,8 @@ function board(data, shown, which) {
   for (const n of held) svg.append(frame(data, n, unit, "#fff", INK, "held"));
   for (const n of moved) svg.append(frame(data, n, unit, "#fff", CUT, "moved", Math.min(6, unit / 5), { "stroke-dasharray": "5 3" }));
   if (shown !== null) svg.append(frame(data, shown, unit, INK, "#fff", "shown"));
-  if (shown !== null && which === 0) svg.append(arrows(data, shown));
+  const beside = which === 1 && data.edges_third && data.noun === "variable"; // both models at one moment
+  if (shown !== null && (which === 0 || beside)) svg.append(arrows(data, shown));
   if (shown !== null && which === 2 && data.edges_third) svg.append(arrows(third(data), shown));
   svg.append(texts); // over arrows that pass
   return svg;

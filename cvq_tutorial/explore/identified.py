@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import permutations
 from typing import Any
 
 import ipywidgets
@@ -14,13 +15,14 @@ from cvq_tutorial.draw import sheets as pictures
 from cvq_tutorial.draw.sheets import Tile
 from cvq_tutorial.explore.base import Explorer
 from cvq_tutorial.identify import linear, match, order, twins
+from cvq_tutorial.identify.checks import Unidentifiable
 from cvq_tutorial.identify.report import RATIOS
 from cvq_tutorial.identify.report_linear import generator
 from cvq_tutorial.identify.scores import SoftSolution
 
-SIDE, WIDE = 210, 330
+SIDE, WIDE = 210, 310
 SIZES = (500, 1000, 2500, 10_000, 50_000, 250_000)
-NOISES = (0.0, 0.01, 0.1)
+NOISES = (0.0, 0.01, 0.1, 0.3)
 STRENGTHS = (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5)
 
 
@@ -54,36 +56,44 @@ class SamplesExplorer(Chooser):
     """How many samples do causes need, and how much noise do they bear? Linear, perfect.
 
     models: worlds that are drawn and solved at every setting (5 latents, 10 observed).  seed: of
-    them. Traits, settable: `samples` per context, `noise` on each observed. To read: `share`, of
-    models with all targets in a right order, and `error`, median of the unmixing's.
+    them. Traits, settable: `samples` per context, `noise` on each observed, `denoise`: whether it
+    is measured where no latent reaches, and taken off. To read: `share`, of models with all targets
+    in a right order (one that is refused has none), and `error`, median of the unmixing's.
     """
 
     samples = traitlets.Enum(SIZES, 2500)
     noise = traitlets.Enum(NOISES, 0.0)
+    denoise = traitlets.Bool(False)
 
     def __init__(self, seed: int = 0, models: int = 20) -> None:
         super().__init__()
         self.seed, self.models = seed, models
-        self._known: dict[tuple[int, float], tuple] = {}
+        self._known: dict[tuple[int, float, bool], tuple] = {}
         self.over(
             samples=slider("samples", SIZES, self.samples),
             noise=slider("noise", NOISES, self.noise),
+            denoise=ipywidgets.Checkbox(False, description="take the noise off", indent=False),
         )
         self._draw(None)
 
-    @traitlets.observe("samples", "noise")
+    @traitlets.observe("samples", "noise", "denoise")
     def _draw(self, _: Any) -> None:
         self.follow()
-        key = (self.samples, self.noise)
+        key = (self.samples, self.noise, self.denoise)
         if key not in self._known:
             self._known[key] = self._solved()
-        self.share, whole, random, self.error, first = self._known[key]
+        self.share, whole, random, self.error, refused, (found, truth) = self._known[key]
         names = ["order of all right", "all ancestors right", "a random order"]
         tiles = [
             Tile(
-                "ancestors of one model: found",
-                pictures.relations(first[0], first[1], SIDE),
+                "ancestors of one model: true",
+                pictures.relations(truth, truth, SIDE),
                 "row = ancestor of the column",
+            ),
+            Tile(
+                "and found" if found is not None else "and found: refused",
+                pictures.relations(np.zeros_like(truth) if found is None else found, truth, SIDE),
+                'wrong cells say "missed" or "false"',
             ),
             Tile(
                 f"share of {self.models} models",
@@ -91,29 +101,39 @@ class SamplesExplorer(Chooser):
             ),
         ]
         told = (
-            f"{self.samples} samples per context, noise {self.noise:g}: all targets in a right "
+            f"{self.samples} samples per context, noise {self.noise:g}"
+            f"{', taken off' * self.denoise}: all targets in a right "
             f"order in {self.share:.0%} of {self.models} models, all ancestors right in {whole:.0%}"
-            f" (a random order: {random:.0%}); median error of the unmixing {self.error:.2g}."
+            f" (a random order: {random:.0%}); median error of the unmixing {self.error:.2g}"
+            f"{f'; {refused} refused' * (refused > 0)}."
         )
         self.show(pictures.sheet([tiles], [SIDE], told))
 
     def _solved(self) -> tuple:
-        right, whole, random, errors, first = [], [], [], [], None
+        right, whole, random, errors, found, refused = [], [], [], [], [], 0
         for model in range(self.models):
             rng = generator(self.seed, model)
             world = linear.draw_world(rng)
             data = world.draw_covariances(self.samples, rng, self.noise)
-            made = linear.solve(data, 5, samples=self.samples)
             truth = match.relabelled(world.ancestors, world.targets)
+            every = [np.array(one) for one in permutations(range(5))]
+            random += [order.is_linear_extension(truth, one) for one in every]
+            try:
+                made = linear.solve(data, 5, samples=self.samples, denoise=self.denoise)
+            except Unidentifiable:  # too much noise for so few samples
+                refused += 1
+                right, whole = [*right, False], [*whole, False]
+                found.append((None, truth))
+                continue
             right.append(order.is_linear_extension(truth, made.causes_first))
-            random.append(order.is_linear_extension(truth, rng.permutation(5)))
             whole.append(np.array_equal(made.order.ancestors, truth))
             errors.append(match.row_error(made.H, match.by_contexts(world.H, world.targets)))
-            first = (made.order.ancestors, truth) if first is None else first
+            found.append((made.order.ancestors, truth))
         return (
             *(float(np.mean(x)) for x in (right, whole, random)),
-            float(np.median(errors)),
-            first,
+            float(np.median(errors)) if errors else float("nan"),
+            refused,
+            found[0],
         )
 
 

@@ -1226,6 +1226,12 @@ def test_what_can_be_identified_is_told_as_it_is(made):
         shares.append((samples.error, samples.share))
     assert shares[1][0] < shares[0][0] / 5 and shares[1][1] == 1
     assert "250000 samples" in samples.summary and "100% of 2 models" in samples.summary
+    samples.noise = 0.1
+    noisy, samples.denoise = samples.error, True
+    assert samples.error < noisy / 10 and "noise 0.1, taken off: all" in samples.summary
+    samples.samples, samples.noise = 500, 0.3
+    assert "refused" in samples.summary and samples.share == 0
+    samples.samples, samples.noise, samples.denoise = 250_000, 0.0, False
     ratio = made("ratio")
     truth, found = TRUTH, SOFT.at(0.1)
     ratio.ratio = 0.1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from cvq_tutorial.identify import check_context, solve
 from cvq_tutorial.lessons import check
-from cvq_tutorial.lessons.check.lesson_11 import _misfits, three_data_sets
+from cvq_tutorial.lessons.check.lesson_11 import _misfits, _turned_round, three_data_sets
 
 MISFITS = _misfits()
 
@@ -45,6 +47,9 @@ def without_itself(d, m):
         (check.second_contexts, MISFITS.mean(1), "not the mean"),
         (check.second_contexts, MISFITS.sum(1), "not their sum"),
         (check.second_contexts, [0, 0, 0], "stands out"),
+        (check.second_contexts, [False, True, False], "which set is soft"),
+        (check.second_contexts, [0, 0, 1], "which set is soft"),
+        (check.second_contexts, _turned_round(), "not the other way round"),
         (check.second_contexts, MISFITS.max(1)[::-1][[0, 2, 1]], "in the order A, B, C"),
         (check.second_contexts, [1, 2, 3], "check_context"),
         (check.second_contexts, "B", "expected"),
@@ -52,6 +57,7 @@ def without_itself(d, m):
         (check.twin_matrix, other_twin, "right: "),
         (check.twin_matrix, lambda d, m: np.eye(d), "the same world"),
         (check.twin_matrix, lambda d, m: right_twin(d, m).T, "other rows than m"),
+        (check.twin_matrix, lambda d, m: right_twin(d, m).T, "column m"),
         (check.twin_matrix, lambda d, m: np.triu(np.ones((d, d))), "other rows than m"),
         (check.twin_matrix, turned, "turn arrows round"),
         (check.twin_matrix, without_itself, "ones on the diagonal"),
@@ -92,3 +98,8 @@ def test_the_ranks_are_those_of_the_changes():
         new[target] = row
         ranks.append(np.linalg.matrix_rank(new.T @ new - B.T @ B))
     assert check.ranks_of_changes.reply(ranks).startswith("right: ")
+
+
+def test_no_hint_names_the_set_that_is_soft():
+    for hint in [*check.second_contexts.hints, check.second_contexts.clue]:
+        assert not re.search(r"\bB\b(?!, C)", hint), hint

@@ -32,6 +32,15 @@ def _misfits() -> np.ndarray:
     return np.array(found)
 
 
+def _turned_round() -> np.ndarray:
+    """(3,): as asked for, but fitted to the second contexts and held against the first ones."""
+    found = []
+    for data in three_data_sets().values():
+        fit = solve(data[[0, 4, 5, 6]], 3)
+        found.append(max(check_context(fit, extra).misfit for extra in data[1:4]))
+    return np.array(found)
+
+
 def _near(found: np.ndarray, wanted: np.ndarray) -> bool:
     """To a hundredth; what is exact has no digits of its own."""
     return bool(np.allclose(found, wanted, rtol=0.01, atol=1e-8))
@@ -43,8 +52,14 @@ second_contexts = Exercise(
     hints={
         "none of the three stands out: the first four fit whatever they are; of the last three "
         "take the largest": lambda found: bool((found < 1e-6).all()),
-        "B's worst is larger: take the largest of its three, not the mean": (
+        "that says which set is soft; asked are the three misfits that show it": (
+            lambda found: sorted(found.tolist()) == [0, 0, 1]
+        ),
+        "of each set take the largest of its three misfits, not the mean": (
             lambda found: _near(found, _misfits().mean(1))
+        ),
+        "fit with covariances 0 to 3 and hold 4 to 6 against it, not the other way round": (
+            lambda found: _near(found, _turned_round())
         ),
         "take the largest of three, not their sum": lambda found: _near(found, _misfits().sum(1)),
         "the set that stands out is another one: in the order A, B, C": (
@@ -66,6 +81,15 @@ def _matrices(given: Callable[..., Any]) -> list[tuple[np.ndarray, int]]:
 def _others_moved(given: Callable[..., Any]) -> bool:
     """Whether a latent that has its context is changed, too."""
     return any(np.delete(M - np.diag(np.diag(M)), m, axis=0).any() for M, m in _matrices(given))
+
+
+def _column(given: Callable[..., Any]) -> bool:
+    """Whether nothing but column m is changed."""
+    return all(
+        np.delete(M, m, axis=0)[:, m].any()
+        and not np.delete(M - np.diag(np.diag(M)), m, axis=1).any()
+        for M, m in _matrices(given)
+    )
 
 
 def _is_twin(M: np.ndarray, m: int) -> bool:
@@ -90,6 +114,7 @@ twin_matrix = Exercise(
         "that is the same world: latent m must get something of another one": (
             lambda given: all(not (M - np.diag(np.diag(M))).any() for M, _ in _matrices(given))
         ),
+        "that is column m, so other rows than m are changed: latent m is row m of M z": _column,
         "other rows than m are changed; these latents have contexts, which would tell": (
             _others_moved
         ),

@@ -39,6 +39,7 @@ states_that_tell = Exercise(
             lambda n: n == len(_STATES) - _TELL
         ),
         "these are the pairs (v0, v1); each occurs with four codes of v2": (lambda n: n == 12),
+        "that is 12 pairs (v0, v1) times three; v2 has four codes": lambda n: n == 36,
         "not in all of them: compare v0 and v1": lambda n: n == len(_STATES),
         "the data of the doubles hold none; the question is about all 64 states": lambda n: n == 0,
     },
@@ -67,6 +68,12 @@ best_retrieval = Exercise(
     read=function(_TRIALS[0].copy(), gives=one_number),
     right=_gives(lambda n: float(n.max(1).sum() / n.sum())),
     hints={
+        "divide by how often all pairs were made, not by how many different pairs there are": (
+            _gives(lambda n: float(n.max(1).sum() / len(n)))
+        ),
+        "two actions may explain a pair without being equally likely: look at the counts": _gives(
+            lambda n: float((1 / (n > 0).sum(1)).mean())
+        ),
         "a pair that occurs more often counts more: add up first, then divide": _gives(
             lambda n: float((n.max(1) / n.sum(1)).mean())
         ),
