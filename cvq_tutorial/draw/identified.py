@@ -5,6 +5,7 @@ Rows are those of `identify.report`, weights have row = cause, column = effect.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -202,7 +203,8 @@ def row_arrows(
                 *row, "s" if color == ORANGE else "o", color=color, markersize=8, mec="white"
             )
         panel.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel=axes[0])
-        panel.set_title(f"{clean(name)}\nrank {rank}", fontsize=9)
+        heading = "\n".join(textwrap.wrap(clean(name, 60), 26))
+        panel.set_title(f"{heading}\nrank {rank}", fontsize=9)
         panel.axhline(0, color="#dddddd", linewidth=0.8, zorder=0)
         panel.axvline(0, color="#dddddd", linewidth=0.8, zorder=0)
         told.append(f"{name}: b = {_pair(old)}, c = {_pair(new)}, rank {rank}")

@@ -248,8 +248,8 @@ check.as_told(it_is_nearly_sure=bool(surest.mean() > 0.8), on_most_images=over >
 # | [08 measure disentanglement](08_measure_disentanglement.ipynb) | Do scores agree with eyes? | 35 + 20 |
 # | [09 know when it fails](09_know_when_it_fails.ipynb) | How would I notice? | 40 + 20 |
 # | [10 bring your own images](10_bring_your_own_images.ipynb) | How do I use my data? | 35 + 25 |
-# | [11 know what can be identified](11_know_what_can_be_identified.ipynb) | What can be identified? | 40 + 20 |
-# | [11b know what pairs can tell](11b_know_what_pairs_can_tell.ipynb) | What do pairs tell, and what not? | 35 + 15 |
+# | [11 know what can be identified](11_know_what_can_be_identified.ipynb) | What can be identified? | 42 + 18 |
+# | [11b know what pairs can tell](11b_know_what_pairs_can_tell.ipynb) | What do pairs tell, and what not? | 41 + 14 |
 # | [11c know what bends and noise tell](11c_know_what_bends_and_noise_tell.ipynb) | What do weaker interventions, noises and looks tell? | 40 + 15 |
 # | [12 learn actions nobody named](12_learn_actions_nobody_named.ipynb) | What if nobody names the actions? | 40 + 20 |
 #

@@ -7,8 +7,8 @@
 # | --- | --- |
 # | you will do | ask one picture which of two actions made it; hold unpaired samples against pairs; start one learner eight times where two variables always agree; let something hidden drive two variables |
 # | you will be able to | say what pairs with a named action identify, up to what, and which question has no answer in them |
-# | you need | [lesson 04](04_learn_a_causal_graph.ipynb): the loss, and edges that are read or needed; [lesson 11](11_know_what_can_be_identified.ipynb): contexts, "up to", twins |
-# | time | read 35 minutes, exercises 15 minutes; run under a minute on two cores |
+# | you need | [lesson 04](04_learn_a_causal_graph.ipynb): the loss, and edges that are read or needed; [lesson 06](06_retrieve_the_action.ipynb): retrieval; [lesson 11](11_know_what_can_be_identified.ipynb): "up to", twins |
+# | time | read 41 minutes, exercises 14 minutes; run under a minute on two cores |
 # | it writes | nothing |
 # | papermill | `-p seed 1` draws other data and starts the learners elsewhere; the numbers in the text are of the default |
 
@@ -41,17 +41,19 @@ def drawn(number):
 
 
 tunnel = make_world("light_tunnel")
-start, doing = np.array([[2, 3, 2, 1, 1]] * 4), ["green+", "polariser_1+", "polariser_2-", "blue-"]
+start = np.array([[2, 2, 3, 1, 1]] * 4)
+doing = drawn(4).permutation(["green+", "polariser_1+", "polariser_2-", "red-"])  # in a drawn order
 after = tunnel.factors.apply(start, np.array([tunnel.factors.action_id(name) for name in doing]))
 draw.pairs(
-    tunnel.render(start), tunnel.render(after), list("ABCD"), ["before and after"] * 4,
-    title="Four actions: which was it?",
+    tunnel.render(start), tunnel.render(after), list("ABCD"), [""] * 4,
+    title="Four actions: which was it?", rows=("before", "after"),
 )  # fmt: skip
 
 # %% [markdown]
 # A tunnel of light. Three lamps, red, green and blue, shine through two polarisers; how much passes depends on
-# the *difference* of their angles only. Each column is a *pair*: a picture before an action and one after it. Each of the four
-# actions is another one: can you say of each column what was done? Which two can you not tell apart?
+# the *difference* of their angles only. Each column is a *pair*: a picture before an action and one after it. The four actions
+# are green+, red-, polariser_1+ and polariser_2-, in an order that was drawn: can you say of each column what was done? Which
+# two can you not tell apart?
 #
 # [Lesson 11](11_know_what_can_be_identified.ipynb) asked what can be identified from unpaired samples. This package
 # sees more: the same unit before and after an action, whose *name* is known while it learns. Nothing has to
@@ -61,7 +63,7 @@ draw.pairs(
 # ## Which of two actions was it?
 #
 # **Predict.** All pictures of the tunnel, and on each every action that is possible there, once. Of a pair in which a
-# polariser was turned: how often can the best retrieval, one that knows everything, name the action?
+# polariser was turned: how often can the best retrieval, one that knows all these pairs, name the action?
 
 # %% tags=["nbval-check-output"]
 states = tunnel.factors.values(np.arange(tunnel.factors.size))  # (1125, 5): every setting
@@ -83,8 +85,8 @@ print(f"{turned.sum()} pairs have two explanations; the best retrieval names the
 print("the columns:", ", ".join(f"{k} {name}" for k, name in zip("ABCD", doing, strict=True)))
 
 # %% [markdown]
-# Raising polariser 1 and lowering polariser 2 (columns B and C) are one and the same picture, always, and each was done as
-# often as the other. The best that *anybody* can say of such a pair is one half each. A model that says 0.9 has learned
+# Raising polariser 1 and lowering polariser 2 make one and the same picture, always, and each was done as often as the other.
+# The best that *anybody* can say of such a pair is one half each. A model that says 0.9 has learned
 # how often each was done in its data, or is wrongly sure. (How often the best retrieval is right over *all* pairs is
 # exercise 3.) The scene is after the *Causal Chambers*, a real machine on which published methods were tried
 # and failed, though their assumptions seemed to hold.
@@ -92,8 +94,8 @@ print("the columns:", ", ".join(f"{k} {name}" for k, name in zip("ABCD", doing, 
 # ## Which way does the arrow point?
 #
 # Take the smallest question: two variables, one action. In the first world the action sets v1 to
-# the code of v0. In the second it sets v0 to the code of v1. What the data look like before the action we choose: all
-# states equally likely, or v0 *uneven*, 0 three times as often as each other code.
+# the code of v0. In the second it sets v0 to the code of v1. The states before the action are ours to choose: all
+# equally likely, or v0 *uneven*, 0 three times as often as each other code.
 #
 # **Predict.** You get samples before the action and samples after it, as many as you like, but nobody says which belongs to
 # which. Can you tell the two worlds apart? Does it depend on the start? And if you see pairs?
@@ -120,18 +122,19 @@ for name, of_v0 in (("even", range(4)), ("uneven", (0, 0, 0, 1, 2, 3))):
 
 # %% [markdown]
 # From the even start the unpaired samples are the same in both worlds: just two equal codes. No amount of them has the
-# arrow. From the uneven one they differ, by luck: afterwards both variables are as uneven as the one that was the cause. (Who
-# sees *only* samples after the action has not even this: what was uneven before, he does not know.) Pairs
-# need no luck. They come apart wherever v0 and v1 differed before, from either start (in the rest nothing
+# arrow. From the uneven one they differ, by luck: after the action both variables are uneven if v0 was the cause, and even if
+# v1 was. (This needs the samples before as well: they say which of the two was uneven.) Pairs need no luck. They come apart wherever v0 and v1 differed before, from either start (in the rest nothing
 # happens in either world), for two reasons: **time** (an edge leads from an old code to a new one) and **action**
 # (something was set, from outside, and the rest stayed). Unpaired data may have an arrow by luck or by what is
-# assumed of the world, as in lesson 11; pairs have it by what they are. This is why the method learns from them.
+# assumed of the world, as in lesson 11. Pairs have it without luck, as long as the two do not always agree and nothing hidden
+# drives both; the rest of this lesson is about these two. This is why the method learns from pairs.
 #
 # ## Where pairs do not tell
 #
 # Pairs do not save us from everything. Now three variables: v0 and v1 are *doubles*, they always agree. The action
 # gives v2 their code plus one (after 3 comes 0). In world 1 the cause of v2 is v0, in world 2 it
-# is v1. The next cell holds the learner of [lesson 04](04_learn_a_causal_graph.ipynb), folded; skip it at first.
+# is v1. A learner *reads* v0 if its graph has the edge, and v2 *needs* v0 if cutting the edge makes the new code a surprise.
+# The next cell holds the learner of [lesson 04](04_learn_a_causal_graph.ipynb), folded; skip it at first.
 
 
 # %% tags=["machinery"]
@@ -196,7 +199,7 @@ nats = [
 ]
 source = [int(graph[:2, 2].argmax()) for graph in read]  # which of the doubles each start reads
 print("what v2 reads, start by start:", ", ".join(f"v{cause}" for cause in source))
-print(f"surprise of the worst start: {max(nats):.3f} nats")
+print(f"surprise of the worst start: {max(nats):.3f} nats; knowing nothing: {np.log(4):.3f}")
 known = np.zeros((2, 3, 3), dtype=bool)
 known[0, 0, 2] = known[1, 1, 2] = True  # the two worlds
 titles = [f"world {w}, start {k}" for w in (1, 2) for k in range(4)]
@@ -211,16 +214,18 @@ picture
 
 # %% [markdown]
 # Each column of panels is one start, the same graph twice: above it is judged by world 1, whose pairs all of them saw, below
-# by world 2. (An arrow from the wrong double counts as two mistakes, one too many and one missed.) No
-# start fails: the worst is hardly surprised at all. But a start that is right in one world is wrong in the other, and the
+# by world 2. (An arrow from the wrong double counts as two mistakes, one too many and one missed; the legend counts over all
+# panels.) No start fails: the worst is hardly surprised at all. (*Surprise* is minus the logarithm of the probability that it
+# gave to what came, in *nats*; 0 is sure and right.) But a start that is right in one world is wrong in the other, and the
 # starts do not agree: they toss a coin. **The learned graph is one of several that fit, picked by the random start.** More data
 # of this kind, longer training, a better score: none of it helps, because the data are the same in both worlds.
 #
 # ## Explore: two starts side by side
 #
-# **Try this.** v2 is pinned; the board on the right, "another model", is a start that reads the other double, where there is
-# one. Where does the arrow into v2 come from in the one, and where in the other? Then click v0, hold it at another code with
-# `do(code)`, and look at v2 after the action on both boards. `let go`, and hold v1 instead.
+# **Try this.** Each board is a row of codes, with the arrows of one variable, here v2. Before the action stands on the left,
+# after it in the middle; on the right, after it too, "another model": a start that reads the other double, where there is
+# one. Where does the arrow into v2 come from in the middle, and where on the right? Then click v0, hold it at another code with
+# `do(code)`, click v2 again, and compare its new code on both. `let go` of v0, and hold v1 instead.
 
 # %% tags=["explorer"]
 models = [CausalVQ(None, learner, ["act"]).eval() for learner in learners]
@@ -271,8 +276,8 @@ check.as_told(
 #
 # ## Break it on purpose: something hidden
 #
-# Where starts disagree, something is undecided, and one knows it. (Where they agree one knows nothing: four starts
-# toss the same side by chance now and then, exercise 1.) Now a cause that nobody
+# Where starts disagree, something is undecided, and one knows it. Where they agree one knows less than it seems. Four fair
+# coins agree now and then (exercise 1); and now a case in which starts always agree: a cause that nobody
 # records. One lamp lights two walls: h is hidden; before the action v0 holds h, and the action sets v2 to
 # h plus one. Nothing leads from v0 to v2. Four thousand pairs, and a learner.
 #
@@ -324,8 +329,8 @@ check.as_told(
 # %% [markdown]
 # All starts agree, the edge is needed, new pairs of the same kind are predicted without an error, and the
 # edge is wrong. Every number that one looks at is perfect, until somebody *sets* v0. A weaker hidden cause shows in the
-# surprise, and in nothing that points at v0: the share that is right as observed falls, and the edge, where the price
-# lets it stand, is as wrong as before. So "nothing hidden
+# share that is right as observed, which falls, but nothing points at v0: where the price on edges leaves the edge at all, it
+# is as wrong as before. So "nothing hidden
 # drives an old code and a new one" is an assumption of this method. Pairs of *this* action do not test it; pairs whose x came
 # from setting the supposed cause would.
 #
@@ -385,11 +390,13 @@ check.best_retrieval(best_retrieval)
 # %% [markdown]
 # ## Take away
 #
-# * Pairs give an arrow its direction by time and by a named action. Unpaired data may have it, by luck or by assumption.
+# * Pairs give an arrow its direction by time and by a named action, if nothing hidden drives both ends and the two do not
+#   always agree. Unpaired data may have it, by luck or by assumption.
 # * Where two codes always agree, or two actions draw the same, pairs have a twin, and a retrieval that is honest says
 #   one half.
-# * Starts that disagree show that something is undecided. Starts that agree show nothing.
-# * Where something hidden drives both ends, all starts agree, and all are wrong. Only setting the cause shows it.
+# * Starts that disagree show that something is undecided. Starts that agree prove little: four fair coins agree one time in
+#   eight, and where something hidden drives both ends all agree and all are wrong.
+# * What shows a hidden cause is to set the supposed cause by hand, or to record the hidden one.
 # * First ask for the twin. If there is one, no learner helps.
 #
 # **What this does not show.** The tunnel here is drawn, not photographed, and the hidden cause drives codes, not pictures.
@@ -399,7 +406,7 @@ check.best_retrieval(best_retrieval)
 # <details><summary>You have a million snapshots taken after an action. What would a thousand pairs,
 # before and after, add?</summary>
 #
-# The direction, for certain. Snapshots may leave it open however many there are (both variables just agree), or hint at it by
+# The direction, if nothing hidden drives both and the two do not always agree. Snapshots may leave it open however many there are (both variables just agree), or hint at it by
 # an uneven start; in pairs the new code of one variable goes with the *old* code of the other, whatever the start.
 #
 # </details>
@@ -411,11 +418,12 @@ check.best_retrieval(best_retrieval)
 #
 # </details>
 #
-# <details><summary>Four starts agree on an edge that cutting says is needed. What would make you believe that it is a
+# <details><summary>Four starts agree on an edge, and v2 needs it. What would make you believe that it is a
 # cause?</summary>
 #
 # Pairs in which the supposed cause was *set*, and not by what usually sets it. If the effect follows, it is a cause.
-# That four starts agree is no reason: they may by chance, or because all are deceived alike.
+# That four starts agree is a weak reason: four coins do, one time in eight. That eight agree speaks against a coin, and not
+# against something hidden: that deceives all alike.
 #
 # </details>
 #

@@ -1230,7 +1230,7 @@ def test_what_can_be_identified_is_told_as_it_is(made):
     noisy, samples.denoise = samples.error, True
     assert samples.error < noisy / 10 and "noise 0.1, taken off: all" in samples.summary
     samples.samples, samples.noise = 500, 0.3
-    assert "refused" in samples.summary and samples.share == 0
+    assert "; 1 refused" in samples.summary and samples.share <= 0.5  # of two models
     samples.samples, samples.noise, samples.denoise = 250_000, 0.0, False
     ratio = made("ratio")
     truth, found = TRUTH, SOFT.at(0.1)
