@@ -110,7 +110,12 @@ class SamplesExplorer(Chooser):
         self.show(pictures.sheet([tiles], [SIDE], told))
 
     def _solved(self) -> tuple:
-        right, whole, random, errors, found, refused = [], [], [], [], [], 0
+        right: list[bool] = []
+        whole: list[bool] = []
+        random: list[bool] = []
+        errors: list[float] = []
+        found: list[tuple[Any, Any]] = []  # ancestors found (None: refused) and true
+        refused = 0
         for model in range(self.models):
             rng = generator(self.seed, model)
             world = linear.draw_world(rng)

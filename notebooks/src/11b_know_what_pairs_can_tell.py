@@ -332,7 +332,7 @@ check.as_told(
 # share that is right as observed, which falls, but nothing points at v0: where the price on edges leaves the edge at all, it
 # is as wrong as before. So "nothing hidden
 # drives an old code and a new one" is an assumption of this method. Pairs of *this* action do not test it; pairs whose x came
-# from setting the supposed cause would.
+# from setting the supposed cause would, and so would a record of h.
 #
 # What pairs identify, then: which codes an action *changes*, and what each of these needs to be predicted. Not which of two
 # doubles is the cause, not which of two actions that draw the same it was, and not whether something hidden stands

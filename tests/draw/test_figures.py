@@ -468,3 +468,24 @@ def test_tensors_with_gradient_can_be_drawn():
     mask = torch.rand(1, 4, requires_grad=True)
     image = torch.rand(1, 3, 8, 8, requires_grad=True)
     assert draw.effects_over_images(image, image, mask, (2, 2), ["a"]).summary
+
+
+def test_rows_of_b_say_the_rank_of_what_they_change():
+    figure = draw.row_arrows(
+        {"a source": ([0, 1], [0, 2]), "a child": ([1, -1], [2, 0])}, title="T"
+    )
+    assert [axes.get_title() for axes in figure.axes] == ["a source\nrank 1", "a child\nrank 2"]
+    assert "a child: b = (1, -1), c = (2, 0), rank 2" in figure.summary
+    with pytest.raises(ValueError, match="changes: expected at least one"):
+        draw.row_arrows({})
+    with pytest.raises(ValueError, match="a"):
+        draw.row_arrows({"a": ([1, 2, 3], [1, 2, 3])})
+
+
+def test_pairs_call_their_rows_as_they_are_told():
+    figure = draw.pairs(some_images(2), some_images(2), ["a", "b"], ["", "other"])
+    told = [t.get_text() for axes in figure.axes for t in [*axes.texts, axes.yaxis.label]]
+    assert "x" in told and "y" in told and figure.summary.endswith("a, b (other)")
+    figure = draw.pairs(some_images(1), some_images(1), ["a"], [""], rows=("before", "after"))
+    told = [t.get_text() for axes in figure.axes for t in [*axes.texts, axes.yaxis.label]]
+    assert "before" in told and "after" in told

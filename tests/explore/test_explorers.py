@@ -946,6 +946,25 @@ def test_in_a_world_of_codes_another_model_is_held_and_cut_as_well():
     explorer.close(), alone.close()
 
 
+def test_arrows_of_two_models_of_codes_stand_at_one_moment(monkeypatch):
+    one, other = untrained(CODES_WORLD), untrained(CODES_WORLD, seed=1)
+    explorer = explore.GraphExplorer(one, CODES, other=other)
+    drawn, before = [], explorer.stored_png()
+    draw_edges = beside.drawn_edges
+    monkeypatch.setattr(
+        beside, "drawn_edges", lambda made, *rest: drawn.append(made) or draw_edges(made, *rest)
+    )
+    explorer.stored_png()
+    assert len(drawn) == 1  # beside nothing: arrows over what was before
+    explorer.beside = "another model"
+    assert size_of(explorer.stored_png())[0] > size_of(before)[0]
+    _, here, mine, there = drawn
+    assert torch.equal(here.before, explorer.frame.before)
+    assert torch.equal(mine.before, explorer.frame.after) and mine.graph is here.graph
+    assert torch.equal(there.before, explorer._third.codes) and there.graph is not here.graph
+    explorer.close()
+
+
 def test_edges_by_chance_are_those_laid_at_random():
     def frame(mask, *edges):
         graph = np.zeros((4, 4))
