@@ -355,12 +355,12 @@ check.as_told(
 # The rule: found are **the causes whose weight changed, and the ancestors of these**, no others. The last cause has all
 # others as ancestors, the first has none. Where a weight stays, the two rows of the child lie on one line as soon as the changed
 # causes are taken out (third picture), and it looks like a source. Where none changes every latent does, and the routine
-# returns the twin that has no edges at all. The fit is silent each time, also where the order is wrong. A second context speaks where weights change again; for
-# a larger noise alone not even that. So the data do not say what an intervention touched: you have to know it of your
-# experiment.
+# returns the twin that has no edges at all. The fit is silent each time, also where the order is wrong. A second context speaks
+# where weights change again; for a larger noise alone not even that. So the data do not say what an intervention touched: you
+# have to know it of your experiment.
 #
 # The package refuses wherever a failure can be *seen*: a missing context, an equal one, one without effect, too few
-# observed. It names the assumption that fails, and what is left. Soft taken for hard cannot be seen.
+# observed. It names the assumption that fails, and what is left. Soft taken for hard, once per target, is not seen.
 #
 # ## Exercises
 #
@@ -424,7 +424,7 @@ check.twin_matrix(twin_matrix)
 # * First ask for the twin. If there is one, no learner helps.
 # * What an intervention changes is a matrix; who has rank 1 comes first. Of soft interventions it shows the causes whose
 #   weight changed, and their ancestors: an order, if every weight did.
-# * A fit without misfit proves little: soft data fit perfectly.
+# * A fit without misfit proves little: with one context per target soft data fit perfectly.
 # * More samples cure chance. Noise in every sample must be measured apart. Contexts buy what samples cannot, and some
 #   things neither buys.
 # * Say "up to": names, signs, units, and then what else.
@@ -452,9 +452,9 @@ check.twin_matrix(twin_matrix)
 #
 # <details><summary>A context is missing, and the recipe that you know makes no twin. Is all identified?</summary>
 #
-# Not by that: one recipe without a twin is no proof. In the first explorer a latent without its context gets something of all that
-# comes before it mixed in. Nothing comes before z3. But the equations for z3 and its first effect are quadratic and have a
-# second solution, another z2 and another z3, with the same covariances to the last digit (`twins.missing_source`): that is
+# Not by that: one recipe without a twin is no proof. In the first explorer a latent without its context gets something of all
+# that comes before it mixed in. Nothing comes before z3. But the equations for z3 and its first effect are quadratic and have
+# a second solution, another z2 and another z3, with the same covariances to the last digit (`twins.missing_source`): that is
 # the one that you were shown.
 #
 # </details>

@@ -122,9 +122,10 @@ for name, of_v0 in (("even", range(4)), ("uneven", (0, 0, 0, 1, 2, 3))):
 
 # %% [markdown]
 # From the even start the unpaired samples are the same in both worlds: just two equal codes. No amount of them has the
-# arrow. From the uneven one they differ, by luck: after the action both variables are uneven if v0 was the cause, and even if
-# v1 was. (This needs the samples before as well: they say which of the two was uneven.) Pairs need no luck. They come apart wherever v0 and v1 differed before, from either start (in the rest nothing
-# happens in either world), for two reasons: **time** (an edge leads from an old code to a new one) and **action**
+# arrow. From the uneven one they differ, by luck: after the action 0 is the commonest code of both if v0 was the cause, and no
+# code is if v1 was. (This needs the samples before as well: they say which of the two was uneven.) Pairs need no luck. They
+# come apart wherever v0 and v1 differed before, from either start (in the rest nothing happens in either world), for two
+# reasons: **time** (an edge leads from an old code to a new one) and **action**
 # (something was set, from outside, and the rest stayed). Unpaired data may have an arrow by luck or by what is
 # assumed of the world, as in lesson 11. Pairs have it without luck, as long as the two do not always agree and nothing hidden
 # drives both; the rest of this lesson is about these two. This is why the method learns from pairs.
@@ -199,7 +200,9 @@ nats = [
 ]
 source = [int(graph[:2, 2].argmax()) for graph in read]  # which of the doubles each start reads
 print("what v2 reads, start by start:", ", ".join(f"v{cause}" for cause in source))
-print(f"surprise of the worst start: {max(nats):.3f} nats; knowing nothing: {np.log(4):.3f}")
+print(
+    f"surprise of the worst start: {max(nats):.3f} nats; of one who knows nothing of v2: {np.log(4):.3f}"
+)
 known = np.zeros((2, 3, 3), dtype=bool)
 known[0, 0, 2] = known[1, 1, 2] = True  # the two worlds
 titles = [f"world {w}, start {k}" for w in (1, 2) for k in range(4)]
