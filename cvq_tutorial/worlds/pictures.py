@@ -156,28 +156,31 @@ def square(image: np.ndarray, side: int, crop: int | None = None, fit: str = "cr
         raise ValueError(f"crop: expected None with fit={fit!r}, which takes all, found {crop}")
     height, width = image.shape[:2]
     if fit == "stretch":
-        return _resized(image, side, side)
+        return resized(image[None], side, side)[0]
     if fit == "pad":
         high, wide = (max(1, round(side * n / max(height, width))) for n in (height, width))
         result = np.zeros((side, side, image.shape[2]), dtype=np.uint8)
         top, left = (side - high) // 2, (side - wide) // 2
-        result[top : top + high, left : left + wide] = _resized(image, high, wide)
+        result[top : top + high, left : left + wide] = resized(image[None], high, wide)[0]
         return result
     length = min(height, width, crop or height)
     top, left = (height - length) // 2, (width - length) // 2
-    return _resized(image[top : top + length, left : left + length], side, side)
+    return resized(image[None, top : top + length, left : left + length], side, side)[0]
 
 
-def _resized(part: np.ndarray, high: int, wide: int) -> np.ndarray:
-    """uint8 (high, wide, C) of (H, W, C), each new pixel the mean of what it covers."""
-    height, width, channels = part.shape
+def resized(pictures: np.ndarray, high: int, wide: int) -> np.ndarray:
+    """uint8 (B, high, wide[, C]) of (B, H, W[, C]), each new pixel the mean of what it covers."""
+    n, height, width = pictures.shape[:3]
     if (height, width) == (high, wide):
-        return part.copy()
-    rows, columns = area_weights(height, high), area_weights(width, wide)
-    lines = rows @ part.reshape(height, -1).astype(np.float32)  # (high, W * C)
-    lines = lines.reshape(high, width, channels).transpose(1, 0, 2).reshape(width, -1)
-    small = (columns @ lines).reshape(wide, high, channels).transpose(1, 0, 2)
-    return np.rint(small).clip(0, 255).astype(np.uint8)
+        return pictures.copy()
+    flat = pictures.reshape(n, height, -1)
+    small = np.empty((n, high, wide, flat.shape[2] // width), dtype=np.uint8)
+    for start in range(0, n, 32):  # 32 pictures of floats fit the processor's cache
+        part = flat[start : start + 32].astype(np.float32)  # (b, H, W * C)
+        lines = (area_weights(height, high) @ part).reshape(len(part), high, width, -1)
+        means = area_weights(width, wide) @ lines  # (b, high, wide, C)
+        small[start : start + 32] = np.rint(means).clip(0, 255)
+    return small.reshape(n, high, wide, *pictures.shape[3:])
 
 
 def fingerprint_of(folder: Path, files: Sequence[str]) -> str:

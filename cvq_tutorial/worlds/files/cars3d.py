@@ -8,7 +8,6 @@ disk under a name of theirs; a link or a name that leaves the archive is refused
 
 from __future__ import annotations
 
-import gzip
 import io
 import itertools
 import struct
@@ -30,6 +29,7 @@ from cvq_tutorial.worlds.files.lookup import (
     check_digest,
     check_side,
     digest_of,
+    unzipped,
     what_it_is,
 )
 from cvq_tutorial.worlds.files.unpack import UnpackedRows
@@ -85,21 +85,13 @@ def cars3d_world(
     sha256: str | None = None,
     actions: str = "steps",
 ) -> FileWorld:
-    """The world `cars3d`.
-
-    The pictures are unpacked on first use at the size that is wanted, see `unpack`.
+    """The world `cars3d`; pictures are unpacked on first use at the size that is wanted.
 
     Args:
-        path: the folder that holds list.txt (or data/cars/list.txt), or the tar, packed or not, see
-            `Benchmark.find`.
-        size, pictures: see FileWorld; their own size is 128 x 128.
-        sha256: hash that the tar must have, or list.txt and the .mat files in its order, see
-            `lookup.check_digest`.
-        actions: "steps" or "set", see `worlds.factors`.
-
-    Raises:
-        FileNotFoundError: nothing there. TypeError, ValueError: a wrong argument; one line on what
-            is wrong with a file.
+        path, size, pictures, sha256, actions: as in `files.world`, also the errors; path is the
+            folder that holds list.txt (or data/cars/list.txt), or the tar, packed or not, own
+            pictures are 128 x 128, and the hash is that of the tar, or of list.txt and the .mat
+            files in its order.
     """
     check_side(size)
     found = BENCHMARK.find(path)
@@ -286,19 +278,13 @@ def _content(path: Path, member: tarfile.TarInfo, file: IO[bytes]) -> bytes:
         raise ValueError(f"{path}: {member.name} is cut short or damaged: {error}") from error
 
 
-def _unpacked(path: Path) -> IO[bytes]:
-    """The tar of a file, packed with gzip or not."""
-    packed = what_it_is(path) == "a gzip file"
-    return gzip.open(path) if packed else open(path, "rb")  # type: ignore[return-value]
-
-
 def _members(path: Path, budget: Budget = BUDGET) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
     """The files of an archive as a stream, each to be read before the next.
 
     Raises ValueError: as `_scan`.
     """
     try:
-        with _unpacked(path) as file:
+        with unzipped(path) as file:
             metered = Metered(file, path, budget)
             metered.next = _HEADERS  # the first is read when it is opened
             archive = tarfile.TarFile.open(str(path), "r|", metered)  # type: ignore[call-overload]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from cvq_tutorial.common.folders import data_root
 from cvq_tutorial.worlds.factors import FactorSpace
@@ -91,6 +93,12 @@ def what_it_is(path: Path) -> str:
     if kind == "a web page":
         return "a web page (what a server sends in place of a file that it does not give)"
     return "nothing known" if kind == "unknown" else kind
+
+
+def unzipped(path: Path) -> IO[bytes]:
+    """An open file, read through gzip where its first bytes say so."""
+    packed = what_it_is(path) == "a gzip file"
+    return gzip.open(path) if packed else open(path, "rb")  # type: ignore[return-value]
 
 
 def digest_of(paths: Sequence[Path]) -> str:

@@ -7,13 +7,13 @@ process opens the file for itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from cvq_tutorial.worlds.pictures import area_weights
+from cvq_tutorial.worlds.pictures import resized
 
 
 class Rows(Protocol):
@@ -75,6 +75,33 @@ def check_labels(where: str, shape: tuple[int, ...], dtype: np.dtype, wanted: tu
         raise ValueError(f"{where}: expected shape {wanted}, found {shape}")
 
 
+def tables_of(labels: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
+    """The label of each value of a factor, (S,) each, from those (N, F) of all rows in order."""
+    strides = [int(np.prod(sizes[f + 1 :])) for f in range(len(sizes))]
+    return [labels[np.arange(n) * strides[f], f] for f, n in enumerate(sizes)]
+
+
+def check_order(
+    where: str, labels: np.ndarray, tables: Sequence[np.ndarray], names: Sequence[str]
+) -> None:
+    """Raise ValueError, naming the row, unless labels (N, F) say that rows are in order.
+
+    tables: the label of each value of each factor, the last one changing fastest.
+    """
+    told = "{:.3g}".format if labels.dtype.kind == "f" else str
+    for start in range(0, len(labels), 2**16):
+        part = labels[start : start + 2**16]
+        places = np.unravel_index(np.arange(start, start + len(part)), [len(t) for t in tables])
+        wanted = np.stack([table[p] for table, p in zip(tables, places, strict=True)], axis=1)
+        wrong = ~(np.abs(part - wanted) < 1e-6)  # also where it is not a number
+        if wrong.any():
+            row, f = np.argwhere(wrong)[0]
+            raise ValueError(
+                f"{where}: row {start + row}: expected {names[f]} {told(wanted[row, f])}, found "
+                f"{told(part[row, f])}; the rows are not in their published order"
+            )
+
+
 def shrink(pictures: np.ndarray, side: int | None) -> np.ndarray:
     """Pictures at another size, each new pixel the mean of the area that it covers.
 
@@ -85,17 +112,9 @@ def shrink(pictures: np.ndarray, side: int | None) -> np.ndarray:
     Returns:
         uint8 (B, side, side[, C]).
     """
-    n, height, width = pictures.shape[:3]
-    if side is None or (height, width) == (side, side):
+    if side is None or pictures.shape[1:3] == (side, side):
         return pictures
-    flat = pictures.reshape(n, height, -1)
-    small = np.empty((n, side, side, flat.shape[2] // width), dtype=np.uint8)
-    for start in range(0, n, 32):  # 32 pictures of floats fit the processor's cache
-        part = flat[start : start + 32].astype(np.float32)  # (b, H, W * C)
-        lines = (area_weights(height, side) @ part).reshape(len(part), side, width, -1)
-        means = area_weights(width, side) @ lines  # (b, side, side, C)
-        small[start : start + 32] = np.rint(means).clip(0, 255)
-    return small.reshape(n, side, side, *pictures.shape[3:])
+    return resized(pictures, side, side)
 
 
 class FlatRows:

@@ -13,7 +13,6 @@ just a number: toy 3 of the cars has nothing to do with toy 3 of the trucks.
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +26,13 @@ import numpy as np
 
 from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.worlds.factors import Factor, FactorSpace
-from cvq_tutorial.worlds.files.lookup import Benchmark, check_digest, check_side, what_it_is
+from cvq_tutorial.worlds.files.lookup import (
+    Benchmark,
+    check_digest,
+    check_side,
+    unzipped,
+    what_it_is,
+)
 from cvq_tutorial.worlds.files.unpack import UnpackedRows
 from cvq_tutorial.worlds.files.world import FileWorld
 
@@ -96,21 +101,13 @@ def smallnorb_world(
     sha256: str | None = None,
     actions: str = "steps",
 ) -> FileWorld:
-    """The world `smallnorb`.
-
-    The pictures are unpacked on first use at the size that is wanted, see `unpack`.
+    """The world `smallnorb`; pictures are unpacked on first use at the size that is wanted.
 
     Args:
-        path: the folder of the files, or one of them, see `Benchmark.find`.
-        size, pictures: see FileWorld; their own size is 96 x 96.
+        path, size, pictures, sha256, actions: as in `files.world`, also the errors; the folder may
+            be named by one of its files, own pictures are 96 x 96, and the hash is that of dat,
+            cat, info of training, then of testing.
         split: "training" or "testing" takes these files alone; None needs both.
-        sha256: hash that the files must have (dat, cat, info of training, then of testing), see
-            `lookup.check_digest`.
-        actions: "steps" or "set", see `worlds.factors`.
-
-    Raises:
-        FileNotFoundError: a file is missing. TypeError, ValueError: a wrong argument; one line on
-            what is wrong with a file.
     """
     check_side(size)
     if split not in (None, *SPLITS):
@@ -270,11 +267,10 @@ def _left_pictures(parts: list[Header]) -> Iterator[tuple[int, np.ndarray]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    packed = what_it_is(path) == "a gzip file"
-    if path.suffix == ".gz" and not packed:
-        raise ValueError(f"{path}: expected a gzip file, found {what_it_is(path)}")
-    with gzip.open(path) if packed else open(path, "rb") as file:
-        yield file  # type: ignore[misc]
+    if path.suffix == ".gz" and (kind := what_it_is(path)) != "a gzip file":
+        raise ValueError(f"{path}: expected a gzip file, found {kind}")
+    with unzipped(path) as file:
+        yield file
 
 
 def _read(file: IO[bytes], path: Path, n: int | None, what: str) -> bytes:

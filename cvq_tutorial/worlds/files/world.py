@@ -8,6 +8,16 @@ says where it was looked for and where to get it.
 Nothing is loaded. A batch reads its own pictures, which become RGB of 0 .. 255: grey is repeated,
 and the 0 and 1 of dSprites are black and white. A file that can only be read from its start is
 unpacked first, see `unpack`.
+
+Each function that makes one takes
+
+* path: the file or its folder, see `Benchmark.find`;
+* size, pictures: see `FileWorld`;
+* sha256: hash that the file must have, which is read once for that; of several see `digest_of`;
+* actions: "steps" or "set", see `worlds.factors`;
+
+and raises FileNotFoundError where there is no such file, and TypeError or ValueError for a wrong
+argument, and in one line for what is wrong with the file.
 """
 
 from __future__ import annotations
@@ -21,9 +31,9 @@ from typing import Literal
 import numpy as np
 
 from cvq_tutorial.worlds.factors import FactorSpace
-from cvq_tutorial.worlds.files.hdf5 import DataSet, HDF5Rows
+from cvq_tutorial.worlds.files.hdf5 import DataSet, HDF5Rows, dataset_of
 from cvq_tutorial.worlds.files.lookup import Benchmark, check_side
-from cvq_tutorial.worlds.files.npz import Array
+from cvq_tutorial.worlds.files.npz import Array, array_of
 from cvq_tutorial.worlds.files.rows import FlatRows, Rows, check_rows, shrink
 from cvq_tutorial.worlds.files.unpack import UnpackedRows, verify_once
 
@@ -153,6 +163,11 @@ class FileWorld:
             images = images * np.uint8(255 // self.white)
         images = shrink(images, self.size)
         return images if images.ndim == 4 else np.repeat(images[..., None], 3, axis=3)
+
+
+def stored_array(path: Path, name: str) -> Array | DataSet:
+    """The header of one array of an npz or HDF5 file, by its ending; raises ValueError."""
+    return (array_of if path.suffix == ".npz" else dataset_of)(path, name)
 
 
 def stored_rows(benchmark: Benchmark, images: Array | DataSet) -> Rows:
