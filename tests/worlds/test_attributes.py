@@ -32,8 +32,7 @@ from cvq_tutorial.worlds.tables.choose import choose, identifier
 from cvq_tutorial.worlds.tables.columns import Column
 from cvq_tutorial.worlds.tables.files import AttributeTable, read_table
 from cvq_tutorial.worlds.tables.find import find_table
-from cvq_tutorial.worlds.tables.known import read_known_pairs
-from cvq_tutorial.worlds.tables.pairs import FoundPairs, finders
+from cvq_tutorial.worlds.tables.pairs import FoundPairs, finders, read_known_pairs
 from cvq_tutorial.worlds.tables.space import pair_report
 from cvq_tutorial.worlds.tables.world import STAND_IN, PictureWorld, faces_world
 

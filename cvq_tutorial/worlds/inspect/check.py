@@ -37,8 +37,7 @@ from cvq_tutorial.worlds.make import make_world
 from cvq_tutorial.worlds.pictures import decode, is_picture, kind_of, square
 from cvq_tutorial.worlds.tables.asked import how_of
 from cvq_tutorial.worlds.tables.find import (
-    CELEBA,
-    CELEBA_CSV,
+    celebas_table,
     class_folders,
     packed,
     split_tables,
@@ -108,10 +107,8 @@ def _recognise(path: Path) -> tuple[str, Inspect]:
             return "pictures with an attribute table", check_table
     elif all((path / part).is_dir() for part in ("body", "hair", "shoes")):
         return "sheets of the world sprites", _world("sprites", root=path)
-    else:
-        for folder in (path, path.parent) if path.name == "img_align_celeba" else (path,):
-            if (folder / CELEBA).is_file() or (folder / CELEBA_CSV).is_file():
-                return "pictures with attributes in CelebA's layout", check_table
+    elif celebas_table(path):
+        return "pictures with attributes in CelebA's layout", check_table
     benchmark = _benchmark_of(path)
     if benchmark is not None:
         return f"{benchmark.title}, for the world {benchmark.world}", _world(

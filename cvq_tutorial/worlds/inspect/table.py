@@ -25,8 +25,8 @@ from cvq_tutorial.worlds.tables.asked import How, how_of
 from cvq_tutorial.worlds.tables.choose import choose
 from cvq_tutorial.worlds.tables.files import AttributeTable, read_table
 from cvq_tutorial.worlds.tables.find import CELEBA, CELEBA_CSV, PAIRS, find_table
-from cvq_tutorial.worlds.tables.known import read_known_pairs
 from cvq_tutorial.worlds.tables.listed import lists_pairs, pairs_world
+from cvq_tutorial.worlds.tables.pairs import read_known_pairs
 from cvq_tutorial.worlds.tables.sheet import tell
 from cvq_tutorial.worlds.tables.space import PictureSpace, pair_report, paired
 from cvq_tutorial.worlds.tables.world import SIZE, space_of

@@ -32,10 +32,10 @@ from cvq_tutorial.worlds.tables.find import (
 from cvq_tutorial.worlds.tables.read import TEXTS, first_rows, read_celeba, read_sheet
 from cvq_tutorial.worlds.tables.sheet import Cells, Problem, Sheet, refuse, tell
 from cvq_tutorial.worlds.tables.splits import (
+    column_of_identity,
+    column_of_split,
     identities_of,
-    identity_title,
     split_of_table,
-    split_title,
 )
 
 BLANK = 255  # value of a blank cell
@@ -238,13 +238,10 @@ def _joined(root: Path, parts: Sequence[tuple[str, Sheet]]) -> Sheet:
             texts = [f"{n}/{text}" for n, sheet in parts for text in sheet.columns[i].texts]
         columns.append((title, texts))
     columns.append(("split", [name for name, sheet in parts for _ in range(len(sheet))]))
-    cells = []
-    for title, texts in columns:
-        words, codes = np.unique(np.array(texts, dtype=object), return_inverse=True)
-        cells.append(Cells(title, tuple(words.tolist()), codes.astype(np.int32)))
+    cells = tuple(Cells.of(title, texts) for title, texts in columns)
     notes = [note for _, sheet in parts for note in sheet.notes]
     notes += other_splits(root)
-    return Sheet(root, tuple(cells), np.arange(len(texts)) + 1, "row of all tables", tuple(notes))
+    return Sheet(root, cells, np.arange(len(texts)) + 1, "row of all tables", tuple(notes))
 
 
 def _without(sheet: Sheet, how: How) -> tuple[Sheet, list[str]]:
@@ -268,11 +265,10 @@ def _one_scale(sheet: Sheet, problem: Problem) -> Sheet:
     first: dict[str, tuple[str, int]] = {}
     for cells in sheet.columns[1:]:
         for code, word in enumerate(cells.words):
-            row = int((cells.codes == code).argmax()) if word in _BITS else 0
-            if word in ("0", "-1") and row < first.get(word, ("", len(sheet)))[1]:
-                first[word] = (cells.title, row)
+            rows = np.flatnonzero(cells.codes == code)
+            if word in ("0", "-1") and rows[0] < first.get(word, ("", len(sheet)))[1]:
+                first[word] = (cells.title, int(rows[0]))
             if word not in _BITS:
-                rows = np.flatnonzero(cells.codes == code)
                 wrong[rows] = True
                 bad += [
                     f"{sheet.place(row)}: {cells.title}: expected 1 or -1 (or 0), found "
@@ -286,11 +282,10 @@ def _one_scale(sheet: Sheet, problem: Problem) -> Sheet:
             f"{sheet.source}: expected -1 and 1, or 0 and 1, found both: {zero} is 0 in line "
             f"{sheet.lines[at]}, {minus} is -1 in line {sheet.lines[there]}"
         )
-        columns = []
-        for cells in sheet.columns:
-            texts = ["-1" if text == "0" else text for text in cells.texts]
-            words, codes = np.unique(np.array(texts, dtype=object), return_inverse=True)
-            columns.append(Cells(cells.title, tuple(words.tolist()), codes.astype(np.int32)))
+        columns = [
+            Cells.of(cells.title, ["-1" if text == "0" else text for text in cells.texts])
+            for cells in sheet.columns
+        ]
         sheet = replace(sheet, columns=tuple(columns))
     return sheet.take(np.flatnonzero(~wrong)) if wrong.any() else sheet
 
@@ -299,10 +294,12 @@ def _columns(sheet: Sheet, pictures: str, how: How) -> tuple[list[Column], np.nd
     """What becomes of each column, and the rows that are kept: those without blanks, by request."""
     asked = how.asked
     check_asked(asked, [cells.title for cells in sheet.columns])
-    identity, split = identity_title(sheet, how), split_title(sheet, how)
+    identity, split = column_of_identity(sheet, how), column_of_split(sheet, how)
+    uses = {pictures: "picture"}
+    uses |= {c.title: use for c, use in ((identity, "identity"), (split, "split")) if c}
     columns = []
     for cells in sheet.columns:
-        used = {pictures: "picture", identity: "identity", split: "split"}.get(cells.title)
+        used = uses.get(cells.title)
         if used is not None and cells.title not in asked.factors:
             columns.append(Column(cells.title, used, distinct=len(cells.words)))
         elif not cells.title:

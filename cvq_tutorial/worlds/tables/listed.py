@@ -29,7 +29,7 @@ from cvq_tutorial.worlds.tables.asked import OTHER_PICTURES, OTHER_TABLE, How, s
 from cvq_tutorial.worlds.tables.find import find_table, match
 from cvq_tutorial.worlds.tables.read import ENDINGS, read_sheet, titles_of
 from cvq_tutorial.worlds.tables.sheet import Cells, Sheet, refuse
-from cvq_tutorial.worlds.tables.splits import split_drawn, split_title, splits_of
+from cvq_tutorial.worlds.tables.splits import column_of_split, split_drawn, splits_of
 
 ENDS = ("before", "after")
 _SIDE = 64  # pixels
@@ -264,10 +264,8 @@ def _actions_of(sheet: Sheet) -> tuple[tuple[str, ...], np.ndarray]:
 
 def _split_of(sheet: Sheet, ends: np.ndarray, files: list[str], how: How) -> np.ndarray:
     """Split of each pair (P,), as the table says, or drawn: a picture is in one only."""
-    title = split_title(sheet, how)
-    if title is not None:
-        cells = sheet.column(title)
-        assert cells is not None
+    cells = column_of_split(sheet, how)
+    if cells is not None:
         places = [sheet.at(row) for row in range(len(sheet))]
         split = splits_of(sheet.source, places, dict(zip(places, cells.texts, strict=True)), refuse)
         of = np.full((len(files), 2), [9, 0], dtype=np.int64)

@@ -247,7 +247,8 @@ def _sheet(
     """The sheet of a frame of texts; its lines are counted round those that are `bad`."""
     n, columns = len(frame), []
     for title, label in zip(titles, list(frame), strict=True):
-        columns.append(_cells(title, frame.pop(label)))  # a word is kept once, a cell in 4 bytes
+        column = frame.pop(label).to_numpy()
+        columns.append(_cells(title, column))  # a word is kept once, a cell in 4 bytes
     broken = np.zeros(n, dtype=np.int64)  # lines that a cell goes on for
     for cells in columns:
         extra = np.array([word.count("\n") for word in cells.words], dtype=np.int64)
@@ -259,11 +260,11 @@ def _sheet(
     return without_blanks(path, columns, lines, "line")
 
 
-def _cells(title: str, column: Any) -> Cells:
-    """The column of a frame as stripped words."""
+def _cells(title: str, texts: np.ndarray) -> Cells:
+    """A column of these texts, stripped."""
     import pandas as pd
 
-    codes, words = pd.factorize(column.to_numpy())
+    codes, words = pd.factorize(texts)
     return stripped(title, [str(word) for word in words], codes.astype(np.int32))
 
 
@@ -291,11 +292,10 @@ def read_celeba(path: Path, problem: Problem = refuse) -> Sheet:
     sheet = _sheet(path, ["file", *names], frame, 2, [line for line, _ in bad])
     short = [i for i, cells in enumerate(sheet.columns) if cells.words[:1] == ("",)]
     if short:  # blanks stand between the values: whoever lacks one lacks the last
-        lacking = {row: i for i in reversed(short) for row in _rows_of(sheet.columns[i], 0)}
-        wrong += [(int(sheet.lines[row]), i - 1) for row, i in lacking.items()]
-        kept = np.setdiff1d(np.arange(len(sheet)), list(lacking))
-        columns = tuple(cells.take(kept) for cells in sheet.columns)
-        sheet = Sheet(path, columns, sheet.lines[kept])
+        blank = np.stack([sheet.columns[i].codes == 0 for i in short])  # (S, M)
+        rows, first = np.flatnonzero(blank.any(axis=0)), blank.argmax(axis=0)
+        wrong += [(int(sheet.lines[row]), short[first[row]] - 1) for row in rows.tolist()]
+        sheet = sheet.take(np.flatnonzero(~blank.any(axis=0)))
     expected = f"expected a name and {len(names)} values"
     wrong_lines = [f"{path} line {line}: {expected}, found {n} values" for line, n in sorted(wrong)]
     tell(problem, wrong_lines)
@@ -303,10 +303,6 @@ def read_celeba(path: Path, problem: Problem = refuse) -> Sheet:
     if n_lines != int(count):
         problem(f"{path} line 1: says {int(count)} pictures, found {n_lines} lines of them")
     return sheet
-
-
-def _rows_of(cells: Cells, code: int) -> list[int]:
-    return np.flatnonzero(cells.codes == code).tolist()
 
 
 # Records, Parquet, Excel --------------------------------------------------------------------------
@@ -355,8 +351,7 @@ def _sheet_of_frame(path: Path, frame: Any, unit: str, only: Sequence[str] | Non
     columns = []
     for i in _wanted(path, titles, only):
         texts = [_text(value) for value in frame.iloc[:, i].tolist()]
-        words, codes = np.unique(np.array(texts, dtype=object), return_inverse=True)
-        columns.append(stripped(titles[i], words.tolist(), codes.astype(np.int32)))
+        columns.append(_cells(titles[i], np.array(texts, dtype=object)))
     start = 1 if path.suffix.lower() in RECORDS else 2  # row 1 of a sheet is its header
     return without_blanks(path, columns, np.arange(len(frame)) + start, unit)
 

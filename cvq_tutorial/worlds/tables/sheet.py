@@ -40,6 +40,12 @@ class Cells:
     words: tuple[str, ...]
     codes: np.ndarray
 
+    @classmethod
+    def of(cls, title: str, texts: Sequence[str]) -> Cells:
+        """The column with these texts, which are stripped."""
+        words, codes = np.unique(np.array(texts, dtype=object), return_inverse=True)
+        return cls(title, tuple(words.tolist()), codes.astype(np.int32))
+
     @property
     def counts(self) -> np.ndarray:
         """In how many rows each word stands, int64 (D,)."""
@@ -75,6 +81,11 @@ class Sheet:
     def __len__(self) -> int:
         return len(self.lines)
 
+    @property
+    def folder(self) -> Path:
+        """Where it lies; itself where folders are the table."""
+        return self.source if self.source.is_dir() else self.source.parent
+
     def take(self, rows: np.ndarray) -> Sheet:
         """The same table with some rows only."""
         columns = tuple(cells.take(rows) for cells in self.columns)
@@ -93,6 +104,14 @@ class Sheet:
         exact = [c for c in self.columns if c.title == title]
         loose = [c for c in self.columns if c.title.lower() == title.lower()]
         return next(iter(exact or loose), None)
+
+    def need(self, title: str) -> Cells:
+        """As `column`. Raises ValueError: there is none, with those that there are."""
+        cells = self.column(title)
+        if cells is None:
+            titles = ", ".join(c.title for c in self.columns[:20])
+            raise ValueError(f"{self.source}: no column {title!r}, found {titles}")
+        return cells
 
 
 def stripped(title: str, words: Sequence[str], codes: np.ndarray) -> Cells:

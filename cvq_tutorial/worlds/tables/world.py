@@ -23,9 +23,8 @@ from cvq_tutorial.worlds.tables.asked import OTHER_PICTURES, OTHER_TABLE, how_of
 from cvq_tutorial.worlds.tables.choose import choose, identifier
 from cvq_tutorial.worlds.tables.files import AttributeTable, read_table, told_of
 from cvq_tutorial.worlds.tables.find import CELEBA, CELEBA_CSV, PAIRS, find_root, find_table
-from cvq_tutorial.worlds.tables.known import read_known_pairs
 from cvq_tutorial.worlds.tables.listed import PairsWorld, lists_pairs, pairs_world
-from cvq_tutorial.worlds.tables.pairs import Distance, finders
+from cvq_tutorial.worlds.tables.pairs import Distance, finders, read_known_pairs
 from cvq_tutorial.worlds.tables.space import PictureSpace, paired
 
 SIZE = 64  # pixels
