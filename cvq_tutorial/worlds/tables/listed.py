@@ -130,9 +130,7 @@ class PairSpace(FactorSpace):
 class PairsWorld:
     """Pictures in listed pairs: the world `pictures` of such a table, see `pairs_world`.
 
-    Attributes:
-        root: the folder, or its table.  asked: all other options, which make it again.
-        factors: the pairs, see `PairSpace`.
+    root: the folder, or its table.  asked: all other options, which make it again.
     """
 
     root: str | Path = field(compare=False)
@@ -181,15 +179,12 @@ def pairs_world(
 ) -> PairsWorld:
     """The world of a table of pairs.
 
-    Args:
-        root: as it was asked for.  folder: where that is.
-        how: table, split and missing.  given: options of `pictures_world` that say nothing here.
-        crop, fit: how a picture becomes a square.
-        hashes: that the table and the pictures must have; None takes any.
-
-    Raises:
-        ValueError: one of `given`; another hash; a picture that is not there; no pair, or only
-            pairs of equal pictures; a picture in two splits, or too few groups to draw splits of.
+    root: as it was asked for.  folder: where that is.
+    how: table, split and missing.  given: options of `pictures_world` that say nothing here.
+    crop, fit: how a picture becomes a square.
+    hashes: that the table and the pictures must have; None takes any.
+    Raises ValueError: one of `given`; another hash; a picture that is not there; no pair, or only
+    pairs of equal pictures; a picture in two splits, or too few groups to draw splits of.
     """
     source = find_table(folder, how.table)
     assert source is not None
@@ -237,10 +232,9 @@ def _ends_of(
 ) -> tuple[np.ndarray, Path, list[str], list[str]]:
     """Picture numbers (P, 2), -1 where there is none; the folder, names in it, and notes."""
     columns = [sheet.column(title) for title in ENDS]
-    lacking = [title for title, cells in zip(ENDS, columns, strict=True) if cells is None]
-    if lacking:  # its cells are all blank
-        raise ValueError(f"{sheet.source}: column {lacking[0]} names no picture")
-    texts = [cells.texts for cells in columns if cells is not None]
+    if None in columns:  # its cells are all blank
+        raise ValueError(f"{sheet.source}: column {ENDS[columns.index(None)]} names no picture")
+    texts = [cells.texts for cells in columns if cells]
     first: dict[str, int] = {}  # where each name stands first
     for row, names in enumerate(zip(*texts, strict=True)):
         for name in names:
@@ -249,7 +243,7 @@ def _ends_of(
     named = Sheet(sheet.source, (every,), sheet.lines[list(first.values())], sheet.unit)
     base = folder if folder.is_dir() else folder.parent
     place, files, rows, notes = match(named, every, base, refuse, drop)
-    number = dict(zip(np.array(list(first))[rows].tolist(), range(len(files)), strict=True))
+    number = {every.words[row]: i for i, row in enumerate(rows.tolist())}
     ends = np.array([[number.get(name, -1) for name in pair] for pair in zip(*texts, strict=True)])
     return ends, place, files, notes
 
@@ -268,12 +262,12 @@ def _split_of(sheet: Sheet, ends: np.ndarray, files: list[str], how: How) -> np.
     if cells is not None:
         places = [sheet.at(row) for row in range(len(sheet))]
         split = splits_of(sheet.source, places, dict(zip(places, cells.texts, strict=True)), refuse)
-        of = np.full((len(files), 2), [9, 0], dtype=np.int64)
-        np.minimum.at(of[:, 0], ends.ravel(), np.repeat(split, 2))
-        np.maximum.at(of[:, 1], ends.ravel(), np.repeat(split, 2))
-        both = np.flatnonzero((of[:, 0] < of[:, 1]) & (of[:, 0] < 9))
+        of = np.zeros((len(files), len(SPLITS)), dtype=bool)
+        of[ends.ravel(), np.repeat(split, 2)] = True
+        both = np.flatnonzero(of.sum(axis=1) > 1)
         if len(both):
-            one, two = (SPLITS[s] for s in of[both[0]])
+            there = np.flatnonzero(of[both[0]])
+            one, two = SPLITS[there[0]], SPLITS[there[-1]]
             raise ValueError(
                 f"{sheet.source}: picture {files[both[0]]} is in {one} and in {two} "
                 f"({len(both)} such): expected each in one split; split='draw' (--split draw)"
@@ -291,7 +285,8 @@ def _split_of(sheet: Sheet, ends: np.ndarray, files: list[str], how: How) -> np.
             f"{len(np.unique(group))} groups, expected at least {len(SPLITS)} to draw splits from: "
             "say which pair is train, valid and test in a column split"
         )
-    keys: dict[int, str] = {}
-    for row, which in enumerate(group.tolist()):
-        keys[which] = min(keys.get(which, files[ends[row, 0]]), files[ends[row, 0]])
+    keys: dict[int, str] = {}  # of each group, its first name
+    names = [files[before] for before in ends[:, 0].tolist()]
+    for which, name in zip(group.tolist(), names, strict=True):
+        keys[which] = min(keys.get(which, name), name)
     return split_drawn([keys[which] for which in group.tolist()], True)[0]
