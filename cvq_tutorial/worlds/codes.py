@@ -12,7 +12,7 @@ a `parity` and in a `gate` none does: whoever does not know all parents knows no
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Literal
 
@@ -134,12 +134,8 @@ class CodesWorld:
                 graph[action, causes, target] = True
                 parents[action, target, : len(causes)] = causes
                 tables[action, target, : table.size] = table.ravel()
-        for attribute, array in (
-            ("targets", targets),
-            ("graph", graph),
-            ("_parents", parents),
-            ("_tables", tables),
-        ):
+        made = {"targets": targets, "graph": graph, "_parents": parents, "_tables": tables}
+        for attribute, array in made.items():
             array.setflags(write=False)
             object.__setattr__(self, attribute, array)
 
@@ -156,17 +152,12 @@ class CodesWorld:
     @property
     def options(self) -> dict:
         """What `make_world("codes", **options)` needs to make this world again."""
-        told = {
-            "n_variables": int(self.n_variables),
-            "n_codes": int(self.n_codes),
-            "n_actions": int(self.n_actions),
-            "n_targets": int(self.n_targets),
-            "max_parents": int(self.max_parents),
-            "noise": float(self.noise),
-            "seed": int(self.seed),
-        }
-        younger = {"mechanism": str(self.mechanism), "min_parents": int(self.min_parents)}
-        return told | {k: v for k, v in younger.items() if v != getattr(CodesWorld, k)}
+        told = {}
+        for name in (f.name for f in fields(self) if f.init):
+            default, value = getattr(CodesWorld, name), getattr(self, name)
+            if value != default or name not in ("mechanism", "min_parents"):  # the younger ones
+                told[name] = type(default)(value)
+        return told
 
     @cached_property
     def fingerprint(self) -> str:
@@ -207,10 +198,8 @@ class CodesWorld:
         codes, actions = x[:, :, 0].astype(np.int64), actions.astype(np.int64)
         parents = self._parents[actions]  # (n, N, P); action -1 reads a row that is not used below
         rows = np.arange(len(codes))[:, None, None]
-        read = np.where(parents < 0, 0, codes[rows, parents])  # (n, N, P)
-        setting = read @ (
-            self.n_codes ** np.arange(self.max_parents)
-        )  # (n, N), first parent fastest
+        read = np.where(parents < 0, 0, codes[rows, parents])  # (n, N, P), first parent fastest
+        setting = read @ (self.n_codes ** np.arange(self.max_parents))  # (n, N)
         new = self._tables[actions[:, None], np.arange(self.n_nodes), setting]
         is_set = self.targets[actions] & (actions >= 0)[:, None]
         return np.where(is_set, new, codes)[:, :, None]
@@ -232,9 +221,9 @@ class CodesWorld:
         """
         wanted = split_id(split)
         whole_number("n", n, 0, 2**40)
-        rng = (
-            seed if isinstance(seed, np.random.Generator) else np.random.default_rng([seed, wanted])
-        )
+        if not isinstance(seed, np.random.Generator):
+            seed = np.random.default_rng([seed, wanted])
+        rng = seed
         kept_x: list[np.ndarray] = []
         kept_actions: list[np.ndarray] = []
         found, tried = 0, 0

@@ -37,10 +37,7 @@ REPEATS = (10, 20, 40)  # steps of orientation after which each shape looks the 
 
 
 class TurningFactors(FactorSpace):
-    """The factors of dSprites, which know that a square turned by 90 degrees is the same picture.
-
-    `transitions` splits what looks alike together, so that no test picture was seen in training.
-    """
+    """The factors of dSprites, which know that a square turned by 90 degrees is the same."""
 
     def first_alike(self, values: np.ndarray) -> np.ndarray:
         """The smallest values with the same picture: int64 (B, 5) for integers (B, 5)."""
@@ -114,18 +111,7 @@ class DSprites:
         return hashlib.sha256(self.stamps.tobytes()).hexdigest()[:16]
 
     def render(self, values: np.ndarray) -> np.ndarray:
-        """Pictures of factor values.
-
-        Args:
-            values: integers (B, 5), each in its factor's range; any batch, any order, repeats
-                allowed.
-
-        Returns:
-            uint8 (B, 64, 64, 3). A picture depends on its own row of `values` only.
-
-        Raises:
-            TypeError, ValueError: values of the wrong kind, shape or range.
-        """
+        """Pictures uint8 (B, 64, 64, 3) of factor values (B, 5), see `ImageWorld.render`."""
         shape, scale, turn, left, top = self.factors.check(values).T
         stamp = self.stamps[(shape * len(SCALES) + scale) * len(TURNS) + turn]  # (B, 33, 33)
         grey = np.zeros((len(shape), SIZE, SIZE), dtype=np.uint8)

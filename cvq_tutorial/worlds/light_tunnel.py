@@ -33,10 +33,7 @@ TWINS = (("polariser_1+", "polariser_2-"), ("polariser_1-", "polariser_2+"))
 
 
 class TunnelFactors(FactorSpace):
-    """The factors of the tunnel, which know that only the difference of the angles is seen.
-
-    `transitions` splits what looks alike together, so that no test picture was seen in training.
-    """
+    """The factors of the tunnel, which know that only the difference of the angles is seen."""
 
     def first_alike(self, values: np.ndarray) -> np.ndarray:
         """The smallest values with the same picture: int64 (B, 5) for integers (B, 5)."""
@@ -89,18 +86,7 @@ class LightTunnel:
         return hashlib.sha256(self.render(every).tobytes()).hexdigest()[:16]
 
     def render(self, values: np.ndarray) -> np.ndarray:
-        """Pictures of factor values.
-
-        Args:
-            values: integers (B, 5), each in its factor's range; any batch, any order, repeats
-                allowed.
-
-        Returns:
-            uint8 (B, 24, 24, 3). A picture depends on its own row of `values` only.
-
-        Raises:
-            TypeError, ValueError: values of the wrong kind, shape or range.
-        """
+        """Pictures uint8 (B, 24, 24, 3) of factor values (B, 5), see `ImageWorld.render`."""
         values = self.factors.check(values)
         turned = np.deg2rad(FIRST[values[:, 3]] - SECOND[values[:, 4]])
         passes = LEAK + (1 - LEAK) * np.cos(turned) ** 2  # (B,)

@@ -138,18 +138,7 @@ class Sprites:
         return _CREDIT if self.is_real else _OTHER_CREDIT
 
     def render(self, values: np.ndarray) -> np.ndarray:
-        """Pictures of factor values.
-
-        Args:
-            values: integers (B, 9), each in its factor's range; any batch, any order, repeats
-                allowed.
-
-        Returns:
-            uint8 (B, 64, 64, 3). A picture depends on its own row of `values` only.
-
-        Raises:
-            TypeError, ValueError: values of the wrong kind, shape or range.
-        """
+        """Pictures uint8 (B, 64, 64, 3) of factor values (B, 9), see `ImageWorld.render`."""
         values = self.factors.check(values)
         pose = (values[:, 6] * len(_ROTATIONS) + values[:, 7]) * _FRAMES + values[:, 8]
         column = {c: values[:, self.factors.factor_id(c)] for c in SHEETS}

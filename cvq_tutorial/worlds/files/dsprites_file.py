@@ -26,10 +26,7 @@ _FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64"
 
 
 class FullTurnFactors(FactorSpace):
-    """Factors whose orientation ends with a full turn, so that its last value is its first again.
-
-    `transitions` splits what looks alike together, so that no test picture was seen in training.
-    """
+    """Factors whose orientation ends with a full turn: its last value is its first again."""
 
     def first_alike(self, values: np.ndarray) -> np.ndarray:
         """The smallest values with the same picture: int64 (B, F) for integers (B, F)."""

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from cvq_tutorial.worlds.factor import numbers_of
 from cvq_tutorial.worlds.pictures import resized
 
 
@@ -29,20 +30,9 @@ class Rows(Protocol):
 def check_rows(rows: object, n: int) -> np.ndarray:
     """Row numbers int64 (B,) in 0 .. n-1; negative ones count from the end, as numpy has it.
 
-    Raises:
-        TypeError: not integers. ValueError: not one-dimensional, or out of range.
+    Raises TypeError, ValueError as `numbers_of`.
     """
-    array = np.asarray(rows)
-    if array.ndim != 1:
-        raise ValueError(f"rows: expected shape (B,), found {array.shape}")
-    if array.size and not np.issubdtype(array.dtype, np.integer):
-        raise TypeError(f"rows: expected integers, found {array.dtype}")
-    array = array.astype(np.int64)
-    bad = (array < -n) | (array >= n)
-    if bad.any():
-        raise ValueError(
-            f"rows: expected {-n}..{n - 1}, found {array[bad][0]} at {int(np.argmax(bad))}"
-        )
+    array = numbers_of(rows, "rows", -n, n - 1)
     return np.where(array < 0, array + n, array)
 
 

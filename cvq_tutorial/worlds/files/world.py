@@ -128,17 +128,9 @@ class FileWorld:
         return self.benchmark.credit
 
     def render(self, values: np.ndarray) -> np.ndarray:
-        """Pictures of factor values.
+        """Pictures uint8 (B, H, W, 3) of factor values (B, F), see `ImageWorld.render`.
 
-        Args:
-            values: integers (B, F), each in its factor's range; any batch, any order, repeats
-                allowed.
-
-        Returns:
-            uint8 (B, H, W, 3).
-
-        Raises:
-            TypeError, ValueError: values of the wrong kind, shape or range; a damaged file.
+        Raises ValueError also for a damaged file.
         """
         return self.read(self.factors.index(values))
 

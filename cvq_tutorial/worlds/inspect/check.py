@@ -11,14 +11,12 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable, Mapping
-from inspect import signature as inspect_signature
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cvq_tutorial.common.archives import npy_header, open_member
-from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.worlds.factors import Factor, FactorSpace
 from cvq_tutorial.worlds.files import cars3d, dsprites_file, mpi3d, shapes3d_file, smallnorb
 from cvq_tutorial.worlds.files.hdf5 import names_of
@@ -33,7 +31,7 @@ from cvq_tutorial.worlds.inspect.report import (
     values_text,
 )
 from cvq_tutorial.worlds.inspect.table import check_table
-from cvq_tutorial.worlds.make import make_world
+from cvq_tutorial.worlds.make import BENCHMARKS, check_options, make_world
 from cvq_tutorial.worlds.pictures import decode, is_picture, kind_of, square
 from cvq_tutorial.worlds.tables.asked import how_of
 from cvq_tutorial.worlds.tables.find import (
@@ -46,7 +44,6 @@ from cvq_tutorial.worlds.tables.find import (
 from cvq_tutorial.worlds.tables.read import ENDINGS
 from cvq_tutorial.worlds.world import ImageWorld
 
-BENCHMARKS = tuple(m.BENCHMARK for m in (shapes3d_file, dsprites_file, cars3d, smallnorb, mpi3d))
 _UNPACK = 0.5  # gigabytes: a file that must be unpacked first is, up to here
 _SIDE = 64
 
@@ -66,10 +63,7 @@ def check_folder(
         FileNotFoundError: nothing is there. ValueError, TypeError: look below 1, wrong options.
     """
     if options:
-        known = list(inspect_signature(how_of).parameters)
-        for name in options:
-            if name not in known:
-                raise ValueError(close_match("option of a table:", name, known))
+        check_options("option of a table:", how_of, options)
         how_of(**options)  # raises for what is wrong with them
     path = Path(path).absolute()  # "." and a bare file name have a folder too
     if look < 1:
@@ -136,7 +130,7 @@ def _names_cars(path: Path) -> bool:
 
 def _benchmark_of(path: Path) -> Benchmark | None:
     """The data set that a file or folder is by its names, or by those of its arrays; None: none."""
-    for benchmark in BENCHMARKS:
+    for benchmark in BENCHMARKS.values():
         if benchmark.is_at(path) and (benchmark is not cars3d.BENCHMARK or _names_cars(path)):
             return benchmark
     if path.is_dir():
