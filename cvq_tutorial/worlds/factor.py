@@ -90,9 +90,7 @@ def links_of(factors: Sequence[Factor]) -> tuple[tuple[int, int, int], ...]:
     Raises ValueError for a cause that is no factor (close names are given) and for a circle.
     """
     names = [factor.name for factor in factors]
-    causes = [
-        [(position("factor", name, names), steps) for name, steps in f.causes] for f in factors
-    ]
+    causes = [[(position("factor", n, names), steps) for n, steps in f.causes] for f in factors]
     try:
         depth = depths({i: [cause for cause, _ in some] for i, some in enumerate(causes)})
     except CycleError as error:

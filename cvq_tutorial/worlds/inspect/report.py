@@ -34,6 +34,15 @@ class FactorLine:
     edits: int
     unseen: float | None = None
 
+    @classmethod
+    def of(cls, factor: Factor, rarest: int, edits: int, unseen: float | None) -> FactorLine:
+        """The line of a factor; its values are told in few words, of an order the two ends."""
+        told = [factor.label(value) for value in range(factor.size)]
+        values = ", ".join(told)
+        if factor.ordered and factor.size > 2:
+            values = f"{told[0]} .. {told[-1]}{', and round' if factor.cyclic else ''}"
+        return cls(factor.name, factor.size, values, rarest, edits, unseen)
+
 
 @dataclass(frozen=True)
 class WorldReport:
@@ -93,7 +102,13 @@ class WorldReport:
                     f"{f.name:<24.24}{f.size:>7}  {f.values:<28.28}{f.rarest:>10,}{f.edits:>14,}"
                     f"{unseen:>8}"
                 )
-        lines += self._table_of_columns()
+        if self.columns:
+            lines.append(f"{'column':<24}{'becomes':<13}values and pictures")
+        for column in self.columns[:LINES]:  # CelebA's list has nearly so many
+            told = column.told or f"{column.distinct:,} different"
+            lines.append(f"{column.title:<24.24}{column.kind:<13}{told}")
+        if len(self.columns) > LINES:
+            lines.append(f"... and {len(self.columns) - LINES} more columns")
         lines += [f"note: {note}" for note in self.notes]
         lines += [f"problem: {problem}" for problem in self.problems[:LINES]]
         if len(self.problems) > LINES:
@@ -101,31 +116,6 @@ class WorldReport:
         if self.command:
             lines.append(f"to train: {self.command}")
         return "\n".join(lines)
-
-    def _table_of_columns(self) -> list[str]:
-        """What becomes of each column of a table, with its values and how many pictures have them.
-
-        Of more than LINES, as CelebA's list has nearly, the first are shown.
-        """
-        if not self.columns:
-            return []
-        lines = [f"{'column':<24}{'becomes':<13}values and pictures"]
-        for column in self.columns[:LINES]:
-            some = [f"{v} {n:,}" for v, n in zip(column.values, column.counts, strict=True)]
-            more = f", ... {len(some)} values" if len(some) > 6 else ""
-            told = ", ".join(some[:6]) + more or f"{column.distinct:,} different"
-            lines.append(f"{column.title:<24.24}{column.kind:<13}{told}")
-        if len(self.columns) > LINES:
-            lines.append(f"... and {len(self.columns) - LINES} more columns")
-        return lines
-
-
-def values_text(factor: Factor) -> str:
-    """The values of a factor in few words: all kinds, or the first and the last of an order."""
-    if factor.ordered and factor.size > 2:
-        turn = ", and round" if factor.cyclic else ""
-        return f"{factor.label(0)} .. {factor.label(factor.size - 1)}{turn}"
-    return ", ".join(factor.label(value) for value in range(factor.size))
 
 
 def tell_unseen(path: Path, lines: tuple[FactorLine, ...], problem: Callable[[str], None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from cvq_tutorial.worlds.inspect.report import (
     FactorLine,
     WorldReport,
     tell_unseen,
-    values_text,
 )
 from cvq_tutorial.worlds.pictures import Pictures, decode, is_picture, kind_of
 from cvq_tutorial.worlds.tables.asked import How, how_of
@@ -27,7 +26,7 @@ from cvq_tutorial.worlds.tables.files import AttributeTable, read_table
 from cvq_tutorial.worlds.tables.find import CELEBA, CELEBA_CSV, PAIRS, find_table
 from cvq_tutorial.worlds.tables.listed import lists_pairs, pairs_world
 from cvq_tutorial.worlds.tables.pairs import read_known_pairs
-from cvq_tutorial.worlds.tables.sheet import tell
+from cvq_tutorial.worlds.tables.sheet import Problem, tell
 from cvq_tutorial.worlds.tables.space import PictureSpace, pair_report, paired
 from cvq_tutorial.worlds.tables.world import SIZE, space_of
 
@@ -35,15 +34,13 @@ from cvq_tutorial.worlds.tables.world import SIZE, space_of
 def check_table(
     path: Path,
     kind: str,
-    problem: Callable[[str], None],
-    look: int,
+    problem: Problem,
     rng: np.random.Generator,
-    options: Mapping[str, Any] | None = None,
+    look: int,
+    options: Mapping[str, Any] | None,
 ) -> WorldReport:
     """Look at a folder of pictures with a table, or at the table file; arguments as in `check`.
 
-    kind: what the report calls it.  problem: called with a line for each thing that is wrong.
-    options: how the table is read, see `how_of`.
     Raises ValueError, FileNotFoundError: a table that cannot be read at all.
     """
     how = how_of(**(options or {}))
@@ -89,15 +86,12 @@ def check_table(
     except ValueError as error:
         problem(str(error))
         return WorldReport(path, kind, len(table.files), are, notes=tuple(notes), **told)
-    for name, why in left_out.items():
-        notes.append(f"{name} is left out: {why}")
+    notes += [f"{name} is left out: {why}" for name, why in left_out.items()]
     space = space_of(table, columns, known, same)
     lines = _attribute_lines(space, pictures, problem, rng)
     tell_unseen(path, lines, problem)
-    notes += paired(space)
-    notes.append(
-        str(pair_report(space, SPLITS[int(sizes.argmax())], 200 * len(columns))).split("\n")[0]
-    )
+    pairs = pair_report(space, SPLITS[int(sizes.argmax())], 200 * len(columns))
+    notes += [*paired(space), str(pairs).split("\n")[0]]
     there = len(np.unique(table.values[:, columns], axis=0))
     told["command"] = _command(path, faces, [table.names[c] for c in columns], options or {})
     return WorldReport(
@@ -125,13 +119,9 @@ def _command(path: Path, faces: bool, factors: Sequence[str], options: Mapping[s
     for name, value in options.items():
         if name == "factors" or value in (None, {}, ()):
             continue
-        text = (
-            value
-            if isinstance(value, str)
-            else ",".join(f"{k}={v}" for k, v in value.items())
-            if isinstance(value, Mapping)
-            else ",".join(value)
-        )
+        if isinstance(value, Mapping):
+            value = [f"{k}={v}" for k, v in value.items()]
+        text = value if isinstance(value, str) else ",".join(value)
         if name == "table" and not (path / text).is_file():  # it lies elsewhere
             text = str(Path(text).absolute())
         words += [f"--{name}", text]
@@ -148,13 +138,12 @@ def _split_note(table: AttributeTable) -> str:
 
 
 def _look_at(
-    table: AttributeTable, look: int, problem: Callable[[str], None], notes: list[str]
+    table: AttributeTable, look: int, problem: Problem, notes: list[str]
 ) -> tuple[np.ndarray, str]:
     """Numbers of pictures that were decoded well, and what they are like in words."""
     sizes: Counter[tuple[int, int]] = Counter()
     grey, low, high = 0, 255, 0
-    good, seen = [], dict[bytes, int]()
-    copies: list[tuple[int, int]] = []
+    good, seen, copies = [], dict[bytes, int](), []
     faults: dict[str, list[str]] = {}
 
     def fault(text: str) -> None:  # many copies of one fault are one line
@@ -210,10 +199,7 @@ def _look_at(
 
 
 def _attribute_lines(
-    space: PictureSpace,
-    pictures: Pictures,
-    problem: Callable[[str], None],
-    rng: np.random.Generator,
+    space: PictureSpace, pictures: Pictures, problem: Problem, rng: np.random.Generator
 ) -> tuple[FactorLine, ...]:
     """A line per chosen attribute; edits are tried in the split that has the most pictures."""
     counts = np.sum([space.pair_counts(split) for split in SPLITS], axis=0)
@@ -233,9 +219,5 @@ def _attribute_lines(
         values = space.data.values[:, space.columns[i]]
         rarest = int(np.bincount(values, minlength=factor.size).min())
         unseen = float(np.mean(same[i])) if same[i] else None
-        lines.append(
-            FactorLine(
-                factor.name, factor.size, values_text(factor), rarest, int(counts[i]), unseen
-            )
-        )
+        lines.append(FactorLine.of(factor, rarest, int(counts[i]), unseen))
     return tuple(lines)

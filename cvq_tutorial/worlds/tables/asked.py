@@ -72,12 +72,10 @@ def check_asked(asked: Asked, titles: Sequence[str]) -> None:
     for kind in asked.kinds.values():
         if kind not in KINDS:
             raise ValueError(close_match("kind of column", kind, KINDS))
-    for what, value, known in (
-        ("spelling", asked.spelling, ("exact", "loose")),
-        ("missing", asked.missing, ("refuse", "drop")),
-    ):
-        if value not in known:
-            raise ValueError(close_match(what, value, known))
+    if asked.spelling not in ("exact", "loose"):
+        raise ValueError(close_match("spelling", asked.spelling, ("exact", "loose")))
+    if asked.missing not in ("refuse", "drop"):
+        raise ValueError(close_match("missing", asked.missing, ("refuse", "drop")))
 
 
 def how_of(

@@ -97,10 +97,7 @@ class AttributeTable:
     def only(self, kinds: Sequence[str]) -> AttributeTable:
         """The same pictures with the columns of these kinds as values."""
         kept = [i for i, name in enumerate(self.names) if self.by_name[name].kind in kinds]
-        columns = tuple(
-            c if c.codes is None or c.kind in kinds else replace(c, codes=None)
-            for c in self.columns
-        )
+        columns = tuple(c if c.kind in kinds else replace(c, codes=None) for c in self.columns)
         names = tuple(self.names[i] for i in kept)
         return replace(self, names=names, values=self.values[:, kept], columns=columns)
 
@@ -169,8 +166,7 @@ def read_table(
     )
     values = np.empty((len(files), len(some)), dtype=np.uint8)
     for i, column in enumerate(some):
-        codes = np.asarray(column.codes)
-        values[:, i] = np.where(codes < 0, BLANK, codes)
+        values[:, i] = np.where(np.less(column.codes, 0), BLANK, column.codes)
     return AttributeTable(
         source, folder, tuple(files), tuple(c.title for c in some), values, split,
         identity, split_by, tuple(columns), (*notes, *told),
@@ -181,20 +177,19 @@ def told_of(
     data: AttributeTable, chosen: Sequence[str], left_out: Mapping[str, str]
 ) -> tuple[str, ...]:
     """What became of the columns that are no factor: a line each, or one for all of one fate."""
-    fates: dict[tuple[str, str], list[Column]] = {}
+    fates: dict[str, list[Column]] = {}
     for column in data.columns:
-        if column.title not in chosen:
-            fate = "left out" if column.title in left_out else column.kind
-            why = left_out.get(column.title, column.why)
-            fates.setdefault((fate, why), []).append(column)
+        if column.title in left_out:
+            fates.setdefault(f"left out: {left_out[column.title]}", []).append(column)
+        elif column.title not in chosen:
+            told = ": ".join(filter(None, (column.kind, column.why)))
+            fates.setdefault(told, []).append(column)
     lines = []
-    for (fate, why), columns in fates.items():
-        if len(columns) == 1 and fate != "left out":
-            lines.append(columns[0].line)
-            continue
+    for told, columns in fates.items():
         names = ", ".join(column.title for column in columns[:40])
         more = f", ... {len(columns)} columns" if len(columns) > 40 else ""
-        lines.append(f"{names}{more}: {fate}{': ' if why else ''}{why}")
+        alone = len(columns) == 1 and columns[0].title not in left_out
+        lines.append(columns[0].line if alone else f"{names}{more}: {told}")
     return tuple(lines)
 
 
@@ -229,8 +224,8 @@ def _joined(root: Path, parts: Sequence[tuple[str, Sheet]]) -> Sheet:
     for _, sheet in parts:
         if [cells.title for cells in sheet.columns] != titles:
             found = ", ".join(cells.title for cells in sheet.columns)
-            raise ValueError(f"{sheet.source}: expected the columns {', '.join(titles)} as in "
-                             f"{parts[0][0]}, found {found}")  # fmt: skip
+            wanted = f"the columns {', '.join(titles)} as in {parts[0][0]}"
+            raise ValueError(f"{sheet.source}: expected {wanted}, found {found}")
     columns = []
     for i, title in enumerate(titles):
         texts = [text for _, sheet in parts for text in sheet.columns[i].texts]
@@ -303,29 +298,23 @@ def _columns(sheet: Sheet, pictures: str, how: How) -> tuple[list[Column], np.nd
         if used is not None and cells.title not in asked.factors:
             columns.append(Column(cells.title, used, distinct=len(cells.words)))
         elif not cells.title:
-            columns.append(_nameless(cells))
+            counted = len(cells.words) == len(sheet) and all(map(str.isdigit, cells.words))
+            kind, why = ("ids", "numbers of the rows") if counted else ("words", "it has no title")
+            columns.append(Column("(no title)", kind, distinct=len(cells.words), why=why))
         else:
             try:
                 column = column_of(cells, asked, sheet.at)
             except ValueError as error:
                 raise ValueError(f"{sheet.source}: {error}") from None
-            bit = column.kind == "constant" and set(cells.words) <= _BITS
-            if bit:  # CelebA's list may have one that nobody has
+            if column.kind == "constant" and set(cells.words) <= _BITS:
+                # CelebA's list may have one that nobody has
                 has, n = int(cells.words == ("1",)), len(sheet)
                 codes, counts = np.full(n, has, dtype=np.int16), (n - n * has, n * has)
                 column = replace(column, codes=codes, values=("no", "yes"), counts=counts)
             columns.append(column)
     kept = np.ones(len(sheet), dtype=bool)
-    for column in columns:
+    for column in columns if asked.missing == "drop" else ():
         named = column.title in asked.factors or (not asked.factors and column.usable)
-        if asked.missing == "drop" and named and column.codes is not None:
+        if named and column.codes is not None:
             kept &= column.codes >= 0
     return columns, np.flatnonzero(kept)
-
-
-def _nameless(cells: Cells) -> Column:
-    """A column without a title: numbers of rows, or something that nobody named."""
-    n = len(cells.codes)
-    counted = len(cells.words) == n and all(word.isdigit() for word in cells.words)
-    why = "numbers of the rows" if counted else "it has no title"
-    return Column("(no title)", "ids" if counted else "words", distinct=len(cells.words), why=why)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 from typing import NoReturn
 
@@ -91,13 +92,13 @@ class Sheet:
         columns = tuple(cells.take(rows) for cells in self.columns)
         return replace(self, columns=columns, lines=self.lines[rows])
 
-    def place(self, row: int) -> str:
-        """Where a row stands, in words, with the file."""
-        return f"{self.source} {self.at(row)}"
-
     def at(self, row: int) -> str:
         """Where a row stands in its file, in words."""
         return f"{self.unit} {int(self.lines[row])}"
+
+    def place(self, row: int) -> str:
+        """The same with the file."""
+        return f"{self.source} {self.at(row)}"
 
     def column(self, title: str) -> Cells | None:
         """The column with this title, in any case where no other is meant; None: there is none."""
@@ -127,18 +128,13 @@ def stripped(title: str, words: Sequence[str], codes: np.ndarray) -> Cells:
 def without_blanks(path: Path, columns: list[Cells], lines: np.ndarray, unit: str) -> Sheet:
     """The sheet without rows that are wholly blank, and without such columns."""
     blank = np.ones(len(lines), dtype=bool)
-    for cells in columns:
-        if cells.words[:1] == ("",):  # sorted: a blank is the first
-            blank &= cells.codes == 0
-        else:
-            blank[:] = False
+    for cells in columns:  # words are sorted: a blank is the first
+        blank &= (cells.codes == 0) & (cells.words[:1] == ("",))
     if blank.any():
         kept = np.flatnonzero(~blank)
         columns, lines = [cells.take(kept) for cells in columns], lines[kept]
-    notes = []
-    nothing = [cells for cells in columns if cells.words in ((), ("",))] if len(lines) else []
-    named = [cells.title for cells in nothing if cells.title]
-    if named:
-        notes.append(f"blank columns are passed over: {', '.join(named)}")
-    left = tuple(cells for cells in columns if cells not in nothing)
-    return Sheet(path, left, lines, unit, tuple(notes))
+    there = [not len(lines) or any(cells.words) for cells in columns]
+    gone = [cells.title for cells, kept in zip(columns, there, strict=True) if not kept]
+    named = ", ".join(filter(None, gone))
+    notes = (f"blank columns are passed over: {named}",) if named else ()
+    return Sheet(path, tuple(compress(columns, there)), lines, unit, notes)

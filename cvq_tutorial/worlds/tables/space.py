@@ -10,10 +10,10 @@ Letters: B rows, F chosen columns, T columns of the table, n pairs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cvq_tutorial.worlds.factors import FactorSpace, split_id
 from cvq_tutorial.worlds.tables.files import AttributeTable
@@ -114,11 +114,7 @@ class PictureSpace(FactorSpace):
         return self.rows(inside[rng.integers(0, max(1, len(inside)), size=n)])
 
     def sample_pairs(
-        self,
-        n: int,
-        split: str,
-        rng: np.random.Generator,
-        weights: Sequence[float] | np.ndarray | None = None,
+        self, n: int, split: str, rng: np.random.Generator, weights: ArrayLike | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Pairs of pictures of one split, in a shuffled order.
 
@@ -148,36 +144,32 @@ class PictureSpace(FactorSpace):
         take = np.floor(exact).astype(np.int64)
         late = np.lexsort((rng.random(n_factors), take - exact))  # what was cut off most, first
         take[late[: n - int(take.sum())]] += 1
-        drawn, value = [np.empty((0, 2), dtype=np.int64)], [np.empty(0, dtype=np.int64)]
-        for factor, m in enumerate(take.tolist()):
+        ends, value = np.empty((n, 2), dtype=np.int64), np.zeros(n, dtype=np.int64)
+        moved = np.repeat(np.arange(n_factors), take)
+        for factor in np.unique(moved).tolist():
             of, how = of_factor(finder, factor), (rng, self.candidates, self.distance)
-            if m and factor in self.sets and isinstance(of, FoundPairs):
-                to = np.repeat(np.arange(self.sizes[factor]), self._even(factor, split, m, rng))
-                drawn += [of.draw_to(factor, v, int((to == v).sum()), *how) for v in np.unique(to)]
-                value.append(to)
-            elif m:
-                drawn.append(of.draw(factor, m, *how))
-                value.append(np.zeros(m, dtype=np.int64))
-        ends, moved = np.concatenate(drawn), np.repeat(np.arange(n_factors), take)
+            here = np.flatnonzero(moved == factor)
+            if factor in self.sets and isinstance(of, FoundPairs):
+                value[here] = self._even(of.counts_to(factor), len(here), rng)
+                for v in np.unique(value[here]):
+                    to = here[value[here] == v]
+                    ends[to] = of.draw_to(factor, v, len(to), *how)
+            else:
+                ends[here] = of.draw(factor, len(here), *how)
         down = rng.integers(0, 2, size=n).astype(bool) & ~np.isin(moved, self.sets)
         ends[down] = ends[down, ::-1]
         order = rng.permutation(n)
         pairs = np.stack([self.rows(end) for end in ends[order].T], axis=1)  # (n, 2, F + 1)
-        return pairs, self.acting_on(moved, down, np.concatenate(value))[order]
+        return pairs, self.acting_on(moved, down, value)[order]
 
-    def _even(self, factor: int, split: str, m: int, rng: np.random.Generator) -> np.ndarray:
-        """How many of m pairs end in each value of a factor that is set, (S,): as many in each that
-        has some.
-        """
-        there = np.flatnonzero(self.counts_to(factor, split))
-        shares = np.zeros(self.sizes[factor], dtype=np.int64)
+    @staticmethod
+    def _even(counts: np.ndarray, m: int, rng: np.random.Generator) -> np.ndarray:
+        """The values (m,), rising, in which pairs end: as many in each that has some, of (S,)."""
+        there = np.flatnonzero(counts)
+        shares = np.zeros(len(counts), dtype=np.int64)
         shares[there] = m // len(there)
         shares[rng.permutation(there)[: m % len(there)]] += 1
-        return shares
-
-    def counts_to(self, factor: int, split: str) -> np.ndarray:
-        """How many pairs of a split end in each value of a factor: int64 (S,)."""
-        return of_factor(self.pairs[split_id(split)], factor).counts_to(factor)
+        return np.repeat(np.arange(len(counts)), shares)
 
     def pair_counts(self, split: str) -> np.ndarray:
         """How many different pairs there are of each factor in a split: int64 (F,)."""
@@ -210,11 +202,11 @@ def paired(space: PictureSpace) -> tuple[str, ...]:
     finder = space.pairs[0]
     if not isinstance(finder, EitherPairs):
         return ()
-    some = [name for f, name in enumerate(space.names) if f in finder.within]
-    rest = [name for name in space.names if name not in some]
-    told = f"both pictures of a pair show one identity: {', '.join(some)}" if some else ""
-    other = f"anyone, the nearest: {', '.join(rest)} (no such pair in some split)" if rest else ""
-    return ("pairs: " + "; ".join(part for part in (told, other) if part),)
+    some = ", ".join(name for f, name in enumerate(space.names) if f in finder.within)
+    rest = ", ".join(name for f, name in enumerate(space.names) if f not in finder.within)
+    told = [f"both pictures of a pair show one identity: {some}"] if some else []
+    told += [f"anyone, the nearest: {rest} (no such pair in some split)"] if rest else []
+    return (f"pairs: {'; '.join(told)}",)
 
 
 @dataclass(frozen=True)
@@ -272,19 +264,11 @@ def pair_report(
         return np.array([values[factor == f].mean() for f in range(n_factors)])
 
     inside = space.rows(np.flatnonzero(space.data.split == split_id(split)))
-    pictures = [
-        int(inside[:, f].sum())
-        if space.factors[f].kind == "binary"
-        else int(np.bincount(inside[:, f], minlength=size).min())
-        for f, size in enumerate(space.sizes)
-    ]
+    counts = [np.bincount(inside[:, f], minlength=size) for f, size in enumerate(space.sizes)]
+    kinds = [factor.kind for factor in space.factors]
+    rarest = [n[1] if kind == "binary" else n.min() for n, kind in zip(counts, kinds, strict=True)]
     return PairReport(
-        split,
-        space.names,
-        len(space.data.names) - n_factors,
-        np.array(pictures),
-        space.pair_counts(split),
-        mean(others),
-        mean(others == 0),
+        split, space.names, len(space.data.names) - n_factors, np.array(rarest),
+        space.pair_counts(split), mean(others), mean(others == 0),
         None if one is None else mean(one),
-    )
+    )  # fmt: skip
