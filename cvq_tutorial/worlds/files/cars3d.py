@@ -99,7 +99,10 @@ def cars3d_world(
         if (kind := what_it_is(found)) not in ("text", "nothing known"):
             raise ValueError(f"{found}: expected the names of cars, found {kind}")
         names = _names_of(str(found), found.read_bytes()[: _LIST_BYTES + 1])
-        files = [found] + [_mat(found, line, name) for line, name in enumerate(names, 1)]
+        files = [found, *(found.with_name(f"{name}.mat") for name in names)]
+        for line, path in enumerate(files[1:], 1):
+            if not path.is_file():
+                raise ValueError(f"{found}: entry {line}: no file {path.name} beside the list")
         blocks = partial(_of_folder, files[1:])
     else:
         files, members = [found], _scan(found)
@@ -112,17 +115,13 @@ def cars3d_world(
     )
     # Rows are in the order (object, elevation, azimuth), numbers in (elevation, azimuth, object).
     order = np.arange(rows.shape[0]).reshape(n, ELEVATIONS, AZIMUTHS).transpose(1, 2, 0).ravel()
-    about = replace(BENCHMARK, credit=_credit(files, n))
+    credit = BENCHMARK.credit if n == BENCHMARK.factors.sizes[-1] else _OTHER_CREDIT
+    if n == 14 and digest_of(files) == _STAND_IN:
+        credit = _STAND_IN_CREDIT
     space = _space(names).with_actions(actions)
-    return FileWorld(about, found.parent, space, rows, size, pictures, order=order)
-
-
-def _credit(files: Sequence[Path], n: int) -> str:
-    """Whom to name: goes by how many cars there are, and by the content where there are 14."""
-    if n == BENCHMARK.factors.sizes[-1]:
-        return BENCHMARK.credit
-    stand_in = n == 14 and digest_of(files) == _STAND_IN
-    return _STAND_IN_CREDIT if stand_in else _OTHER_CREDIT
+    return FileWorld(
+        replace(BENCHMARK, credit=credit), found.parent, space, rows, size, pictures, order=order
+    )
 
 
 def _names_of(where: str, data: bytes) -> list[str]:
@@ -148,14 +147,6 @@ def _names_of(where: str, data: bytes) -> list[str]:
     return names
 
 
-def _mat(listed: Path, line: int, name: str) -> Path:
-    """The file of one car of a list. Raises ValueError naming the line: it is not there."""
-    path = listed.parent / f"{name}.mat"
-    if not path.is_file():
-        raise ValueError(f"{listed}: entry {line}: no file {path.name} beside the list")
-    return path
-
-
 # Pictures ----------------------------------------------------------------------------------------
 
 
@@ -169,27 +160,24 @@ def _pictures_of(where: str, data: bytes, kind: str = "something else") -> np.nd
 
     if not data.startswith(b"MATLAB 5.0"):
         raise ValueError(f"{where}: expected a MATLAB 5 file (as -v7 saves it), found {kind}")
+    wrong = ""
     try:
         data = _inflated(data)
         held = {name: (shape, kind) for name, shape, kind in whosmat(io.BytesIO(data))}
+        shape, dtype = held.get("im", (None, None))
+        if shape is None:
+            wrong = close_match("variable", "im", held)
+        elif dtype != "uint8":
+            wrong = f"expected 'im' to be uint8, found {dtype}"
+        elif shape != _SHAPE:
+            hint = "; the axes are swapped" if sorted(shape) == sorted(_SHAPE) else ""
+            wrong = f"expected 'im' of shape {_SHAPE}, found {shape}{hint}"
+        else:
+            image = loadmat(io.BytesIO(data), variable_names=["im"])["im"]
+            return image.transpose(4, 3, 0, 1, 2).reshape(-1, SIDE, SIDE, 3)
     except Exception as error:  # a damaged file raises nearly anything
         raise ValueError(f"{where} is damaged: {' '.join(str(error).split())}") from error
-    if "im" not in held:
-        raise ValueError(f"{where}: {close_match('variable', 'im', held)}")
-    shape, dtype = held["im"]
-    if dtype != "uint8":
-        raise ValueError(f"{where}: expected 'im' to be uint8, found {dtype}")
-    if shape != _SHAPE:
-        swapped = sorted(shape) == sorted(_SHAPE)
-        raise ValueError(
-            f"{where}: expected 'im' of shape {_SHAPE}, found {shape}"
-            + ("; the axes are swapped" if swapped else "")
-        )
-    try:
-        image = loadmat(io.BytesIO(data), variable_names=["im"])["im"]
-        return image.transpose(4, 3, 0, 1, 2).reshape(-1, SIDE, SIDE, 3)
-    except Exception as error:
-        raise ValueError(f"{where} is damaged: {' '.join(str(error).split())}") from error
+    raise ValueError(f"{where}: {wrong}")
 
 
 def _inflated(data: bytes) -> bytes:
@@ -240,13 +228,13 @@ def _scan(path: Path) -> list[PurePosixPath]:
     seen: set[PurePosixPath] = set()
     for member, file in _members(path):
         place = PurePosixPath(member.name)
-        if place.name == _LIST and place.parent.name == "cars":
-            if member.size > _LIST_BYTES:
-                raise ValueError(f"{path}: {member.name}: expected at most {_LIST_BYTES} bytes")
+        listed = place.name == _LIST and place.parent.name == "cars"
+        most = _LIST_BYTES if listed else _MAT_BYTES
+        if (listed or place.suffix == ".mat") and member.size > most:
+            raise ValueError(f"{path}: {member.name}: expected at most {most} bytes")
+        if listed:
             folder, data = place.parent, _content(path, member, file)
-        elif place.suffix == ".mat":
-            if member.size > _MAT_BYTES:
-                raise ValueError(f"{path}: {member.name}: expected at most {_MAT_BYTES} bytes")
+        else:
             seen.add(place)
     if folder is None:
         raise ValueError(f"{path}: expected a file cars/{_LIST} in the archive, found none")

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cvq_tutorial.worlds.factors import Factor, FactorSpace
-from cvq_tutorial.worlds.files.lookup import Benchmark, check_digest, check_side
+from cvq_tutorial.worlds.factors import FactorSpace
+from cvq_tutorial.worlds.files.lookup import Benchmark, check_digest, check_side, varied
 from cvq_tutorial.worlds.files.rows import check_labels, check_order, check_pictures, tables_of
 from cvq_tutorial.worlds.files.world import FileWorld, stored_array, stored_rows
 
@@ -39,19 +39,11 @@ class FullTurnFactors(FactorSpace):
 def _space(tables: list[np.ndarray]) -> FactorSpace:
     """The factors with these values each (colour, shape, scale, orientation, pos_x, pos_y)."""
     turns = tables[3]
-    texts: list[tuple[str, ...] | None] = [
-        None,
-        tuple(_SHAPES.get(int(v), str(v)) for v in tables[1]),
-        tuple(f"{v:.1f}" for v in tables[2]),
-        tuple(f"{np.rad2deg(v):.0f}" for v in turns),
-        None,
-        None,
-    ]
-    factors = tuple(
-        Factor(name, len(table), "categorical" if name in ("color", "shape") else "ordered", text)
-        for name, table, text in zip(_NAMES, tables, texts, strict=True)
-        if len(table) > 1
-    )
+    shapes = tuple(_SHAPES.get(int(v), str(v)) for v in tables[1])
+    degrees = tuple(f"{np.rad2deg(v):.0f}" for v in turns)
+    texts = (None, shapes, tuple(f"{v:.1f}" for v in tables[2]), degrees, None, None)
+    kinds = ("categorical", "categorical", "ordered", "ordered", "ordered", "ordered")
+    factors = varied(_NAMES, kinds, map(len, tables), texts)
     full = len(turns) > 1 and abs(turns[-1] - turns[0] - 2 * np.pi) < 1e-3
     return FullTurnFactors(factors) if full else FactorSpace(factors)
 
@@ -66,15 +58,11 @@ BENCHMARK = Benchmark(
     "in its layout.",
     factors=_space(
         [
-            np.array([1.0]),
-            np.array([1, 2, 3]),
-            np.linspace(0.5, 1, 6),
-            np.linspace(0, 2 * np.pi, 40),
-            np.linspace(0, 1, 32),
-            np.linspace(0, 1, 32),
+            np.array([1.0]), np.array([1, 2, 3]), np.linspace(0.5, 1, 6),
+            np.linspace(0, 2 * np.pi, 40), np.linspace(0, 1, 32), np.linspace(0, 1, 32),
         ]
     ),
-)
+)  # fmt: skip
 
 
 def dsprites_file_world(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from cvq_tutorial.common.folders import data_root
-from cvq_tutorial.worlds.factors import FactorSpace
+from cvq_tutorial.worlds.factors import Factor, FactorSpace
 from cvq_tutorial.worlds.kinds import kind_of
 
 
@@ -82,6 +82,17 @@ class Benchmark:
         if path.is_file():
             return path.name in {Path(name).name for name in self.files}
         return any((path / name).is_file() for name in self.files)
+
+
+def varied(
+    names: Iterable[str],
+    kinds: Iterable[str],
+    sizes: Iterable[int],
+    texts: Iterable[tuple[str, ...] | None],
+) -> tuple[Factor, ...]:
+    """The factors of these names, kinds, sizes and texts that have more than one value."""
+    every = zip(names, sizes, kinds, texts, strict=True)
+    return tuple(Factor(*told) for told in every if told[1] > 1)
 
 
 def what_it_is(path: Path) -> str:

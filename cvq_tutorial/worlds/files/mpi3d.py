@@ -13,8 +13,8 @@ from math import prod
 from pathlib import Path
 
 from cvq_tutorial.common.checks import close_match
-from cvq_tutorial.worlds.factors import Factor, FactorSpace
-from cvq_tutorial.worlds.files.lookup import Benchmark, check_digest, check_side
+from cvq_tutorial.worlds.factors import FactorSpace
+from cvq_tutorial.worlds.files.lookup import Benchmark, check_digest, check_side, varied
 from cvq_tutorial.worlds.files.rows import check_pictures
 from cvq_tutorial.worlds.files.world import FileWorld, stored_array, stored_rows
 
@@ -29,13 +29,8 @@ SIZES = ((6, 6, 2, 3, 3, 40, 40), (4, 4, 2, 3, 3, 40, 40))  # published, and old
 
 
 def _space(sizes: Sequence[int]) -> FactorSpace:
-    return FactorSpace(
-        tuple(
-            Factor(name, size, "categorical" if name in _UNORDERED else "ordered")
-            for name, size in zip(_NAMES, sizes, strict=True)
-            if size > 1
-        )
-    )
+    kinds = ["categorical" if name in _UNORDERED else "ordered" for name in _NAMES]
+    return FactorSpace(varied(_NAMES, kinds, sizes, [None] * len(_NAMES)))
 
 
 BENCHMARK = Benchmark(

@@ -25,12 +25,13 @@ from typing import IO
 import numpy as np
 
 from cvq_tutorial.common.checks import close_match
-from cvq_tutorial.worlds.factors import Factor, FactorSpace
+from cvq_tutorial.worlds.factors import FactorSpace
 from cvq_tutorial.worlds.files.lookup import (
     Benchmark,
     check_digest,
     check_side,
     unzipped,
+    varied,
     what_it_is,
 )
 from cvq_tutorial.worlds.files.unpack import UnpackedRows
@@ -65,18 +66,9 @@ def _space(tables: list[list[int]]) -> FactorSpace:
         tuple(str(10 * v) for v in tables[3]),  # degrees
         tuple(str(v) for v in tables[4]),
     ]
-    full_turn = tables[3] == list(range(0, 36, 2))
-    return FactorSpace(
-        tuple(
-            Factor(
-                name, len(text), values=text,
-                kind="categorical" if name not in ("elevation", "azimuth")
-                else "cyclic" if name == "azimuth" and full_turn else "ordered",
-            )
-            for name, text in zip(_NAMES, texts, strict=True)
-            if len(text) > 1
-        )
-    )  # fmt: skip
+    turn = "cyclic" if tables[3] == list(range(0, 36, 2)) else "ordered"
+    kinds = ("categorical", "categorical", "ordered", turn, "categorical")
+    return FactorSpace(varied(_NAMES, kinds, map(len, tables), texts))
 
 
 BENCHMARK = Benchmark(

@@ -166,7 +166,8 @@ def read_table(
     )
     values = np.empty((len(files), len(some)), dtype=np.uint8)
     for i, column in enumerate(some):
-        values[:, i] = np.where(np.less(column.codes, 0), BLANK, column.codes)
+        codes = np.asarray(column.codes)
+        values[:, i] = np.where(codes < 0, BLANK, codes)
     return AttributeTable(
         source, folder, tuple(files), tuple(c.title for c in some), values, split,
         identity, split_by, tuple(columns), (*notes, *told),
