@@ -76,10 +76,8 @@ def decode(path: Path, channels: int = 3) -> np.ndarray:
         raise ValueError(f"{path}: a damaged {kind}: {told}") from error
     if width * height > MOST or not width:
         size = f"{width} x {height}" if width else "even more"
-        raise ValueError(
-            f"{path}: expected at most {MOST // 10**6} million pixels, found {size}: make it "
-            "smaller"
-        )
+        most = f"at most {MOST // 10**6} million pixels"
+        raise ValueError(f"{path}: expected {most}, found {size}: make it smaller")
     return _pixels(path, picture, channels)
 
 
@@ -155,17 +153,17 @@ def square(image: np.ndarray, side: int, crop: int | None = None, fit: str = "cr
     if fit != "crop" and crop is not None:
         raise ValueError(f"crop: expected None with fit={fit!r}, which takes all, found {crop}")
     height, width = image.shape[:2]
-    if fit == "stretch":
-        return resized(image[None], side, side)[0]
     if fit == "pad":
         high, wide = (max(1, round(side * n / max(height, width))) for n in (height, width))
         result = np.zeros((side, side, image.shape[2]), dtype=np.uint8)
         top, left = (side - high) // 2, (side - wide) // 2
         result[top : top + high, left : left + wide] = resized(image[None], high, wide)[0]
         return result
-    length = min(height, width, crop or height)
-    top, left = (height - length) // 2, (width - length) // 2
-    return resized(image[None, top : top + length, left : left + length], side, side)[0]
+    if fit == "crop":
+        length = min(height, width, crop or height)
+        top, left = (height - length) // 2, (width - length) // 2
+        image = image[top : top + length, left : left + length]
+    return resized(image[None], side, side)[0]
 
 
 def resized(pictures: np.ndarray, high: int, wide: int) -> np.ndarray:
@@ -197,22 +195,23 @@ def fingerprint_of(folder: Path, files: Sequence[str]) -> str:
         16 hex digits. A file that is not there counts as one of no size.
     """
     sizes = []
+    digest = hashlib.sha256()
     for name in files:
         try:
             sizes.append(os.stat(os.path.join(folder, name)).st_size)
         except OSError:
             sizes.append(-1)
-    digest = hashlib.sha256()
-    for name, size in zip(files, sizes, strict=True):
-        digest.update(f"{name}\0{size}\n".encode("utf-8", "surrogateescape"))
-    read: Sequence[int] = range(len(files))
-    if sum(sizes) > _WHOLE:
-        read = np.unique(np.linspace(0, len(files) - 1, _SAMPLE).astype(int)).tolist()
-    for number in read:
+        digest.update(f"{name}\0{sizes[-1]}\n".encode("utf-8", "surrogateescape"))
+    for number in spread(len(files), _SAMPLE if sum(sizes) > _WHOLE else len(files)).tolist():
         if sizes[number] >= 0:
             with open(folder / files[number], "rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16]
+
+
+def spread(n: int, most: int) -> np.ndarray:
+    """At most so many of the numbers 0 .. n-1, evenly spread, both ends included: int64."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))
 
 
 def safe_name(name: str) -> bool:
@@ -294,9 +293,8 @@ class Pictures:
 
         Only the modes in their headers are read. False where one cannot be read.
         """
-        numbers = np.unique(np.linspace(0, len(self) - 1, min(look, len(self))).astype(int))
         try:
-            for number in numbers.tolist():
+            for number in spread(len(self), look).tolist():
                 with Image.open(self.folder / self.files[number], formats=formats()) as picture:
                     if picture.mode not in _GREY:
                         return False
@@ -316,10 +314,10 @@ class Pictures:
         Raises:
             ValueError: as `decode`; each picture is decoded the first time it is asked for.
         """
-        for number in np.unique(np.append(others, one)).tolist():
+        numbers, place = np.unique(np.column_stack([one, others]), return_inverse=True)
+        for number in numbers.tolist():
             if number not in self._thumbs:
                 self._thumbs[number] = square(self.one(number), _THUMB)
-        first = np.stack([self._thumbs[i] for i in one.tolist()]).astype(np.int32)
-        second = np.stack([self._thumbs[i] for i in others.ravel().tolist()]).astype(np.int32)
-        second = second.reshape(*others.shape, *first.shape[1:])
-        return ((first[:, None] - second) ** 2).sum(axis=(2, 3, 4), dtype=np.int64)
+        thumbs = np.stack([self._thumbs[i] for i in numbers.tolist()]).astype(np.int32)
+        found = thumbs[place.reshape(len(one), -1)]  # (n, 1 + k, 8, 8, C)
+        return ((found[:, :1] - found[:, 1:]) ** 2).sum(axis=(2, 3, 4), dtype=np.int64)

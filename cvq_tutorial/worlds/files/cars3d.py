@@ -23,13 +23,14 @@ import numpy as np
 
 from cvq_tutorial.common.archives import BUDGET, Budget, Metered
 from cvq_tutorial.common.checks import close_match
-from cvq_tutorial.worlds.factors import Factor, FactorSpace
+from cvq_tutorial.worlds.factors import FactorSpace
 from cvq_tutorial.worlds.files.lookup import (
     Benchmark,
     check_digest,
     check_side,
     digest_of,
     unzipped,
+    varied,
     what_it_is,
 )
 from cvq_tutorial.worlds.files.unpack import UnpackedRows
@@ -56,14 +57,13 @@ _OTHER_CREDIT = "Cars in the layout of Cars3D, but other ones: name whoever made
 
 
 def _space(names: Sequence[str]) -> FactorSpace:
-    elevation = Factor("elevation", ELEVATIONS)
-    azimuth = Factor(
-        "azimuth", AZIMUTHS, "cyclic", tuple(str(360 // AZIMUTHS * a) for a in range(AZIMUTHS))
-    )
-    if len(names) == 1:
-        return FactorSpace((elevation, azimuth))
-    objects = Factor("object", len(names), "categorical", tuple(names))
-    return FactorSpace((elevation, azimuth, objects))
+    degrees = tuple(str(360 // AZIMUTHS * a) for a in range(AZIMUTHS))
+    return FactorSpace(
+        varied(
+            ("elevation", "azimuth", "object"), ("ordered", "cyclic", "categorical"),
+            (ELEVATIONS, AZIMUTHS, len(names)), (None, degrees, tuple(names)),
+        )
+    )  # fmt: skip
 
 
 BENCHMARK = Benchmark(
@@ -118,10 +118,8 @@ def cars3d_world(
     credit = BENCHMARK.credit if n == BENCHMARK.factors.sizes[-1] else _OTHER_CREDIT
     if n == 14 and digest_of(files) == _STAND_IN:
         credit = _STAND_IN_CREDIT
-    space = _space(names).with_actions(actions)
-    return FileWorld(
-        replace(BENCHMARK, credit=credit), found.parent, space, rows, size, pictures, order=order
-    )
+    about, space = replace(BENCHMARK, credit=credit), _space(names).with_actions(actions)
+    return FileWorld(about, found.parent, space, rows, size, pictures, order=order)
 
 
 def _names_of(where: str, data: bytes) -> list[str]:
@@ -234,7 +232,7 @@ def _scan(path: Path) -> list[PurePosixPath]:
             raise ValueError(f"{path}: {member.name}: expected at most {most} bytes")
         if listed:
             folder, data = place.parent, _content(path, member, file)
-        else:
+        elif place.suffix == ".mat":
             seen.add(place)
     if folder is None:
         raise ValueError(f"{path}: expected a file cars/{_LIST} in the archive, found none")

@@ -36,6 +36,7 @@ from cvq_tutorial.worlds.files.lookup import Benchmark, check_side
 from cvq_tutorial.worlds.files.npz import Array, array_of
 from cvq_tutorial.worlds.files.rows import FlatRows, Rows, check_rows, shrink
 from cvq_tutorial.worlds.files.unpack import UnpackedRows, verify_once
+from cvq_tutorial.worlds.pictures import spread
 
 _AT_ONCE = 2**20  # bytes that one picture may cost; more, and the file is unpacked first
 _BLOCK = 64 * 2**20  # bytes in memory while a file is unpacked
@@ -117,9 +118,8 @@ class FileWorld:
 
         It reads them, so it unpacks what has to be unpacked.
         """
-        numbers = np.unique(np.linspace(0, self.factors.size - 1, _PROBE).astype(np.int64))
         digest = hashlib.sha256(repr((self.factors.sizes, self.image_shape)).encode())
-        digest.update(self.read(numbers).tobytes())
+        digest.update(self.read(spread(self.factors.size, _PROBE)).tobytes())
         return digest.hexdigest()[:16]
 
     @property

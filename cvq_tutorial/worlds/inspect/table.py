@@ -19,7 +19,7 @@ from cvq_tutorial.worlds.inspect.report import (
     WorldReport,
     tell_unseen,
 )
-from cvq_tutorial.worlds.pictures import Pictures, decode, is_picture, kind_of
+from cvq_tutorial.worlds.pictures import Pictures, decode, is_picture, kind_of, spread
 from cvq_tutorial.worlds.tables.asked import How, how_of
 from cvq_tutorial.worlds.tables.choose import choose
 from cvq_tutorial.worlds.tables.files import AttributeTable, read_table
@@ -150,7 +150,7 @@ def _look_at(
         what = text.split(": ", 1)[-1]
         faults.setdefault(what.split(":")[0], []).append(text)
 
-    looked_at = set(np.linspace(0, len(table.files) - 1, min(look, len(table.files))).astype(int))
+    looked_at = set(spread(len(table.files), look).tolist())
     for number, name in enumerate(table.files):
         path = table.folder / name
         if number not in looked_at:
