@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 
 from cvq_tutorial.common.checks import close_match, whole_number
+from cvq_tutorial.worlds.factor import integers
 from cvq_tutorial.worlds.factors import NO_ACTION, split_id, split_of_keys
 
 _LARGEST_TABLE = 100_000  # settings of the parents of one target
@@ -187,9 +188,7 @@ class CodesWorld:
             ("codes", x, 0, self.n_codes - 1),
             ("actions", actions, NO_ACTION, self.n_actions - 1),
         ):
-            if not np.issubdtype(array.dtype, np.integer):
-                raise TypeError(f"{what}: expected integers, found {array.dtype}")
-            bad = (array < low) | (array > high)
+            bad = (integers(array, what) < low) | (array > high)
             if bad.any():
                 raise ValueError(
                     f"{what}: expected {low}..{high}, found {array[bad][0]} at "
@@ -224,23 +223,21 @@ class CodesWorld:
         if not isinstance(seed, np.random.Generator):
             seed = np.random.default_rng([seed, wanted])
         rng = seed
-        kept_x: list[np.ndarray] = []
-        kept_actions: list[np.ndarray] = []
+        kept: list[tuple[np.ndarray, np.ndarray]] = []
         found, tried = 0, 0
-        while found < n or not kept_x:
+        while found < n or not kept:
             m = min(8 * (n - found) + 256, 2**16)
             x = rng.integers(0, self.n_codes, size=(m, self.n_nodes))
             actions = rng.integers(0, self.n_actions, size=m)
             inside = split_of_keys(_keys(x, actions)) == wanted
-            kept_x.append(x[inside])
-            kept_actions.append(actions[inside])
+            kept.append((x[inside], actions[inside]))
             found, tried = found + int(inside.sum()), tried + m
             if n and not found and tried > 100_000:
                 raise ValueError(
                     f"split {split!r} holds no transition of this world ({tried} draws)"
                 )
-        x = np.concatenate(kept_x)[:n, :, None]
-        actions = np.concatenate(kept_actions)[:n]
+        x, actions = (np.concatenate(parts)[:n] for parts in zip(*kept, strict=True))
+        x = x[:, :, None]
         y = self.apply(x, actions)
         if self.noise:
             hit = self.targets[actions] & (rng.random((n, self.n_nodes)) < self.noise)

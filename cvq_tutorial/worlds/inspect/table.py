@@ -50,13 +50,16 @@ def check_table(
     faces = source.name in (CELEBA, CELEBA_CSV) and not options
     table = read_table(path, problem, None if faces else how)
     same = False if faces else None
+    sizes = np.bincount(table.split, minlength=len(SPLITS))
+    there = ", ".join(f"{name} {n}" for name, n in zip(SPLITS, sizes, strict=True))
+    known = table.identity
+    people = "" if known is None else f"; {len(np.unique(known[known >= 0]))} identities"
     notes = [
         f"make_world({'faces' if faces else 'pictures'!r}, root=...) reads it",
         f"table {source.name}, pictures in {table.folder.name}",
-        _split_note(table),
+        f"splits by {table.split_by}: {there}{people}",
         *table.notes,
     ]
-    sizes = np.bincount(table.split, minlength=len(SPLITS))
     if empty := [name for name, n in zip(SPLITS, sizes, strict=True) if not n]:
         problem(
             f"{source}: no picture in the split {' and in '.join(empty)}: expected some in each of "
@@ -67,14 +70,13 @@ def check_table(
             problem(f"{source}: {column.line}")
     if table.left_out:
         notes.append(f"columns that are no attribute: {', '.join(table.left_out)}")
-    constant = [column.title for column in table.columns if column.kind == "constant"]
-    if constant:
+    if constant := [column.title for column in table.columns if column.kind == "constant"]:
         notes.append(f"the same in every picture: {', '.join(constant)}")
 
-    known = None
+    pairs = None
     if faces and (source.parent / PAIRS).is_file():
-        known = read_known_pairs(source.parent / PAIRS, table, problem)
-        notes.append(f"{len(known)} known pairs in {PAIRS}")
+        pairs = read_known_pairs(source.parent / PAIRS, table, problem)
+        notes.append(f"{len(pairs)} known pairs in {PAIRS}")
     good, are = _look_at(table, look, problem, notes)
     told: dict[str, Any] = {"columns": table.columns}
     if not len(good):
@@ -82,21 +84,19 @@ def check_table(
     pictures = Pictures(table.folder, table.files, SIZE)
     told["images"] = pictures.get(good[:: max(1, len(good) // SHOWN)][:SHOWN])
     try:
-        columns, left_out = choose(table, list(how.asked.factors) or None, known, same)
+        columns, left_out = choose(table, list(how.asked.factors) or None, pairs, same)
     except ValueError as error:
         problem(str(error))
         return WorldReport(path, kind, len(table.files), are, notes=tuple(notes), **told)
     notes += [f"{name} is left out: {why}" for name, why in left_out.items()]
-    space = space_of(table, columns, known, same)
+    space = space_of(table, columns, pairs, same)
     lines = _attribute_lines(space, pictures, problem, rng)
     tell_unseen(path, lines, problem)
-    pairs = pair_report(space, SPLITS[int(sizes.argmax())], 200 * len(columns))
-    notes += [*paired(space), str(pairs).split("\n")[0]]
-    there = len(np.unique(table.values[:, columns], axis=0))
+    drawn = pair_report(space, SPLITS[int(sizes.argmax())], 200 * len(columns))
+    notes += [*paired(space), str(drawn).split("\n")[0]]
+    combinations = len(np.unique(table.values[:, columns], axis=0)), space.size
     told["command"] = _command(path, faces, [table.names[c] for c in columns], options or {})
-    return WorldReport(
-        path, kind, len(table.files), are, lines, (there, space.size), tuple(notes), **told
-    )
+    return WorldReport(path, kind, len(table.files), are, lines, combinations, tuple(notes), **told)
 
 
 def _pairs_report(path: Path, how: How) -> WorldReport:
@@ -126,15 +126,6 @@ def _command(path: Path, faces: bool, factors: Sequence[str], options: Mapping[s
             text = str(Path(text).absolute())
         words += [f"--{name}", text]
     return shlex.join(words)
-
-
-def _split_note(table: AttributeTable) -> str:
-    counts = np.bincount(table.split, minlength=len(SPLITS))
-    sizes = ", ".join(f"{name} {n}" for name, n in zip(SPLITS, counts, strict=True))
-    told = f"splits by {table.split_by}: {sizes}"
-    if table.identity is None:
-        return told
-    return f"{told}; {len(np.unique(table.identity[table.identity >= 0]))} identities"
 
 
 def _look_at(
@@ -185,8 +176,7 @@ def _look_at(
         notes.append(f"{grey} of {len(good)} pictures are grey, and are taken as RGB")
     if not good:
         return np.array([], dtype=np.int64), "none that can be decoded"
-    small = sum(n for (h, w), n in sizes.items() if min(h, w) < SIZE)
-    if small:
+    if small := sum(n for shape, n in sizes.items() if min(shape) < SIZE):
         notes.append(f"{small} pictures are smaller than {SIZE} pixels and are enlarged")
     (height, width), _ = sizes.most_common(1)[0]
     more = f" and {len(sizes) - 1} other sizes" if len(sizes) > 1 else ""
