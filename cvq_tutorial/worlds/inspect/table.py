@@ -84,7 +84,7 @@ def check_table(
     pictures = Pictures(table.folder, table.files, SIZE)
     told["images"] = pictures.get(good[:: max(1, len(good) // SHOWN)][:SHOWN])
     try:
-        columns, left_out = choose(table, list(how.asked.factors) or None, pairs, same)
+        columns, left_out = choose(table, list(how.factors) or None, pairs, same)
     except ValueError as error:
         problem(str(error))
         return WorldReport(path, kind, len(table.files), are, notes=tuple(notes), **told)

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from cvq_tutorial.worlds.tables.asked import Asked
+from cvq_tutorial.worlds.tables.asked import How
 from cvq_tutorial.worlds.tables.sheet import Cells
 
 FACTORS = ("yes/no", "ordered", "categorical", "binned")
@@ -81,7 +81,7 @@ class Column:
         return f"{self.title}: {self.kind}{': ' if parts else ''}{'; '.join(parts)}"
 
 
-def column_of(cells: Cells, asked: Asked, place: Any = None) -> Column:
+def column_of(cells: Cells, how: How, place: Any = None) -> Column:
     """What a column is, see the module's text.
 
     place: called with a row, says in words where it stands.
@@ -98,7 +98,7 @@ def column_of(cells: Cells, asked: Asked, place: Any = None) -> Column:
             left, kind=kind, values=tuple(values), counts=tuple(counts.tolist()),
             codes=codes.astype(np.int16),
         )  # fmt: skip
-        if not left.blanks or asked.missing == "drop":
+        if not left.blanks or how.missing == "drop":
             return column
         first = where(int(np.flatnonzero(codes < 0)[0]))
         some = f"blank in {left.blanks:,} rows, the first is {first}"
@@ -110,13 +110,13 @@ def column_of(cells: Cells, asked: Asked, place: Any = None) -> Column:
 
     if not words:
         return left
-    if title in asked.bins:
-        return made("binned", *_binned(title, words, codes, asked.bins[title]))
+    if title in how.bins:
+        return made("binned", *_binned(title, words, codes, how.bins[title]))
     words, codes, differ = _spelt(words, codes)
     scale = _scale(words)
     if scale is not None:  # spellings of yes and no are no matter
         differ = []
-    if differ and asked.spelling != "loose" and len(words) <= MOST_ASKED:
+    if differ and how.spelling != "loose" and len(words) <= MOST_ASKED:
         one, other = differ[0]
         what = "leading zeros" if _number(one) is not None else "case or blanks"
         more = f" and {len(differ) - 1} more pairs" if len(differ) > 1 else ""
@@ -126,7 +126,7 @@ def column_of(cells: Cells, asked: Asked, place: Any = None) -> Column:
             "spelling='loose' (--spelling loose) takes them as one",
         )
     numbers = _numbers(words)
-    kind = asked.kinds.get(title)
+    kind = how.kinds.get(title)
     if len(words) == 1 and kind is None:
         return none("constant", f"{words[0]!r} in every picture")
     if scale is not None and kind in (None, "yes/no"):
@@ -134,13 +134,13 @@ def column_of(cells: Cells, asked: Asked, place: Any = None) -> Column:
         return made("yes/no", ("no", "yes"), np.where(codes < 0, -1, yes[codes].astype(int)))
     if kind == "yes/no":
         raise ValueError(f"{title}: expected two values that mean yes and no, found {_some(words)}")
-    if kind is None and not asked.identity and is_like_an_identity(title, words, len(codes)):
+    if kind is None and not how.identity and is_like_an_identity(title, words, len(codes)):
         return none(
             "identity?",
             f"is {title} who or what is shown? Then say identity={title!r} (--identity {title}): "
             "pairs show one of them, and none is in two splits; else identity='none'",
         )
-    wanted = kind is not None or title in asked.factors
+    wanted = kind is not None or title in how.factors
     if len(words) > (MOST_ASKED if wanted else MOST):
         return _too_many(title, words, numbers, codes, none)
     if stray := _stray(words, codes):

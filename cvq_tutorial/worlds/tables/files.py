@@ -139,7 +139,7 @@ def read_table(
         raise ValueError(f"{source}: expected columns that say what the pictures show, found none")
     sheet, notes = _without(sheet, how)
     pictures = column_of_pictures(sheet, base, how.file)
-    drop = how.asked.missing == "drop"
+    drop = how.missing == "drop"
     folder, files, rows, told = match(sheet, pictures, base, problem, drop)
     if not len(rows):
         raise ValueError(f"{source}: expected pictures in {folder}, found none that is listed")
@@ -199,7 +199,7 @@ def told_of(
 
 def _sheet_of(root: Path, problem: Problem, how: How) -> Sheet:
     source = find_table(root, how.table)
-    only = [*how.asked.factors, *how.asked.kinds, *how.asked.bins]
+    only = [*how.factors, *how.kinds, *how.bins]
     only += [title for title in (how.file, how.identity, how.split) if title]
     if source is None:
         if tables := split_tables(root):
@@ -288,15 +288,14 @@ def _one_scale(sheet: Sheet, problem: Problem) -> Sheet:
 
 def _columns(sheet: Sheet, pictures: str, how: How) -> tuple[list[Column], np.ndarray]:
     """What becomes of each column, and the rows that are kept: those without blanks, by request."""
-    asked = how.asked
-    check_asked(asked, [cells.title for cells in sheet.columns])
+    check_asked(how, [cells.title for cells in sheet.columns])
     identity, split = column_of_identity(sheet, how), column_of_split(sheet, how)
     uses = {pictures: "picture"}
     uses |= {c.title: use for c, use in ((identity, "identity"), (split, "split")) if c}
     columns = []
     for cells in sheet.columns:
         used = uses.get(cells.title)
-        if used is not None and cells.title not in asked.factors:
+        if used is not None and cells.title not in how.factors:
             columns.append(Column(cells.title, used, distinct=len(cells.words)))
         elif not cells.title:
             counted = len(cells.words) == len(sheet) and all(map(str.isdigit, cells.words))
@@ -304,7 +303,7 @@ def _columns(sheet: Sheet, pictures: str, how: How) -> tuple[list[Column], np.nd
             columns.append(Column("(no title)", kind, distinct=len(cells.words), why=why))
         else:
             try:
-                column = column_of(cells, asked, sheet.at)
+                column = column_of(cells, how, sheet.at)
             except ValueError as error:
                 raise ValueError(f"{sheet.source}: {error}") from None
             if column.kind == "constant" and set(cells.words) <= _BITS:
@@ -314,8 +313,8 @@ def _columns(sheet: Sheet, pictures: str, how: How) -> tuple[list[Column], np.nd
                 column = replace(column, codes=codes, values=("no", "yes"), counts=counts)
             columns.append(column)
     kept = np.ones(len(sheet), dtype=bool)
-    for column in columns if asked.missing == "drop" else ():
-        named = column.title in asked.factors or (not asked.factors and column.usable)
+    for column in columns if how.missing == "drop" else ():
+        named = column.title in how.factors or (not how.factors and column.usable)
         if named and column.codes is not None:
             kept &= column.codes >= 0
     return columns, np.flatnonzero(kept)

@@ -196,7 +196,7 @@ def pairs_world(
     sheet = read_sheet(source)
     if not len(sheet):
         raise ValueError(f"{source}: expected a line per pair, before and after, found none")
-    ends, place, files, notes = _ends_of(sheet, folder, how.asked.missing == "drop")
+    ends, place, files, notes = _ends_of(sheet, folder, how.missing == "drop")
     there = (ends >= 0).all(axis=1)
     if not there.any():
         raise ValueError(f"{source}: expected pairs whose pictures are in {place}, found none")
@@ -220,7 +220,7 @@ def pairs_world(
     pictures_hash = pictures.fingerprint
     same_hash(place, "pictures", hashes[1], pictures_hash, OTHER_PICTURES)
     asked = {
-        "table": how.table, "split": how.split, "missing": how.asked.missing, "crop": crop,
+        "table": how.table, "split": how.split, "missing": how.missing, "crop": crop,
         "fit": fit, "table_hash": table_hash, "pictures_hash": pictures_hash,
     }  # fmt: skip
     name = f"{table_hash}-{pictures_hash}"
