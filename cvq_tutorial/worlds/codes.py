@@ -28,16 +28,11 @@ MECHANISMS = {"table": 1, "parity": 2, "gate": 3, "copy": 1}  # and the fewest p
 
 @dataclass(frozen=True)
 class CodeTransitions:
-    """Transitions as codes.
+    """Transitions as codes."""
 
-    Attributes:
-        x, y: int64 (n, N, 1), codes before and after; the last axis is the single codebook.
-        actions: int64 (n,), in 0 .. A-1.
-    """
-
-    x: np.ndarray
-    actions: np.ndarray
-    y: np.ndarray
+    x: np.ndarray  # int64 (n, N, 1), codes before; the last axis is the single codebook
+    actions: np.ndarray  # int64 (n,), in 0 .. A-1
+    y: np.ndarray  # int64 (n, N, 1), codes after
 
     def __len__(self) -> int:
         return len(self.actions)

@@ -43,14 +43,11 @@ def decode(path: Path, channels: int = 3) -> np.ndarray:
     Grey, palette and black-and-white pictures are converted; so is RGBA where every pixel is
     opaque. EXIF orientation is applied.
 
-    Args:
-        path: the file, of any format in `kinds`; of several pictures the first counts.
-        channels: 3, or 1 for a picture that is grey.
-
-    Raises:
-        ValueError: one line naming the file: not there, no picture, damaged, larger than `MOST`
-            pixels, partly see-through, or of a mode without a true RGB colour (CMYK, 16 bits);
-            coloured where grey is wanted.
+    path: the file, of any format in `kinds`; of several pictures the first counts.
+    channels: 3, or 1 for a picture that is grey.
+    Raises ValueError: one line naming the file: not there, no picture, damaged, larger than `MOST`
+    pixels, partly see-through, or of a mode without a true RGB colour (CMYK, 16 bits); coloured
+    where grey is wanted.
     """
     try:
         kind = kind_of(path)
@@ -134,19 +131,14 @@ def area_weights(found: int, wanted: int) -> np.ndarray:
 def square(image: np.ndarray, side: int, crop: int | None = None, fit: str = "crop") -> np.ndarray:
     """A square of an image at another size, each new pixel the mean of what it covers.
 
-    Args:
-        image: uint8 (H, W, C).
-        side: of the result, in pixels.
-        crop: side of the central square, in pixels of `image`; None or more than there is takes
-            the largest.
-        fit: "crop" takes the central square; "pad" all of the image, black beside it; "stretch"
-            all of it, each axis by itself. The last two leave `crop` out.
-
-    Returns:
-        uint8 (side, side, C).
-
-    Raises:
-        ValueError: another fit, or a crop with one that takes all.
+    image: uint8 (H, W, C).
+    side: of the result, in pixels.
+    crop: side of the central square, in pixels of `image`; None or more than there is takes the
+        largest.
+    fit: "crop" takes the central square; "pad" all of the image, black beside it; "stretch" all of
+        it, each axis by itself. The last two leave `crop` out.
+    Returns uint8 (side, side, C).
+    Raises ValueError: another fit, or a crop with one that takes all.
     """
     if fit not in FITS:
         raise ValueError(close_match("fit", fit, FITS))
@@ -188,11 +180,8 @@ def fingerprint_of(folder: Path, files: Sequence[str]) -> str:
     together, else in 256 of them, evenly spread. Of many pictures one may be replaced by another of
     exactly its size unseen. Times do not count: a copy of a folder has others.
 
-    Args:
-        folder: where they are.  files: their names, as a table lists them.
-
-    Returns:
-        16 hex digits. A file that is not there counts as one of no size.
+    folder: where they are.  files: their names, as a table lists them.
+    Returns 16 hex digits. A file that is not there counts as one of no size.
     """
     sizes = []
     digest = hashlib.sha256()
@@ -223,13 +212,12 @@ def safe_name(name: str) -> bool:
 class Pictures:
     """The pictures of a folder by number, all of one size.
 
-    Args:
-        folder: where the files are.
-        files: their names, safe ones.
-        side: of the square images, in pixels.
-        crop, fit: as in `square`.
-        channels: of the images; 1 keeps grey pictures grey, and refuses others, see `are_grey`.
-        kept: bytes of images that stay in memory, those asked for last.
+    folder: where the files are.
+    files: their names, safe ones.
+    side: of the square images, in pixels.
+    crop, fit: as in `square`.
+    channels: of the images; 1 keeps grey pictures grey, and refuses others, see `are_grey`.
+    kept: bytes of images that stay in memory, those asked for last.
 
     Workers of a loader get the names only: what is kept is neither sent nor shared.
     """
@@ -305,14 +293,9 @@ class Pictures:
     def distance(self, one: np.ndarray, others: np.ndarray) -> np.ndarray:
         """How far pictures are from others: squared difference of their 8 x 8 thumbnails.
 
-        Args:
-            one: numbers (n,).  others: numbers (n, k).
-
-        Returns:
-            int64 (n, k).
-
-        Raises:
-            ValueError: as `decode`; each picture is decoded the first time it is asked for.
+        one: numbers (n,).  others: numbers (n, k).
+        Returns int64 (n, k).
+        Raises ValueError: as `decode`; each picture is decoded the first time it is asked for.
         """
         numbers, place = np.unique(np.column_stack([one, others]), return_inverse=True)
         for number in numbers.tolist():

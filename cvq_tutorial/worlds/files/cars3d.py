@@ -87,11 +87,9 @@ def cars3d_world(
 ) -> FileWorld:
     """The world `cars3d`; pictures are unpacked on first use at the size that is wanted.
 
-    Args:
-        path, size, pictures, sha256, actions: as in `files.world`, also the errors; path is the
-            folder that holds list.txt (or data/cars/list.txt), or the tar, packed or not, own
-            pictures are 128 x 128, and the hash is that of the tar, or of list.txt and the .mat
-            files in its order.
+    path, size, pictures, sha256, actions: as in `files.world`, also the errors; path is the folder
+        that holds list.txt (or data/cars/list.txt), or the tar, packed or not, own pictures are 128
+        x 128, and the hash is that of the tar, or of list.txt and the .mat files in its order.
     """
     check_side(size)
     found = BENCHMARK.find(path)

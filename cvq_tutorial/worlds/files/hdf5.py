@@ -29,17 +29,13 @@ _DAMAGED = (KeyError, OSError, RuntimeError, TypeError, ValueError)  # what h5py
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set of an HDF5 file, as its header tells.
-
-    path: the file.  name: of the data set.  shape, dtype: of its array.
-    chunks: shape of the pieces that it is stored in, None where it is in one.
-    """
+    """A data set of an HDF5 file, as its header tells."""
 
     path: Path
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype
-    chunks: tuple[int, ...] | None
+    chunks: tuple[int, ...] | None  # shape of the pieces it is stored in, None where it is in one
 
     def __str__(self) -> str:
         return f"{self.path}: data set {self.name!r}"
@@ -95,9 +91,8 @@ def names_of(path: Path) -> list[str]:
 def dataset_of(path: Path, name: str) -> DataSet:
     """The header of one data set of an HDF5 file.
 
-    Raises:
-        ValueError: one line naming the file: no HDF5 file (a web page, ...), damaged, no such data
-            set, or one whose numbers lie in another file.
+    Raises ValueError: one line naming the file: no HDF5 file (a web page, ...), damaged, no such
+    data set, or one whose numbers lie in another file.
     """
     import h5py
 
@@ -126,9 +121,8 @@ def check_stored(path: Path, data: Any, every: bool = False) -> None:
 
     A data set that itself says what stands for what was never written (a fill value) is believed.
 
-    Args:
-        path: of the file.  data: the open data set.
-        every: look at each piece (seconds where there are many); False only counts them.
+    path: of the file.  data: the open data set.
+    every: look at each piece (seconds where there are many); False only counts them.
     """
     try:
         fault = _fault(data, every)
@@ -178,8 +172,7 @@ def _fault(data: Any, every: bool) -> str:
 class HDF5Rows:
     """Pictures that are a data set of an HDF5 file.
 
-    Args:
-        path: the file.  name: of the data set.  shape: (N, H, W) or (N, H, W, 3).
+    path: the file.  name: of the data set.  shape: (N, H, W) or (N, H, W, 3).
     """
 
     def __init__(self, path: Path, name: str, shape: tuple[int, ...]) -> None:

@@ -16,23 +16,15 @@ from cvq_tutorial.worlds.kinds import kind_of
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A data set whose files the user provides.
+    """A data set whose files the user provides."""
 
-    Args:
-        world: name of the world that reads it.  title: name of the data set.
-        files: the names that its file may have, relative to its folder; the first one there counts.
-        folders: names that its folder may have, under `data_root()`.
-        get: where a user gets it.  credit: whom to name.
-        factors: of the published files.
-    """
-
-    world: str
+    world: str  # that reads it
     title: str
-    files: tuple[str, ...]
-    folders: tuple[str, ...]
-    get: str
-    credit: str
-    factors: FactorSpace = field(repr=False)
+    files: tuple[str, ...]  # names that its file may have, relative to its folder; the first counts
+    folders: tuple[str, ...]  # names that its folder may have, under `data_root()`
+    get: str  # where a user gets it
+    credit: str  # whom to name
+    factors: FactorSpace = field(repr=False)  # of the published files
 
     def places(self, files: Sequence[str] = ()) -> tuple[Path, ...]:
         """The files that are looked for, in order; `files` as in `find`."""
@@ -43,13 +35,10 @@ class Benchmark:
     def find(self, path: str | Path | None, files: Sequence[str] = ()) -> Path:
         """The file to read.
 
-        Args:
-            path: the file, or a folder that holds it; a relative path that is not there is looked
-                for under `data_root()`. None takes the first of `places()` that is there.
-            files: only these names count, () all of the data set.
-
-        Raises:
-            FileNotFoundError: one line that says where it was looked for and where to get it.
+        path: the file, or a folder that holds it; a relative path that is not there is looked for
+            under `data_root()`. None takes the first of `places()` that is there.
+        files: only these names count, () all of the data set.
+        Raises FileNotFoundError: one line that says where it was looked for and where to get it.
         """
         names = files or self.files
         if path is None:

@@ -55,11 +55,10 @@ def mpi3d_world(
 ) -> FileWorld:
     """The world `mpi3d`; a compressed npz is unpacked on first use, see `unpack`.
 
-    Args:
-        path, size, pictures, sha256, actions: as in `files.world`, also the errors.
-        kind: "real", "realistic" or "toy": the file mpi3d_<kind>.npz (or .h5, .hdf5) is looked for.
-            None takes the first that is there, in this order.
-        sizes: of the seven factors, for a part of the data; None goes by the number of rows.
+    path, size, pictures, sha256, actions: as in `files.world`, also the errors.
+    kind: "real", "realistic" or "toy": the file mpi3d_<kind>.npz (or .h5, .hdf5) is looked for.
+        None takes the first that is there, in this order.
+    sizes: of the seven factors, for a part of the data; None goes by the number of rows.
     """
     check_side(size)
     given = None if sizes is None else _check_sizes(sizes)

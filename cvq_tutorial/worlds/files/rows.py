@@ -39,10 +39,9 @@ def check_rows(rows: object, n: int) -> np.ndarray:
 def check_pictures(where: str, shape: tuple[int, ...], dtype: np.dtype, wanted: tuple) -> None:
     """Raise ValueError unless an array holds pictures.
 
-    Args:
-        where: names the file and the array, and starts the message.
-        shape, dtype: of the array.
-        wanted: the shape of one picture.
+    where: names the file and the array, and starts the message.
+    shape, dtype: of the array.
+    wanted: the shape of one picture.
     """
     if dtype != np.uint8:
         hint = "; those in 0..1 become uint8 by (255 * x).round().astype(np.uint8), those in "
@@ -95,12 +94,9 @@ def check_order(
 def shrink(pictures: np.ndarray, side: int | None) -> np.ndarray:
     """Pictures at another size, each new pixel the mean of the area that it covers.
 
-    Args:
-        pictures: uint8 (B, H, W) or (B, H, W, C).
-        side: of the results, in pixels; None leaves them as they are.
-
-    Returns:
-        uint8 (B, side, side[, C]).
+    pictures: uint8 (B, H, W) or (B, H, W, C).
+    side: of the results, in pixels; None leaves them as they are.
+    Returns uint8 (B, side, side[, C]).
     """
     if side is None or pictures.shape[1:3] == (side, side):
         return pictures
@@ -110,10 +106,9 @@ def shrink(pictures: np.ndarray, side: int | None) -> np.ndarray:
 class FlatRows:
     """Pictures that lie one after the other in a file, uncompressed.
 
-    Args:
-        path: the file.  offset: of the first picture, in bytes.  shape: (N, H, W) or (N, H, W, 3).
-        check: called once before the first `read`; it raises ValueError for a damaged file. It is
-            sent to other processes, so it must pickle.
+    path: the file.  offset: of the first picture, in bytes.  shape: (N, H, W) or (N, H, W, 3).
+    check: called once before the first `read`; it raises ValueError for a damaged file. It is sent
+        to other processes, so it must pickle.
     """
 
     def __init__(

@@ -95,11 +95,10 @@ def smallnorb_world(
 ) -> FileWorld:
     """The world `smallnorb`; pictures are unpacked on first use at the size that is wanted.
 
-    Args:
-        path, size, pictures, sha256, actions: as in `files.world`, also the errors; the folder may
-            be named by one of its files, own pictures are 96 x 96, and the hash is that of dat,
-            cat, info of training, then of testing.
-        split: "training" or "testing" takes these files alone; None needs both.
+    path, size, pictures, sha256, actions: as in `files.world`, also the errors; the folder may be
+        named by one of its files, own pictures are 96 x 96, and the hash is that of dat, cat, info
+        of training, then of testing.
+    split: "training" or "testing" takes these files alone; None needs both.
     """
     check_side(size)
     if split not in (None, *SPLITS):
@@ -175,15 +174,12 @@ def _order(folder: Path, values: np.ndarray, tables: list[list[int]]) -> np.ndar
 
 @dataclass(frozen=True)
 class Header:
-    """What the start of a file says.
-
-    path: the file.  shape, dtype: of its array.  start: where the numbers begin, in unpacked bytes.
-    """
+    """What the start of a file says of the array in it."""
 
     path: Path
     shape: tuple[int, ...]
     dtype: np.dtype
-    start: int
+    start: int  # where the numbers begin, in unpacked bytes
 
     def blocks(self, n: int) -> Iterator[np.ndarray]:
         """All rows in order, at most `n` at a time. Raises ValueError where the file ends early."""

@@ -41,13 +41,12 @@ Blocks = Callable[[], Iterable[tuple[int, np.ndarray]]]
 class UnpackedRows:
     """Pictures of files that are unpacked on the first `read`.
 
-    Args:
-        world: starts the name of the copy.
-        sources: the files; what they are names the copy.
-        shape: (N, H, W) or (N, H, W, 3), as `blocks` gives them.
-        blocks: all pictures: (row of the first, uint8 (b, H, W[, 3])), in any order of rows. It is
-            sent to other processes, so it must pickle.
-        side: of the pictures in the copy; None keeps theirs.
+    world: starts the name of the copy.
+    sources: the files; what they are names the copy.
+    shape: (N, H, W) or (N, H, W, 3), as `blocks` gives them.
+    blocks: all pictures: (row of the first, uint8 (b, H, W[, 3])), in any order of rows. It is sent
+        to other processes, so it must pickle.
+    side: of the pictures in the copy; None keeps theirs.
     """
 
     def __init__(
@@ -73,9 +72,8 @@ class UnpackedRows:
     def read(self, rows: object) -> np.ndarray:
         """Pictures uint8 (B, H, W[, 3]) of row numbers (B,); the first call may take minutes.
 
-        Raises:
-            TypeError, ValueError: rows as `check_rows`; originals that are damaged. OSError: the
-                copy cannot be written. Nothing is left of it then.
+        Raises TypeError, ValueError: rows as `check_rows`; originals that are damaged. OSError: the
+        copy cannot be written. Nothing is left of it then.
         """
         rows = check_rows(rows, self.shape[0])
         try:

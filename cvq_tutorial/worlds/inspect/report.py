@@ -18,21 +18,14 @@ LINES = 40  # problems in the text, which then says how many more there are
 
 @dataclass(frozen=True)
 class FactorLine:
-    """One factor as it was found.
-
-    Attributes:
-        name: of the factor.  size: number of values.  values: these in words, or their range.
-        rarest: pictures that have its rarest value.
-        edits: pairs of pictures that differ in one step of this factor alone.
-        unseen: share of edits, of those tried, that change no pixel; None where none was tried.
-    """
+    """One factor as it was found."""
 
     name: str
-    size: int
-    values: str
-    rarest: int
-    edits: int
-    unseen: float | None = None
+    size: int  # number of values
+    values: str  # these in words, or their range
+    rarest: int  # pictures that have its rarest value
+    edits: int  # pairs of pictures that differ in one step of this factor alone
+    unseen: float | None = None  # share of edits tried that change no pixel; None: none was tried
 
     @classmethod
     def of(cls, factor: Factor, rarest: int, edits: int, unseen: float | None) -> FactorLine:
@@ -46,31 +39,20 @@ class FactorLine:
 
 @dataclass(frozen=True)
 class WorldReport:
-    """What `check` found. `str()` of it is the text that the command prints.
+    """What `check` found. `str()` of it is the text that the command prints."""
 
-    Attributes:
-        path: what was looked at.  kind: what it is, in words.
-        n_images: pictures there are; 0 where it cannot be told.
-        images_are: their sizes, dtype and range, in words.
-        factors: one line each.
-        combinations: (with a picture, possible ones).
-        columns: what becomes of each column of a table.
-        command: the command line that trains on it, "" where that is not possible yet.
-        notes: what is worth knowing and no fault.  problems: what is wrong, a line each.
-        images: a sample, uint8 (B, H, W, 3) with B of at most 24; None where there is none.
-    """
-
-    path: Path
-    kind: str
-    n_images: int = 0
-    images_are: str = ""
+    path: Path  # what was looked at
+    kind: str  # what it is, in words
+    n_images: int = 0  # pictures there are; 0 where it cannot be told
+    images_are: str = ""  # their sizes, dtype and range, in words
     factors: tuple[FactorLine, ...] = ()
-    combinations: tuple[int, int] = (0, 0)
-    notes: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
+    combinations: tuple[int, int] = (0, 0)  # with a picture, and possible ones
+    notes: tuple[str, ...] = ()  # what is worth knowing and no fault
+    problems: tuple[str, ...] = ()  # what is wrong, a line each
+    # a sample, uint8 (B, H, W, 3) with B of at most 24; None where there is none
     images: np.ndarray | None = field(default=None, repr=False, compare=False)
-    columns: tuple[Column, ...] = ()
-    command: str = ""
+    columns: tuple[Column, ...] = ()  # what becomes of each column of a table
+    command: str = ""  # that trains on it, "" where that is not possible yet
 
     @property
     def ok(self) -> bool:

@@ -19,34 +19,23 @@ KINDS = ("yes/no", "ordered", "categorical")  # what `kinds` may say
 
 @dataclass(frozen=True)
 class How:
-    """What somebody asked for, and what is known of a table beforehand; columns go by title.
+    """What somebody asked for, and what is known of a table beforehand; columns go by title."""
 
-    Args:
-        kinds: {title: one of KINDS}.
-        bins: {title: number of bins with as many rows each, or upper ends of all bins but the last,
-            or {name: upper end}, the last one None}.
-        factors: titles that must be factors.
-        spelling: "exact", or "loose" for words that differ in case or blanks to be one.
-        missing: "refuse", or "drop": rows with blanks are going to be left out.
-        table: name of the file.  file: title of the column that names the pictures.
-        header: titles of a table that has no line of them.
-        identity, split: titles of these columns; "none" for no identity, "draw" for a drawn split.
-        drop: (title, value): rows with it are left out.
-        even: the drawn split has 70, 15 and 15 percent of what there is, and a missing valid split
-            is taken from train; else every name has a split by itself, as ever in `faces`.
-    """
-
-    kinds: Mapping[str, str] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)  # each one of KINDS
+    # number of bins with as many rows each, or upper ends of all bins but the last, or {name: upper
+    # end}, the last one None
     bins: Mapping[str, Any] = field(default_factory=dict)
-    factors: Sequence[str] = ()
-    spelling: str = "exact"
-    missing: str = "refuse"
-    table: str | None = None
-    file: str | None = None
-    header: Sequence[str] | None = None
-    identity: str | None = None
-    split: str | None = None
-    drop: Sequence[tuple[str, str]] = ()
+    factors: Sequence[str] = ()  # that must be factors
+    spelling: str = "exact"  # or "loose": words that differ in case or blanks are one
+    missing: str = "refuse"  # or "drop": rows with blanks are going to be left out
+    table: str | None = None  # name of the file
+    file: str | None = None  # which column names the pictures
+    header: Sequence[str] | None = None  # titles of a table that has no line of them
+    identity: str | None = None  # which column, or "none"
+    split: str | None = None  # which column, or "draw"
+    drop: Sequence[tuple[str, str]] = ()  # (title, value): rows with it are left out
+    # the drawn split has 70, 15 and 15 percent of what there is, and a missing valid split is taken
+    # from train; else every name has a split by itself, as ever in `faces`
     even: bool = False
 
 

@@ -42,25 +42,20 @@ _CLASSES = {"class", "label", "category"}
 class Column:
     """What became of one column.
 
-    Attributes:
-        title: as the table has it.
-        kind: one of FACTORS; "mixed", "blanks" or "spelling" for a factor with a fault; "identity?"
-            for an identity that nobody confirmed; "numbers", "words", "constant", "ids" for what is
-            no factor; "picture", "identity" or "split" for a column with another use.
-        values: of a factor, its S values in order.  counts: rows that have each, (S,).
-        codes: int16 (M,), the value of each row, -1 where its cell is blank; None for no factor.
-        distinct: how many different words.  blanks: how many blank cells.
-        why: what is to be said of it, and the option that changes it; "" for nothing.
+    kind: one of FACTORS; "mixed", "blanks" or "spelling" for a factor with a fault; "identity?" for
+        an identity that nobody confirmed; "numbers", "words", "constant", "ids" for what is no
+        factor; "picture", "identity" or "split" for a column with another use.
     """
 
-    title: str
+    title: str  # as the table has it
     kind: str
-    values: tuple[str, ...] = ()
-    counts: tuple[int, ...] = ()
+    values: tuple[str, ...] = ()  # of a factor, S in order
+    counts: tuple[int, ...] = ()  # (S,), rows that have each
+    # int16 (M,), the value of each row, -1 where its cell is blank; None for no factor
     codes: np.ndarray | None = field(default=None, repr=False, compare=False)
-    distinct: int = 0
-    blanks: int = 0
-    why: str = ""
+    distinct: int = 0  # different words
+    blanks: int = 0  # blank cells
+    why: str = ""  # what is to be said of it, and the option that changes it
 
     @property
     def usable(self) -> bool:

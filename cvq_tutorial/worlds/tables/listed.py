@@ -40,21 +40,13 @@ class PairSpace(FactorSpace):
     """Listed pairs in the place of factors, which nobody knows.
 
     A row of values is which end a picture is of a pair, 0 before and 1 after, and its number.
-
-    Args:
-        factors: that one.
-        labels: the A names of actions, () where the table has none.
-        ends: int64 (P, 2), the picture numbers of each pair.
-        acts: int64 (P,), which name each has; -1 where nobody knows.
-        split: uint8 (P,), positions in SPLITS; a picture has one only.
-        source: the table.
     """
 
-    labels: tuple[str, ...] = field(kw_only=True)
-    ends: np.ndarray = field(kw_only=True, repr=False, compare=False)
-    acts: np.ndarray = field(kw_only=True, repr=False, compare=False)
-    split: np.ndarray = field(kw_only=True, repr=False, compare=False)
-    source: Path = field(kw_only=True, repr=False, compare=False)
+    labels: tuple[str, ...] = field(kw_only=True)  # the A names of actions, () where none has one
+    ends: np.ndarray = field(kw_only=True, repr=False, compare=False)  # int64 (P, 2), pictures
+    acts: np.ndarray = field(kw_only=True, repr=False, compare=False)  # int64 (P,), -1 is unknown
+    split: np.ndarray = field(kw_only=True, repr=False, compare=False)  # uint8 (P,), see SPLITS
+    source: Path = field(kw_only=True, repr=False, compare=False)  # the table
 
     one_way = True
 

@@ -34,19 +34,14 @@ Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]  # pictures (n,), (n, 
 class FoundPairs:
     """All pairs among some pictures, found by their values.
 
-    Args:
-        pictures: int64 (M,), their numbers.  chosen: uint8 (M, F), their values.
-        groups: int64 (M,) numbers of 0 or more: both pictures of a pair are of one group (one
-            identity); None lets any two be a pair.
-        sizes: of the F factors; () is 2 for each.
-
+    Both pictures of a pair are of one group (one identity), if there are any.
     Raises ValueError: more than 62 bits are needed for groups and values.
     """
 
-    pictures: np.ndarray
-    chosen: np.ndarray
-    groups: np.ndarray | None = None
-    sizes: tuple[int, ...] = ()
+    pictures: np.ndarray  # int64 (M,), their numbers
+    chosen: np.ndarray  # uint8 (M, F), their values
+    groups: np.ndarray | None = None  # int64 (M,), numbers of 0 or more
+    sizes: tuple[int, ...] = ()  # of the F factors; () is 2 for each
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sizes", self.sizes or (2,) * self.chosen.shape[1])

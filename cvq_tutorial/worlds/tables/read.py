@@ -52,15 +52,12 @@ def read_sheet(
 ) -> Sheet:
     """Read a table file of any known form.
 
-    Args:
-        path: the file.
-        problem: see the module's text.
-        header: titles of the columns, where the file has no line of them.
-        only: titles of the columns to read of a wide table; None reads all.
-
-    Raises:
-        ValueError: no table that can be read, more than WIDEST columns and nobody said which;
-            and as `problem`. ImportError, in one line: the extra that reads this is missing.
+    path: the file.
+    problem: see the module's text.
+    header: titles of the columns, where the file has no line of them.
+    only: titles of the columns to read of a wide table; None reads all.
+    Raises ValueError: no table that can be read, more than WIDEST columns and nobody said which;
+    and as `problem`. ImportError, in one line: the extra that reads this is missing.
     """
     ending = path.suffix.lower()
     if ending in EXTRAS:  # row 1 is the header

@@ -29,17 +29,11 @@ def tell(problem: Problem, texts: Sequence[str], hint: str = "") -> None:
 
 @dataclass(frozen=True)
 class Cells:
-    """One column.
+    """One column."""
 
-    Attributes:
-        title: as the file has it, "" where it has none.
-        words: the D distinct texts of its cells, stripped, sorted; "" where a cell is blank.
-        codes: int32 (M,), which word each row has.
-    """
-
-    title: str
-    words: tuple[str, ...]
-    codes: np.ndarray
+    title: str  # as the file has it, "" where it has none
+    words: tuple[str, ...]  # the D distinct texts of its cells, stripped, sorted; "" is a blank
+    codes: np.ndarray  # int32 (M,), which word each row has
 
     @classmethod
     def of(cls, title: str, texts: Sequence[str]) -> Cells:
@@ -65,19 +59,13 @@ class Cells:
 
 @dataclass(frozen=True)
 class Sheet:
-    """What a table file holds.
-
-    Attributes:
-        source: the file.  columns: its columns, of M rows each, none of them wholly blank.
-        lines: int64 (M,), where each row stands in the file, from 1.  unit: "line" or "row".
-        notes: what was passed over, a line each.
-    """
+    """What a table file holds."""
 
     source: Path
-    columns: tuple[Cells, ...]
-    lines: np.ndarray
-    unit: str = "line"
-    notes: tuple[str, ...] = ()
+    columns: tuple[Cells, ...]  # of M rows each, none of them wholly blank
+    lines: np.ndarray  # int64 (M,), where each row stands in the file, from 1
+    unit: str = "line"  # or "row"
+    notes: tuple[str, ...] = ()  # what was passed over, a line each
 
     def __len__(self) -> int:
         return len(self.lines)

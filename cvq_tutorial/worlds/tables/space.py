@@ -22,21 +22,12 @@ from cvq_tutorial.worlds.tables.pairs import Distance, EitherPairs, Finder, Foun
 
 @dataclass(frozen=True)
 class PictureSpace(FactorSpace):
-    """Columns as factors, and the pictures that have their values.
+    """Columns as factors, and the pictures that have their values."""
 
-    Args:
-        factors: one per chosen column.
-        actions: see `FactorSpace`.
-        data: the whole table.
-        columns: int64 (F,), which columns of the table are the factors.
-        pairs: one finder per split.
-        candidates, distance: how the second picture of a pair is taken, see `FoundPairs.draw`.
-    """
-
-    data: AttributeTable = field(repr=False, compare=False)
-    columns: np.ndarray = field(repr=False, compare=False)
-    pairs: tuple[Finder, ...] = field(repr=False, compare=False)
-    candidates: int = field(default=1, repr=False, compare=False)
+    data: AttributeTable = field(repr=False, compare=False)  # the whole table
+    columns: np.ndarray = field(repr=False, compare=False)  # int64 (F,), those that are factors
+    pairs: tuple[Finder, ...] = field(repr=False, compare=False)  # one per split
+    candidates: int = field(default=1, repr=False, compare=False)  # see `FoundPairs.draw`
     distance: Distance | None = field(default=None, repr=False, compare=False)
 
     def rows(self, pictures: np.ndarray) -> np.ndarray:
@@ -47,13 +38,10 @@ class PictureSpace(FactorSpace):
     def pictures_of(self, values: np.ndarray) -> np.ndarray:
         """Picture numbers int64 (B,) of rows of values.
 
-        Args:
-            values: integers (B, F + 1) as `rows` makes them; or (B, F) without the number, which
-                means the first picture of the table with these attributes.
-
-        Raises:
-            TypeError, ValueError: values of the wrong kind, shape or range; a number whose picture
-                has other attributes; attributes that no picture has.
+        values: integers (B, F + 1) as `rows` makes them; or (B, F) without the number, which means
+            the first picture of the table with these attributes.
+        Raises TypeError, ValueError: values of the wrong kind, shape or range; a number whose
+        picture has other attributes; attributes that no picture has.
         """
         values = np.asarray(values)
         if values.ndim == 2 and values.shape[1] == self.n_factors:
@@ -118,20 +106,16 @@ class PictureSpace(FactorSpace):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Pairs of pictures of one split, in a shuffled order.
 
-        Args:
-            n: how many.
-            split: "train", "valid" or "test".
-            rng: draws them.
-            weights: how often each of the F factors comes, relative to each other. None: all
-                equally often, so that the few pairs of a rare one come again and again
-                (`pair_counts` says how many there are, and may be the weights).
-
-        Returns:
-            Rows of values before and after, int64 (n, 2, F + 1), and actions, int64 (n,). Half of
-            the steps go up, half down; of a factor that is set every value comes equally often.
-
-        Raises:
-            ValueError: unknown split, wrong weights, or an attribute without a pair in the split.
+        n: how many.
+        split: "train", "valid" or "test".
+        rng: draws them.
+        weights: how often each of the F factors comes, relative to each other. None: all equally
+            often, so that the few pairs of a rare one come again and again (`pair_counts` says how
+            many there are, and may be the weights).
+        Returns rows of values before and after, int64 (n, 2, F + 1), and actions, int64 (n,). Half
+        of the steps go up, half down; of a factor that is set every value comes equally often.
+        Raises ValueError: unknown split, wrong weights, or an attribute without a pair in the
+        split.
         """
         finder, n_factors = self.pairs[split_id(split)], self.n_factors
         share = np.ones(n_factors) if weights is None else np.asarray(weights, dtype=float)
@@ -211,26 +195,17 @@ def paired(space: PictureSpace) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class PairReport:
-    """How atomic the pairs of a split are. `str()` of it is a table.
-
-    Attributes:
-        names: F chosen columns.  n_others: columns that were not chosen.
-        pictures: (F,) how many of the split's pictures have the attribute; of a factor that is not
-            yes/no, its rarest value.
-        pairs: (F,) how many different pairs there are.
-        others: (F,) mean number of other columns that differ in a pair.
-        atomic: (F,) share of pairs in which no other column differs.
-        one: (F,) share of pairs that show one identity; None where none is known.
-    """
+    """How atomic the pairs of a split are. `str()` of it is a table."""
 
     split: str
-    names: tuple[str, ...]
-    n_others: int
+    names: tuple[str, ...]  # F chosen columns
+    n_others: int  # columns that were not chosen
+    # (F,) how many pictures have the attribute; of a factor that is not yes/no, its rarest value
     pictures: np.ndarray
-    pairs: np.ndarray
-    others: np.ndarray
-    atomic: np.ndarray
-    one: np.ndarray | None = None
+    pairs: np.ndarray  # (F,) how many different pairs there are
+    others: np.ndarray  # (F,) mean number of other columns that differ in a pair
+    atomic: np.ndarray  # (F,) share of pairs in which no other column differs
+    one: np.ndarray | None = None  # (F,) share that shows one identity; None where none is known
 
     def __str__(self) -> str:
         one = "" if self.one is None else f"; {self.one.mean():.0%} of pairs show one identity"

@@ -43,25 +43,14 @@ _CELEBA_CREDIT = (
 
 @dataclass(frozen=True)
 class PictureWorld:
-    """Given pictures with a table; `pictures_world` and `faces_world` make one.
+    """Given pictures with a table; `pictures_world` and `faces_world` make one."""
 
-    Attributes:
-        name: "pictures" or "faces".
-        root: the folder, or its table, as it was asked for.
-        asked: all other options, which make the world again.
-        factors: one per chosen column, names as in the table, made identifiers; it knows the
-            pictures, see `PictureSpace`.
-        image_shape: (64, 64, 3).
-        data: the whole table, see `AttributeTable`.
-        left_out: {column: why}, those that could have been factors and are not, where nobody said
-            which should be.
-    """
-
-    name: str
-    root: str | Path | None = field(compare=False)
-    asked: dict[str, Any]
-    factors: PictureSpace = field(repr=False)
-    data: AttributeTable = field(repr=False, compare=False)
+    name: str  # "pictures" or "faces"
+    root: str | Path | None = field(compare=False)  # the folder, or its table, as asked for
+    asked: dict[str, Any]  # all other options, which make the world again
+    factors: PictureSpace = field(repr=False)  # one per chosen column; it knows the pictures
+    data: AttributeTable = field(repr=False, compare=False)  # the whole table
+    # {column: why}, those that could have been factors and are not, where nobody chose
     left_out: dict[str, str] = field(repr=False, compare=False)
     fingerprint: str = field(repr=False)
     _pictures: Pictures = field(repr=False, compare=False)
