@@ -30,9 +30,9 @@ MECHANISMS = {"table": 1, "parity": 2, "gate": 3, "copy": 1}  # and the fewest p
 class CodeTransitions:
     """Transitions as codes."""
 
-    x: np.ndarray  # int64 (n, N, 1), codes before; the last axis is the single codebook
-    actions: np.ndarray  # int64 (n,), in 0 .. A-1
-    y: np.ndarray  # int64 (n, N, 1), codes after
+    x: np.ndarray  #: int64 (n, N, 1), codes before; the last axis is the single codebook
+    actions: np.ndarray  #: int64 (n,), in 0 .. A-1
+    y: np.ndarray  #: int64 (n, N, 1), codes after
 
     def __len__(self) -> int:
         return len(self.actions)

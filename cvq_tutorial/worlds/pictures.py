@@ -13,6 +13,7 @@ import os
 import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -209,36 +210,32 @@ def safe_name(name: str) -> bool:
     return bool(name) and not path.is_absolute() and ".." not in path.parts and ":" not in name
 
 
+@dataclass(eq=False)
 class Pictures:
     """The pictures of a folder by number, all of one size.
-
-    folder: where the files are.
-    files: their names, safe ones.
-    side: of the square images, in pixels.
-    crop, fit: as in `square`.
-    channels: of the images; 1 keeps grey pictures grey, and refuses others, see `are_grey`.
-    kept: bytes of images that stay in memory, those asked for last.
 
     Workers of a loader get the names only: what is kept is neither sent nor shared.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        files: Sequence[str],
-        side: int = 64,
-        crop: int | None = None,
-        kept: int = KEPT,
-        fit: str = "crop",
-        channels: int = 3,
-    ) -> None:
-        if channels not in (1, 3):
-            raise ValueError(f"channels: expected 1 or 3, found {channels!r}")
-        self.folder, self.files, self.side, self.crop = folder, files, side, crop
-        self.fit, self.channels = fit, channels
-        self.room = max(1, kept // (channels * side * side))  # images
-        self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
-        self._thumbs: dict[int, np.ndarray] = {}  # 192 bytes each, so all are kept
+    folder: Path
+    files: Sequence[str]  # names in it, safe ones
+    side: int = 64  # of the square images, in pixels
+    crop: int | None = None  # see `square`
+    kept: int = KEPT  # bytes of images that stay in memory, those asked for last
+    fit: str = "crop"  # see `square`
+    channels: int = 3  # or 1, which keeps grey pictures grey and refuses others, see `are_grey`
+    _kept: OrderedDict[int, np.ndarray] = field(default_factory=OrderedDict, init=False, repr=False)
+    # 192 bytes each, so all are kept
+    _thumbs: dict[int, np.ndarray] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 3):
+            raise ValueError(f"channels: expected 1 or 3, found {self.channels!r}")
+
+    @property
+    def room(self) -> int:
+        """How many images are kept."""
+        return max(1, self.kept // (self.channels * self.side**2))
 
     def __getstate__(self) -> dict:
         return {**vars(self), "_kept": OrderedDict(), "_thumbs": {}}

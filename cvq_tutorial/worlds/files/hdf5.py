@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class DataSet:
 
     def load(self) -> np.ndarray:
         """The whole array, which must be small (labels). Raises ValueError: large or damaged."""
-        size = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        size = math.prod(self.shape) * self.dtype.itemsize
         if size > _SMALL:
             raise ValueError(f"{self}: expected at most {_SMALL} bytes, found {size}")
         with _opened(self.path) as file:
@@ -169,17 +169,17 @@ def _fault(data: Any, every: bool) -> str:
     return f"{lacking:,} of {wanted:,} pieces are not in the file, of the rows from {listed} on"
 
 
+@dataclass(eq=False)
 class HDF5Rows:
-    """Pictures that are a data set of an HDF5 file.
+    """Pictures that are a data set of an HDF5 file."""
 
-    path: the file.  name: of the data set.  shape: (N, H, W) or (N, H, W, 3).
-    """
-
-    def __init__(self, path: Path, name: str, shape: tuple[int, ...]) -> None:
-        self.path, self.name, self.shape = path, name, shape
-        self._file: Any = None
-        self._process = 0
-        self._counted = False  # whether each piece was looked for, not just their number
+    path: Path
+    name: str  # of the data set
+    shape: tuple[int, ...]  # (N, H, W) or (N, H, W, 3)
+    _file: Any = field(default=None, init=False, repr=False)
+    _process: int = field(default=0, init=False, repr=False)
+    # whether each piece was looked for, not just their number
+    _counted: bool = field(default=False, init=False, repr=False)
 
     def __getstate__(self) -> dict:
         return {**vars(self), "_file": None, "_process": 0}

@@ -8,6 +8,7 @@ process opens the file for itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -103,22 +104,16 @@ def shrink(pictures: np.ndarray, side: int | None) -> np.ndarray:
     return resized(pictures, side, side)
 
 
+@dataclass(eq=False)
 class FlatRows:
-    """Pictures that lie one after the other in a file, uncompressed.
+    """Pictures that lie one after the other in a file, uncompressed."""
 
-    path: the file.  offset: of the first picture, in bytes.  shape: (N, H, W) or (N, H, W, 3).
-    check: called once before the first `read`; it raises ValueError for a damaged file. It is sent
-        to other processes, so it must pickle.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        offset: int,
-        shape: tuple[int, ...],
-        check: Callable[[], object] | None = None,
-    ) -> None:
-        self.path, self.offset, self.shape, self.check = path, offset, shape, check
+    path: Path
+    offset: int  # of the first picture, in bytes
+    shape: tuple[int, ...]  # (N, H, W) or (N, H, W, 3)
+    # called once before the first `read`; it raises ValueError for a damaged file. It is sent to
+    # other processes, so it must pickle.
+    check: Callable[[], object] | None = None
 
     def read(self, rows: object) -> np.ndarray:
         """Pictures uint8 (B, H, W[, 3]) of row numbers (B,), see `check_rows`.

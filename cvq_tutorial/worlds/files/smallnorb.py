@@ -183,7 +183,7 @@ class Header:
 
     def blocks(self, n: int) -> Iterator[np.ndarray]:
         """All rows in order, at most `n` at a time. Raises ValueError where the file ends early."""
-        size = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+        size = prod(self.shape[1:]) * self.dtype.itemsize
         done = 0
         with _opened(self.path) as file:
             _read(file, self.path, self.start, "the header")

@@ -25,6 +25,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from math import prod
 from pathlib import Path
 from typing import Literal
 
@@ -49,32 +50,19 @@ class FileWorld:
 
     The functions that `make_world` calls make it; see the modules named above.
 
-    Args:
-        benchmark: what the files are.  path: where they were found.
-        factors: one picture for each combination.
-        rows: the pictures as they are stored.
-        size: side of the pictures in pixels, None for their own.
-        pictures: hash that a sample of the pictures must have; None takes any.
-        order: row of each combination, int64 (N,); None where they are in order.
-        white: value that is white in the file, 1 or 255.
-        more: further options that make this world again.
-
-    Attributes:
-        name: of the world.  image_shape: (H, W, 3).
-
-    Raises:
-        TypeError, ValueError: a wrong size, a number of rows that does not fit, other pictures.
+    Raises TypeError, ValueError: a wrong size, a number of rows that does not fit, other pictures.
     """
 
-    benchmark: Benchmark = field(repr=False)
-    path: Path
-    factors: FactorSpace = field(repr=False)
-    rows: Rows = field(repr=False)
-    size: int | None = 64
-    pictures: str | None = None
+    benchmark: Benchmark = field(repr=False)  #: what the files are
+    path: Path  #: where they were found
+    factors: FactorSpace = field(repr=False)  #: one picture for each combination
+    rows: Rows = field(repr=False)  #: the pictures as they are stored
+    size: int | None = 64  #: side of the pictures in pixels, None for their own
+    pictures: str | None = None  #: hash that a sample of them must have; None takes any
+    #: row of each combination, int64 (N,); None where they are in order
     order: np.ndarray | None = field(default=None, repr=False)
-    white: int = field(default=255, repr=False)
-    more: dict = field(default_factory=dict)
+    white: int = field(default=255, repr=False)  #: value that is white in the file, 1 or 255
+    more: dict = field(default_factory=dict)  #: further options that make this world again
     has_images: Literal[True] = field(default=True, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -85,11 +73,10 @@ class FileWorld:
                 f"{self.path}: expected {self.factors.size} pictures, one for each combination of "
                 f"{', '.join(self.factors.names)}, found {n}"
             )
-        if self.pictures is not None and self.pictures != self.fingerprint:  # else nothing is read
-            raise ValueError(
-                f"{self.path}: expected pictures with hash {self.pictures}, found "
-                f"{self.fingerprint}"
-            )
+        wanted = self.pictures
+        if wanted is not None and wanted != self.fingerprint:  # else nothing is read
+            found = self.fingerprint
+            raise ValueError(f"{self.path}: expected pictures with hash {wanted}, found {found}")
 
     @property
     def name(self) -> str:
@@ -99,16 +86,12 @@ class FileWorld:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(H, W, 3)."""
-        if self.size is not None:
-            return self.size, self.size, 3
-        return self.rows.shape[1], self.rows.shape[2], 3
+        height, width = self.rows.shape[1:3]
+        return self.size or height, self.size or width, 3
 
     @property
     def options(self) -> dict:
-        """What `make_world` needs to make this world again, wherever the files lie.
-
-        The first time it reads some pictures, see `fingerprint`.
-        """
+        """What `make_world` needs to make this world again, wherever the files lie; reads some."""
         told = {**self.more, "size": self.size, "pictures": self.fingerprint}
         return told | self.factors.actions_option
 
@@ -170,7 +153,7 @@ def stored_rows(benchmark: Benchmark, images: Array | DataSet) -> Rows:
 
     Raises ValueError: chunks so large that a few pictures do not fit in memory.
     """
-    picture = int(np.prod(images.shape[1:], dtype=np.int64))  # bytes
+    picture = prod(images.shape[1:])  # bytes
     if isinstance(images, Array):
         if images.offset is not None:
             return FlatRows(images.path, images.offset, images.shape, partial(verify_once, images))
@@ -182,7 +165,7 @@ def stored_rows(benchmark: Benchmark, images: Array | DataSet) -> Rows:
     deep = min(images.chunks[0], images.shape[0])  # pictures that share a chunk
     if deep * picture <= max(_AT_ONCE, picture):
         return rows
-    chunk = int(np.prod(images.chunks, dtype=np.int64))
+    chunk = prod(images.chunks)
     if chunk > _BLOCK:
         raise ValueError(
             f"{images}: expected chunks of at most {_BLOCK} bytes, found {chunk} ({images.chunks})"

@@ -41,18 +41,18 @@ class FactorLine:
 class WorldReport:
     """What `check` found. `str()` of it is the text that the command prints."""
 
-    path: Path  # what was looked at
-    kind: str  # what it is, in words
-    n_images: int = 0  # pictures there are; 0 where it cannot be told
-    images_are: str = ""  # their sizes, dtype and range, in words
+    path: Path  #: what was looked at
+    kind: str  #: what it is, in words
+    n_images: int = 0  #: pictures there are; 0 where it cannot be told
+    images_are: str = ""  #: their sizes, dtype and range, in words
     factors: tuple[FactorLine, ...] = ()
-    combinations: tuple[int, int] = (0, 0)  # with a picture, and possible ones
-    notes: tuple[str, ...] = ()  # what is worth knowing and no fault
-    problems: tuple[str, ...] = ()  # what is wrong, a line each
-    # a sample, uint8 (B, H, W, 3) with B of at most 24; None where there is none
+    combinations: tuple[int, int] = (0, 0)  #: with a picture, and possible ones
+    notes: tuple[str, ...] = ()  #: what is worth knowing and no fault
+    problems: tuple[str, ...] = ()  #: what is wrong, a line each
+    #: a sample, uint8 (B, H, W, 3) with B of at most 24; None where there is none
     images: np.ndarray | None = field(default=None, repr=False, compare=False)
-    columns: tuple[Column, ...] = ()  # what becomes of each column of a table
-    command: str = ""  # that trains on it, "" where that is not possible yet
+    columns: tuple[Column, ...] = ()  #: what becomes of each column of a table
+    command: str = ""  #: that trains on it, "" where that is not possible yet
 
     @property
     def ok(self) -> bool:

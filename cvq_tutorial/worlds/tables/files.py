@@ -46,18 +46,18 @@ _BITS = {"0", "1", "-1"}
 class AttributeTable:
     """A checked table of M pictures and T columns that have values."""
 
-    source: Path  # the file it was read from
-    folder: Path  # where the pictures are
-    files: tuple[str, ...]  # M names, in the order of the table
-    names: tuple[str, ...]  # T titles as the file has them
-    values: np.ndarray  # uint8 (M, T), of yes/no columns 0 and 1; BLANK where a cell is blank
-    split: np.ndarray  # uint8 (M,), a position in SPLITS
-    # int64 (M,), pictures of one person (or thing) share a number of 0 or more; -1 where it is
-    # unknown, None where all are
+    source: Path  #: the file it was read from
+    folder: Path  #: where the pictures are
+    files: tuple[str, ...]  #: M names, in the order of the table
+    names: tuple[str, ...]  #: T titles as the file has them
+    values: np.ndarray  #: uint8 (M, T), of yes/no columns 0 and 1; BLANK where a cell is blank
+    split: np.ndarray  #: uint8 (M,), a position in SPLITS
+    #: int64 (M,), pictures of one person (or thing) share a number of 0 or more; -1 where it is
+    #: unknown, None where all are
     identity: np.ndarray | None
-    split_by: str  # what the split follows: a file, "column split", "identity" or "file name"
-    columns: tuple[Column, ...] = ()  # what became of every column, in the order of the file
-    notes: tuple[str, ...] = ()  # a line each
+    split_by: str  #: what the split follows: a file, "column split", "identity" or "file name"
+    columns: tuple[Column, ...] = ()  #: what became of every column, in the order of the file
+    notes: tuple[str, ...] = ()  #: a line each
 
     @cached_property
     def rows(self) -> dict[str, int]:

@@ -198,14 +198,14 @@ class PairReport:
     """How atomic the pairs of a split are. `str()` of it is a table."""
 
     split: str
-    names: tuple[str, ...]  # F chosen columns
-    n_others: int  # columns that were not chosen
-    # (F,) how many pictures have the attribute; of a factor that is not yes/no, its rarest value
+    names: tuple[str, ...]  #: F chosen columns
+    n_others: int  #: columns that were not chosen
+    #: (F,) how many pictures have the attribute; of a factor that is not yes/no, its rarest value
     pictures: np.ndarray
-    pairs: np.ndarray  # (F,) how many different pairs there are
-    others: np.ndarray  # (F,) mean number of other columns that differ in a pair
-    atomic: np.ndarray  # (F,) share of pairs in which no other column differs
-    one: np.ndarray | None = None  # (F,) share that shows one identity; None where none is known
+    pairs: np.ndarray  #: (F,) how many different pairs there are
+    others: np.ndarray  #: (F,) mean number of other columns that differ in a pair
+    atomic: np.ndarray  #: (F,) share of pairs in which no other column differs
+    one: np.ndarray | None = None  #: (F,) share that shows one identity; None where none is known
 
     def __str__(self) -> str:
         one = "" if self.one is None else f"; {self.one.mean():.0%} of pairs show one identity"

@@ -45,12 +45,12 @@ _CELEBA_CREDIT = (
 class PictureWorld:
     """Given pictures with a table; `pictures_world` and `faces_world` make one."""
 
-    name: str  # "pictures" or "faces"
-    root: str | Path | None = field(compare=False)  # the folder, or its table, as asked for
-    asked: dict[str, Any]  # all other options, which make the world again
-    factors: PictureSpace = field(repr=False)  # one per chosen column; it knows the pictures
-    data: AttributeTable = field(repr=False, compare=False)  # the whole table
-    # {column: why}, those that could have been factors and are not, where nobody chose
+    name: str  #: "pictures" or "faces"
+    root: str | Path | None = field(compare=False)  #: the folder, or its table, as asked for
+    asked: dict[str, Any]  #: all other options, which make the world again
+    factors: PictureSpace = field(repr=False)  #: one per chosen column; it knows the pictures
+    data: AttributeTable = field(repr=False, compare=False)  #: the whole table
+    #: {column: why}, those that could have been factors and are not, where nobody chose
     left_out: dict[str, str] = field(repr=False, compare=False)
     fingerprint: str = field(repr=False)
     _pictures: Pictures = field(repr=False, compare=False)
