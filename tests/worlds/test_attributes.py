@@ -605,6 +605,17 @@ SIX = table_of(6)
 SIX[:, 0], SIX[0, 2] = [1, 0, 1, 0, 1, 0], 0  # what the bad lists below are made from
 
 
+def test_a_picture_with_a_strange_value_is_told_and_left_out(tmp_path):
+    folder, told = celeba(tmp_path / "faces", SIX), []
+    replace(folder / LIST, "000002.jpg -1", "000002.jpg 2")
+    table = read_table(folder, told.append)
+    assert [line.partition(": ")[2] for line in told] == [
+        "5_o_Clock: expected 1 or -1 (or 0), found '2'"
+    ]
+    assert table.files == tuple(f"{i:06d}.jpg" for i in (1, 3, 4, 5, 6))
+    assert np.array_equal(table.values, np.delete(SIX, 1, axis=0))
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "words"),
     [

@@ -31,12 +31,7 @@ from cvq_tutorial.worlds.tables.find import (
 )
 from cvq_tutorial.worlds.tables.read import TEXTS, first_rows, read_celeba, read_sheet
 from cvq_tutorial.worlds.tables.sheet import Cells, Problem, Sheet, refuse, tell
-from cvq_tutorial.worlds.tables.splits import (
-    column_of_identity,
-    column_of_split,
-    identities_of,
-    split_of_table,
-)
+from cvq_tutorial.worlds.tables.splits import column_of_identity, column_of_split, sides_of
 
 BLANK = 255  # value of a blank cell
 _BITS = {"0", "1", "-1"}
@@ -130,38 +125,29 @@ def read_table(
         raise ValueError(f"{source}: expected columns that say what the pictures show, found none")
     sheet, notes = _without(sheet, how)
     pictures = column_of_pictures(sheet, base, how.file)
-    drop = how.missing == "drop"
-    folder, files, rows, told = match(sheet, pictures, base, problem, drop)
+    folder, found, rows, told = match(sheet, pictures, base, problem, how.missing == "drop")
     if not len(rows):
         raise ValueError(f"{source}: expected pictures in {folder}, found none that is listed")
-    listed = frozenset(pictures.texts)
-    names = [pictures.words[code] for code in pictures.codes[rows].tolist()]
-    sheet, notes = sheet.take(rows), [*sheet.notes, *notes, *told]
+    sheet, notes, files = sheet.take(rows), [*sheet.notes, *notes, *told], np.array(found, object)
     if sheet.source.name == CELEBA:
-        sheet = _one_scale(sheet, problem)
+        sheet, kept = _one_scale(sheet, problem)
+        rows, files = rows[kept], files[kept]
     columns, kept = _columns(sheet, pictures.title, how)
     if len(kept) < len(sheet):
         notes.append(f"rows with blanks are left out: {len(sheet) - len(kept):,} of {len(sheet):,}")
-        sheet, files = sheet.take(kept), [files[row] for row in kept.tolist()]
-        names = [names[row] for row in kept.tolist()]
+        sheet, rows, files = sheet.take(kept), rows[kept], files[kept]
         columns, _ = _columns(sheet, pictures.title, how)
-    people = identities_of(sheet, names, listed, problem, how)
-    identity = None
-    if people is not None:
-        number = {person: i for i, person in enumerate(dict.fromkeys(people.values()))}
-        identity = np.array([number.get(people.get(name, ""), -1) for name in names], np.int64)
+    listed, names = frozenset(pictures.texts), pictures.take(rows).texts
     some = [column for column in columns if column.codes is not None]
     may_be = [np.asarray(column.codes) for column in some if column.usable]
-    split, split_by, told = split_of_table(
-        sheet, names, files, listed, people, identity, problem, how, may_be
-    )
+    sides = sides_of(sheet, names, files.tolist(), listed, problem, how, may_be)
     values = np.empty((len(files), len(some)), dtype=np.uint8)
     for i, column in enumerate(some):
         codes = np.asarray(column.codes)
         values[:, i] = np.where(codes < 0, BLANK, codes)
     return AttributeTable(
-        source, folder, tuple(files), tuple(c.title for c in some), values, split,
-        identity, split_by, tuple(columns), (*notes, *told),
+        source, folder, tuple(files.tolist()), tuple(c.title for c in some), values, sides.split,
+        sides.identity, sides.split_by, tuple(columns), (*notes, *sides.notes),
     )  # fmt: skip
 
 
@@ -245,8 +231,8 @@ def _without(sheet: Sheet, how: How) -> tuple[Sheet, list[str]]:
     return (sheet if kept.all() else sheet.take(np.flatnonzero(kept))), notes
 
 
-def _one_scale(sheet: Sheet, problem: Problem) -> Sheet:
-    """CelebA's list without rows that hold something else than 1 and -1 (or 0); both are told."""
+def _one_scale(sheet: Sheet, problem: Problem) -> tuple[Sheet, np.ndarray]:
+    """CelebA's list without rows that hold something else than 1 and -1 (or 0); the rows left."""
     bad: list[str] = []
     wrong = np.zeros(len(sheet), dtype=bool)
     first: dict[str, tuple[str, int]] = {}
@@ -274,7 +260,8 @@ def _one_scale(sheet: Sheet, problem: Problem) -> Sheet:
             for cells in sheet.columns
         ]
         sheet = replace(sheet, columns=tuple(columns))
-    return sheet.take(np.flatnonzero(~wrong)) if wrong.any() else sheet
+    kept = np.flatnonzero(~wrong)
+    return sheet.take(kept) if wrong.any() else sheet, kept
 
 
 def _columns(sheet: Sheet, pictures: str, how: How) -> tuple[list[Column], np.ndarray]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -51,49 +52,61 @@ def identities_of(
     return None
 
 
-def split_of_table(
+@dataclass(frozen=True)
+class Sides:
+    """Whom the pictures show, and on which side of the splits they are."""
+
+    identity: np.ndarray | None  # int64 (M,), -1 where it is unknown; None: nothing says so
+    split: np.ndarray  # uint8 (M,), a position in SPLITS
+    split_by: str  # what the split follows
+    notes: list[str]
+
+
+def sides_of(
     sheet: Sheet,
     names: Sequence[str],
     files: Sequence[str],
     listed: frozenset[str],
-    people: dict[str, str] | None,
-    identity: np.ndarray | None,
     problem: Problem,
     how: How,
-    values: Sequence[np.ndarray] = (),
-) -> tuple[np.ndarray, str, list[str]]:
-    """The split of each picture, what it follows, and notes.
+    values: Sequence[np.ndarray],
+) -> Sides:
+    """The identity and the split of each picture of a table.
 
+    names: of the pictures, as the table has them.  listed: all that it has.
     values: of each column that may be a factor, see `split_drawn`.
     """
+    people, keys, identity = identities_of(sheet, names, listed, problem, how), names, None
+    if people is not None:
+        number = {person: i for i, person in enumerate(dict.fromkeys(people.values()))}
+        identity = np.array([number.get(people.get(name, ""), -1) for name in names], np.int64)
+        keys = [people.get(name, name) for name in names]
     cells, words, told_in = column_of_split(sheet, how), None, sheet.source
-    split_by = "column split"
+    by = "file name" if people is None else "identity"
+    lists = [sheet.folder / name for name in PARTITIONS]
     if cells is not None:
         words, title = dict(zip(names, cells.texts, strict=True)), cells.title.lower()
-        split_by = "column split" if title in ("split", "partition") else f"column {title}"
-    lists = [sheet.folder / name for name in PARTITIONS]
-    if cells is None and how.split is None and (found := [p for p in lists if p.is_file()]):
+        by = "column split" if title in ("split", "partition") else f"column {title}"
+    elif how.split is None and (found := [path for path in lists if path.is_file()]):
         words, told_in = read_words(found[0], names, listed, problem), found[0]
-        split_by = told_in.name
-    keys = names if people is None else [people.get(name, name) for name in names]
+        by = told_in.name
+    notes = []
     if words is None:
-        by = "file name" if people is None else "identity"
         split, draw = split_drawn(keys, how.even, values)
-        notes = [f"splits are draw {draw + 1} by {by}, where the fewest values miss a split"]
-        return split, by, [*(notes if draw else []), *few_held_out(split, identity)]
+        if draw:
+            notes = [f"splits are draw {draw + 1} by {by}, where the fewest values miss a split"]
+        return Sides(identity, split, by, [*notes, *few_held_out(split, identity)])
     split = splits_of(told_in, names, words, problem)
     if identity is not None:
         tell_leaks(told_in, files, split, identity, problem)
-    notes = []
     if how.even and not (split == 1).any() and (split == 2).any():
         inside = np.flatnonzero(split == 0)
         inner = [v[inside] for v in values]
         drawn, _ = split_drawn([keys[row] for row in inside.tolist()], True, inner)
         split[inside[drawn == 1]] = 1
-        notes.append(
-            f"no picture is for validation: {int((drawn == 1).sum()):,} of train are taken for it"
-        )
-    return split, split_by, [*notes, *few_held_out(split, identity)]
+        n = int((drawn == 1).sum())
+        notes = [f"no picture is for validation: {n:,} of train are taken for it"]
+    return Sides(identity, split, by, [*notes, *few_held_out(split, identity)])
 
 
 def few_held_out(split: np.ndarray, identity: np.ndarray | None) -> list[str]:
