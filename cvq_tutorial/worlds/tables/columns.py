@@ -83,8 +83,8 @@ def column_of(cells: Cells, how: How, place: Any = None) -> Column:
     Raises ValueError: bins or a kind that do not fit the column, in one line without the file.
     """
     where = place or (lambda row: f"row {row + 1}")
-    blank = int(cells.words[:1] == ("",))  # sorted: it is the first
-    title, words, codes = cells.title, list(cells.words[blank:]), cells.codes - blank
+    title, (there, codes) = cells.title, cells.known
+    words = list(there)
     left = Column(title, "blank", distinct=len(words), blanks=int((codes < 0).sum()))
 
     def made(kind: str, values: Sequence[str], codes: np.ndarray) -> Column:

@@ -24,7 +24,6 @@ from cvq_tutorial.worlds.tables.find import (
     find_table,
     is_picture_name,
     match,
-    no_header,
     other_splits,
     sheet_of_folders,
     split_tables,
@@ -185,13 +184,12 @@ def _sheet_of(root: Path, problem: Problem, how: How) -> Sheet:
     if source.name == CELEBA:
         return read_celeba(source, problem)
     if how.header is None and source.suffix.lower() in TEXTS:
-        picture = no_header(source)
-        if picture is not None:
-            _, _, rows, _ = first_rows(source, 1)
-            like = ["file", *(f"column{i}" for i in range(1, len(rows[0])))]
+        first = next(iter(first_rows(source, 1)[2]), [])
+        if pictures := list(filter(is_picture_name, first)):
+            like = ["file", *(f"column{i}" for i in range(1, len(first)))]
             raise ValueError(
-                f"{source} line 1: {picture} is a picture, so no line says what the columns are: "
-                f"say it with columns={like} (--columns {','.join(like)})"
+                f"{source} line 1: {pictures[0]} is a picture, so no line says what the columns "
+                f"are: say it with columns={like} (--columns {','.join(like)})"
             )
     return read_sheet(source, problem, how.header, only)
 

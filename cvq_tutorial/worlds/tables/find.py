@@ -139,12 +139,6 @@ def is_picture_name(text: str) -> bool:
     return PurePosixPath(text.strip().replace("\\", "/")).suffix.lower() in PICTURES
 
 
-def no_header(path: Path) -> str | None:
-    """The picture that the first line of a text table names, so that it is no header; None."""
-    _, _, rows, _ = first_rows(path, 1)
-    return next((text for row in rows for text in row if is_picture_name(text)), None)
-
-
 # Folders that are a table -------------------------------------------------------------------------
 
 

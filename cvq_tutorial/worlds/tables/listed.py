@@ -193,7 +193,8 @@ def pairs_world(
     if not there.any():
         raise ValueError(f"{source}: expected pairs whose pictures are in {place}, found none")
     sheet, ends = sheet.take(np.flatnonzero(there)), ends[there]
-    labels, acts = _actions_of(sheet)
+    cells = sheet.column("action")
+    labels, acts = cells.known if cells else ((), np.full(len(sheet), NO_ACTION))
     split = _split_of(sheet, ends, files, how)
     pictures = Pictures(place, files, _SIDE, crop, fit=fit)
     if not any((pictures.one(a) != pictures.one(b)).any() for a, b in ends.tolist()):
@@ -240,20 +241,12 @@ def _ends_of(
     return ends, place, files, notes
 
 
-def _actions_of(sheet: Sheet) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of actions, sorted, and which each pair has, -1 for a blank."""
-    cells = sheet.column("action")
-    texts = [""] * len(sheet) if cells is None else cells.texts
-    labels = tuple(sorted({text for text in texts if text}))
-    return labels, np.array([labels.index(t) if t else NO_ACTION for t in texts], dtype=np.int64)
-
-
 def _split_of(sheet: Sheet, ends: np.ndarray, files: list[str], how: How) -> np.ndarray:
     """Split of each pair (P,), as the table says, or drawn: a picture is in one only."""
     cells = column_of_split(sheet, how)
     if cells is not None:
         places = [sheet.at(row) for row in range(len(sheet))]
-        split = splits_of(sheet.source, places, dict(zip(places, cells.texts, strict=True)), refuse)
+        split = splits_of(sheet.source, places, cells.texts, refuse)
         of = np.zeros((len(files), len(SPLITS)), dtype=bool)
         of[ends.ravel(), np.repeat(split, 2)] = True
         both = np.flatnonzero(of.sum(axis=1) > 1)

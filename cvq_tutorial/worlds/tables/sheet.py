@@ -47,6 +47,12 @@ class Cells:
         return np.bincount(self.codes, minlength=len(self.words))
 
     @property
+    def known(self) -> tuple[tuple[str, ...], np.ndarray]:
+        """The words but the blank, and which of them each row has, int64 (M,), -1 for a blank."""
+        blank = int(self.words[:1] == ("",))  # they are sorted
+        return self.words[blank:], self.codes.astype(np.int64) - blank
+
+    @property
     def texts(self) -> list[str]:
         """The text of each row."""
         return [self.words[code] for code in self.codes.tolist()]

@@ -68,10 +68,9 @@ class PictureSpace(FactorSpace):
         return numbers.astype(np.int64)
 
     def _first_with(self, chosen: np.ndarray) -> np.ndarray:
-        strides = np.cumprod([1, *self.sizes[:-1]], dtype=np.int64)
-        keys = self.data.values[:, self.columns].astype(np.int64) @ strides
+        keys = self.data.values[:, self.columns].astype(np.int64) @ self._strides
         there, first = np.unique(keys, return_index=True)
-        wanted = chosen @ strides
+        wanted = chosen @ self._strides
         place = np.minimum(np.searchsorted(there, wanted), len(there) - 1)
         missing = there[place] != wanted
         if missing.any():

@@ -81,15 +81,16 @@ def sides_of(
         number = {person: i for i, person in enumerate(dict.fromkeys(people.values()))}
         identity = np.array([number.get(people.get(name, ""), -1) for name in names], np.int64)
         keys = [people.get(name, name) for name in names]
-    cells, words, told_in = column_of_split(sheet, how), None, sheet.source
+    cells, told_in = column_of_split(sheet, how), sheet.source
+    words: Sequence[str | None] | None = None
     by = "file name" if people is None else "identity"
     lists = [sheet.folder / name for name in PARTITIONS]
     if cells is not None:
-        words, title = dict(zip(names, cells.texts, strict=True)), cells.title.lower()
+        words, title = cells.texts, cells.title.lower()
         by = "column split" if title in ("split", "partition") else f"column {title}"
     elif how.split is None and (found := [path for path in lists if path.is_file()]):
-        words, told_in = read_words(found[0], names, listed, problem), found[0]
-        by = told_in.name
+        told_in, by = found[0], found[0].name
+        words = list(map(read_words(told_in, names, listed, problem).get, names))
     notes = []
     if words is None:
         split, draw = split_drawn(keys, how.even, values)
@@ -201,15 +202,14 @@ def _even(keys: Sequence[str], draw: int) -> np.ndarray:
 
 
 def splits_of(
-    path: Path, files: Sequence[str], words: dict[str, str], problem: Problem
+    path: Path, names: Sequence[str], words: Sequence[str | None], problem: Problem
 ) -> np.ndarray:
-    """Position in SPLITS of each picture, uint8 (M,); train where its word is a problem."""
-    split = np.array([SPLIT_WORDS.get(words.get(name, "").lower(), 3) for name in files], np.uint8)
+    """Position in SPLITS of each row, uint8 (M,); train where its word is a problem."""
+    split = np.array([SPLIT_WORDS.get((word or "").lower(), 3) for word in words], np.uint8)
     wrong = [
-        f"{path}: {files[row]}: expected one of {', '.join(SPLIT_WORDS)}, found "
-        f"{words[files[row]]!r}"
+        f"{path}: {names[row]}: expected one of {', '.join(SPLIT_WORDS)}, found {words[row]!r}"
         for row in np.flatnonzero(split == 3).tolist()
-        if files[row] in words  # one that is missing was told before
+        if words[row] is not None  # one that is missing was told before
     ]
     tell(problem, wrong)
     split[split == 3] = 0
