@@ -43,10 +43,6 @@ class CausalShapes3D:
             by `steps`, round its values and back to the first if need be.
         actions: "steps" or "set", see `factors`.
 
-    Attributes:
-        factors: those of shapes3d, with their causes. image_shape: (64, 64, 3).
-        factor_graph: bool (6, 6), row = cause, column = effect: the truth.
-
     Raises:
         ValueError: a link that is no such triple, an unknown factor, steps that move nothing, the
             same link twice, links that run in a circle, unknown actions.
@@ -56,7 +52,7 @@ class CausalShapes3D:
     actions: str = "steps"
     name: str = field(default="causal_shapes3d", init=False)
     has_images: Literal[True] = field(default=True, init=False)
-    factors: FactorSpace = field(init=False, repr=False)
+    factors: FactorSpace = field(init=False, repr=False)  #: those of shapes3d, with their causes
     _room: Shapes3D = field(default_factory=Shapes3D, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -127,8 +123,7 @@ class CausalShapes3D:
         What set it before does not matter, its causes stay as they are. It stays set under further
         actions of the world `cut(factor)`, and only there.
 
-        Raises:
-            TypeError, ValueError: values as `render`; an unknown factor, a value out of range.
+        Raises TypeError, ValueError: values as `render`; an unknown factor, a value out of range.
         """
         before = self.factors.check(values)
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):

@@ -58,11 +58,6 @@ class CodesWorld:
             parent, another variable.
         min_parents: fewest parents; more where the mechanism needs more.
 
-    Attributes:
-        targets: bool (A, N), the variables that an action sets.
-        graph: bool (A, N, N), [a, i, j] is "i is a cause of j under action a" (row = cause,
-            column = effect); True only in columns of targets.
-
     Raises:
         TypeError, ValueError: an argument of the wrong kind or outside its range.
     """
@@ -79,7 +74,10 @@ class CodesWorld:
     name: str = field(default="codes", init=False)
     has_images: Literal[False] = field(default=False, init=False)
     credit: str = field(default="Drawn from a seed by cvq_tutorial.", init=False)
+    #: bool (A, N), the variables that an action sets
     targets: np.ndarray = field(init=False, repr=False, compare=False)
+    #: bool (A, N, N), [a, i, j] is "i is a cause of j under action a" (row = cause, column =
+    #: effect); True only in columns of targets
     graph: np.ndarray = field(init=False, repr=False, compare=False)
     _parents: np.ndarray = field(init=False, repr=False, compare=False)  # (A, N, P), -1 = none
     _tables: np.ndarray = field(init=False, repr=False, compare=False)  # (A, N, K**P)

@@ -65,17 +65,14 @@ _RAYS = 8  # samples per pixel and side where edges are smooth
 
 @dataclass(frozen=True)
 class DSprites:
-    """The world `dsprites`: `render` makes the pictures of any factor values.
+    """The world `dsprites`: `render` makes the pictures, grey, of any factor values.
+
+    Its factors are shape 3, scale 6, orientation 40 (cyclic), pos_x 32 (from left to right), pos_y
+    32 (from top to bottom, last fastest).
 
     Args:
         antialias: smooth edges, 65 levels of grey; False gives black and white only.
         actions: "steps" or "set", see `factors`.
-
-    Attributes:
-        factors: shape 3, scale 6, orientation 40 (cyclic), pos_x 32 (from left to right), pos_y 32
-            (from top to bottom, last fastest).
-        image_shape: (64, 64, 3); the three channels are equal.
-        stamps: uint8 (720, 33, 33), number (shape * 6 + scale) * 40 + orientation.
 
     Raises:
         TypeError: antialias is no bool. ValueError: unknown actions.
@@ -92,6 +89,7 @@ class DSprites:
         "drawn by cvq_tutorial.",
         init=False,
     )
+    #: uint8 (720, 33, 33), number (shape * 6 + scale) * 40 + orientation
     stamps: np.ndarray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -208,8 +208,7 @@ class FactorSpace:
     def values(self, index: object) -> np.ndarray:
         """Factor values int64 (B, F) of image numbers (B,).
 
-        Raises:
-            TypeError: not integers. ValueError: not one-dimensional, or outside 0 .. size-1.
+        Raises TypeError: not integers. ValueError: not one-dimensional, or outside 0 .. size-1.
         """
         array = numbers_of(index, "image index", 0, self.size - 1)
         return array[:, None] // self._strides % np.array(self.sizes)  # (B, F)
@@ -221,16 +220,14 @@ class FactorSpace:
     def factor_id(self, name: str | int) -> int:
         """Position of a factor, given its name (or position, which is checked).
 
-        Raises:
-            ValueError: unknown name (close ones named) or position out of range.
+        Raises ValueError: unknown name (close ones named) or position out of range.
         """
         return position("factor", name, self.names)
 
     def action_id(self, action: str | int) -> int:
         """Number of an action, given its name ("scale+") or number; -1 and "none" are no action.
 
-        Raises:
-            ValueError: unknown name (close ones named) or number out of range.
+        Raises ValueError: unknown name (close ones named) or number out of range.
         """
         if action == "none":
             return NO_ACTION
@@ -243,8 +240,7 @@ class FactorSpace:
     def factor_of(self, actions: object) -> np.ndarray:
         """Which factor each action changes: int64 (B,) of actions (B,); -1 for no action.
 
-        Raises:
-            TypeError, ValueError: as `check_actions`.
+        Raises TypeError, ValueError: as `check_actions`.
         """
         return self._table[self.check_actions(actions), 0]
 
@@ -344,10 +340,9 @@ class FactorSpace:
     def from_json(cls, data: list | dict) -> FactorSpace:
         """The space that `to_json` wrote, now or when there were steps only and no kinds.
 
-        Raises:
-            ValueError: not a list of dicts with the keys name, size, ordered, cyclic, values (and
-                causes and kind, where there are some), alone or beside the actions.
-            TypeError, ValueError: what Factor and FactorSpace refuse.
+        Raises ValueError: not a list of dicts with the keys name, size, ordered, cyclic, values
+        (and causes and kind, where there are some), alone or beside the actions. TypeError,
+        ValueError: what Factor and FactorSpace refuse.
         """
         actions = "steps"
         if isinstance(data, dict) and set(data) == {"actions", "factors"}:

@@ -55,17 +55,15 @@ FACTORS = TunnelFactors(
 class LightTunnel:
     """The world `light_tunnel`: `render` makes the pictures of any factor values.
 
-    Attributes:
-        factors: red, green, blue 5, how bright the beams are; polariser_1 and polariser_2 3, their
-            angles in degrees.
-        twins: pairs of names of actions that lead to the same picture from every picture: the
-            truth about what cannot be retrieved.
-        image_shape: (24, 24, 3).
+    Its factors are red, green, blue 5, how bright the beams are; polariser_1 and polariser_2 3,
+    their angles in degrees.
     """
 
     name: str = field(default="light_tunnel", init=False)
     has_images: Literal[True] = field(default=True, init=False)
     factors: TunnelFactors = field(default=FACTORS, init=False, repr=False)
+    #: pairs of names of actions that lead to the same picture from every picture: the truth about
+    #: what cannot be retrieved
     twins: tuple[tuple[str, str], ...] = field(default=TWINS, init=False, repr=False)
     image_shape: tuple[int, int, int] = field(default=(SIZE, SIZE, 3), init=False)
     credit: str = field(

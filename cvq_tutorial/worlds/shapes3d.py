@@ -73,13 +73,11 @@ _TONES = {"floor": (0.62, 0.94), "wall": (0.50, 1.0), "object": (0.88, 1.0)}
 class Shapes3D:
     """The world `shapes3d`: `render` makes the pictures of any factor values.
 
+    Its factors are floor_hue 10, wall_hue 10, object_hue 10, scale 8, shape 4, orientation 15 (last
+    fastest).
+
     Args:
         actions: "steps" or "set", see `factors`.
-
-    Attributes:
-        factors: floor_hue 10, wall_hue 10, object_hue 10, scale 8, shape 4, orientation 15 (last
-            fastest).
-        image_shape: (64, 64, 3).
 
     Raises:
         ValueError: unknown actions.

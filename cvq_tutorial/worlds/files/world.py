@@ -122,8 +122,7 @@ class FileWorld:
 
         Any order, repeats allowed; negative numbers count from the end.
 
-        Raises:
-            TypeError, ValueError: numbers as `rows.check_rows`; a damaged file.
+        Raises TypeError, ValueError: numbers as `rows.check_rows`; a damaged file.
         """
         numbers = check_rows(numbers, self.factors.size)
         rows = numbers if self.order is None else self.order[numbers]
