@@ -53,6 +53,8 @@ class CausalShapes3D:
     name: str = field(default="causal_shapes3d", init=False)
     has_images: Literal[True] = field(default=True, init=False)
     factors: FactorSpace = field(init=False, repr=False)  #: those of shapes3d, with their causes
+    image_shape: tuple[int, int, int] = field(default=Shapes3D.image_shape, init=False)
+    credit: str = field(default=Shapes3D.credit, init=False)
     _room: Shapes3D = field(default_factory=Shapes3D, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -73,16 +75,6 @@ class CausalShapes3D:
     def options(self) -> dict:
         """What `make_world("causal_shapes3d", **options)` needs to make this world again."""
         return {"links": [list(link) for link in self.links], **self.factors.actions_option}
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(64, 64, 3)."""
-        return self._room.image_shape
-
-    @property
-    def credit(self) -> str:
-        """Whom to name beside a picture."""
-        return self._room.credit
 
     @property
     def fingerprint(self) -> str:
