@@ -149,11 +149,10 @@ def _order(folder: Path, values: np.ndarray, tables: list[list[int]]) -> np.ndar
     Raises ValueError: a combination that is missing or there twice.
     """
     sizes = tuple(len(table) for table in tables)
+    expected = "expected one picture for each combination of the values in the info files"
     if prod(sizes) != len(values):  # before anything is made for each of them
-        raise ValueError(
-            f"{folder}: expected one picture for each combination of the values in the info files, "
-            f"{' x '.join(map(str, sizes))} = {prod(sizes):,}, found {len(values):,}"
-        )
+        grid = f"{' x '.join(map(str, sizes))} = {prod(sizes):,}"
+        raise ValueError(f"{folder}: {expected}, {grid}, found {len(values):,}")
     places = [np.searchsorted(t, c) for t, c in zip(tables, values.T, strict=True)]
     number = np.ravel_multi_index(places, sizes)
     count = np.bincount(number, minlength=len(values))
@@ -162,10 +161,8 @@ def _order(folder: Path, values: np.ndarray, tables: list[list[int]]) -> np.ndar
         at = np.unravel_index(wrong, sizes)
         told = ", ".join(f"{n} {t[i]}" for n, t, i in zip(_NAMES, tables, at, strict=True))
         times = "none" if count[wrong] == 0 else f"{count[wrong]} rows"
-        raise ValueError(
-            f"{folder}: expected one picture for each combination of the values in the info files, "
-            f"found {times} with {told} (and {int((count != 1).sum()) - 1} more such combinations)"
-        )
+        more = f"(and {int((count != 1).sum()) - 1} more such combinations)"
+        raise ValueError(f"{folder}: {expected}, found {times} with {told} {more}")
     return np.argsort(number)
 
 
