@@ -263,14 +263,16 @@ def test_the_nearest_of_all_candidates_is_taken():
     def distance(one, others):
         return np.abs(place[one][:, None] - place[others])
 
-    drawn = finder.draw(0, 300, np.random.default_rng(2), candidates=40, distance=distance)
+    near = FoundPairs(np.arange(40), values, candidates=40, distance=distance)
+    drawn = near.draw(0, 300, np.random.default_rng(2))
     for off, on in drawn.tolist():  # one of the two ends was drawn; the other is its nearest
         others = [np.flatnonzero((values == values[end] ^ [1, 0]).all(axis=1)) for end in (off, on)]
         nearest = [
             o[np.abs(place[o] - place[e]).argmin()] for o, e in zip(others, (off, on), strict=True)
         ]
         assert on == nearest[0] or off == nearest[1]
-    loose = finder.draw(0, 300, np.random.default_rng(2), candidates=3, distance=distance)
+    near = FoundPairs(np.arange(40), values, candidates=3, distance=distance)
+    loose = near.draw(0, 300, np.random.default_rng(2))
     free = finder.draw(0, 300, np.random.default_rng(2))
     gaps = [np.abs(place[d[:, 0]] - place[d[:, 1]]).mean() for d in (drawn, loose, free)]
     assert gaps[0] < gaps[1] < gaps[2]

@@ -42,6 +42,8 @@ class FoundPairs:
     chosen: np.ndarray  # uint8 (M, F), their values
     groups: np.ndarray | None = None  # int64 (M,), numbers of 0 or more
     sizes: tuple[int, ...] = ()  # of the F factors; () is 2 for each
+    candidates: int = 1  # of so many partners ...
+    distance: Distance | None = None  # ... the nearest is taken; None takes any
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sizes", self.sizes or (2,) * self.chosen.shape[1])
@@ -101,32 +103,16 @@ class FoundPairs:
         """How many pairs there are that end in each value of a factor: int64 (S,)."""
         return self._others(factor)[1].sum(axis=0)
 
-    def draw(
-        self,
-        factor: int,
-        n: int,
-        rng: np.random.Generator,
-        candidates: int = 1,
-        distance: Distance | None = None,
-    ) -> np.ndarray:
+    def draw(self, factor: int, n: int, rng: np.random.Generator) -> np.ndarray:
         """N pairs (lower, higher) of picture numbers, int64 (n, 2); there must be one.
 
         One end is drawn first, in half of the pairs the lower and in half the higher one, every
         picture that has a partner equally often. The other end is one of its partners, or with a
         `distance` the nearest of `candidates` of them: of all, where there are no more than that.
         """
-        runs = (self._steps(factor, 1), self._steps(factor, -1))
-        return self._ends(runs, n, rng, candidates, distance)
+        return self._ends((self._steps(factor, 1), self._steps(factor, -1)), n, rng)
 
-    def draw_to(
-        self,
-        factor: int,
-        value: int,
-        n: int,
-        rng: np.random.Generator,
-        candidates: int = 1,
-        distance: Distance | None = None,
-    ) -> np.ndarray:
+    def draw_to(self, factor: int, value: int, n: int, rng: np.random.Generator) -> np.ndarray:
         """N pairs (before, after) of picture numbers, int64 (n, 2): after has the value, before
         another one. There must be one; ends are drawn as in `draw`.
         """
@@ -134,15 +120,10 @@ class FoundPairs:
         has = (self.chosen[:, factor] == value)[:, None]
         to = np.arange(number.shape[1]) == value
         runs = [(start, np.where(able, number, 0)) for able in (~has & to, has & ~to)]
-        return self._ends(runs, n, rng, candidates, distance)
+        return self._ends(runs, n, rng)
 
     def _ends(
-        self,
-        runs: Sequence[tuple[np.ndarray, np.ndarray]],
-        n: int,
-        rng: np.random.Generator,
-        candidates: int,
-        distance: Distance | None,
+        self, runs: Sequence[tuple[np.ndarray, np.ndarray]], n: int, rng: np.random.Generator
     ) -> np.ndarray:
         """N pairs of which one end is drawn first, then its partner.
 
@@ -150,7 +131,7 @@ class FoundPairs:
         """
         ends = np.empty((n, 2), dtype=np.int64)
         from_second = rng.integers(0, 2, size=n).astype(bool)
-        k = candidates if distance else 1
+        k = self.candidates if self.distance else 1
         for side, (start, number) in enumerate(runs):
             rows = np.flatnonzero(from_second == side)
             total = number.sum(axis=1)
@@ -167,7 +148,9 @@ class FoundPairs:
                 at = np.take_along_axis(start[here], run, axis=1) + place
                 at -= np.take_along_axis(before, run, axis=1)
                 other = self.pictures[self._order[at]]  # (b, k)
-                best = distance(ends[part, side], other).argmin(axis=1) if distance else 0
+                best = np.zeros(len(here), dtype=np.int64)
+                if self.distance:
+                    best = self.distance(ends[part, side], other).argmin(axis=1)
                 ends[part, 1 - side] = other[np.arange(len(here)), best]
         return ends
 
@@ -195,15 +178,8 @@ class KnownPairs:
         """How many pairs end in no and in yes: each is one both ways, (2,)."""
         return np.full(2, self.count(factor))
 
-    def draw(
-        self,
-        factor: int,
-        n: int,
-        rng: np.random.Generator,
-        candidates: int = 1,
-        distance: Distance | None = None,
-    ) -> np.ndarray:
-        """N pairs (off, on) of picture numbers, int64 (n, 2), each equally often; no choice."""
+    def draw(self, factor: int, n: int, rng: np.random.Generator) -> np.ndarray:
+        """N pairs (off, on) of picture numbers, int64 (n, 2), each pair equally often."""
         pairs = self.pairs[self.pairs[:, 2] == factor, :2]
         return pairs[rng.integers(0, len(pairs), size=n)]
 
@@ -223,12 +199,15 @@ def finders(
     columns: Sequence[int],
     known: np.ndarray | None = None,
     same_identity: bool | None = False,
+    candidates: int = 1,
+    distance: Distance | None = None,
 ) -> tuple[Finder, ...]:
     """The pairs of each split, for the columns at these positions of the table.
 
     known: as `read_known_pairs` gives them, to take these instead of finding some.
     same_identity: whether both pictures of a pair show one. None: they do for every factor that has
         such pairs in all splits, and otherwise show anyone.
+    candidates, distance: see `FoundPairs`.
     """
     chosen = np.array(columns, dtype=np.int64)
     if known is not None:
@@ -238,25 +217,25 @@ def finders(
         known = known[known[:, 2] >= 0]
         of = [data.split[known[:, 0]] == split for split in range(len(SPLITS))]
         return tuple(KnownPairs(known[inside]) for inside in of)
+    sizes = tuple(len(data.by_name[data.names[c]].values) for c in columns)
+
+    def among(same: bool) -> tuple[FoundPairs, ...]:
+        found = []
+        for split in range(len(SPLITS)):
+            inside, groups = np.flatnonzero(data.split == split), None
+            if same and data.identity is not None:
+                inside = inside[data.identity[inside] >= 0]  # nobody knows who the others show
+                groups = data.identity[inside]
+            values = data.values[inside][:, chosen]
+            found.append(FoundPairs(inside, values, groups, sizes, candidates, distance))
+        return tuple(found)
+
     if same_identity is not None or data.identity is None:
-        return tuple(_found(data, chosen, bool(same_identity)))
-    strict, loose = _found(data, chosen, True), _found(data, chosen, False)
+        return among(bool(same_identity))
+    strict, loose = among(True), among(False)
     lacking = {f for f, *_ in lacking_pairs(data, columns, strict)}
     within = frozenset(range(len(chosen))) - lacking
     return tuple(EitherPairs(s, a, within) for s, a in zip(strict, loose, strict=True))
-
-
-def _found(data: AttributeTable, chosen: np.ndarray, same: bool) -> list[FoundPairs]:
-    sizes = tuple(len(data.by_name[data.names[c]].values) for c in chosen)
-    found = []
-    for split in range(len(SPLITS)):
-        inside = np.flatnonzero(data.split == split)
-        groups = None
-        if same and data.identity is not None:
-            inside = inside[data.identity[inside] >= 0]  # nobody knows who the others show
-            groups = data.identity[inside]
-        found.append(FoundPairs(inside, data.values[inside][:, chosen], groups, sizes))
-    return found
 
 
 def lacking_pairs(

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from cvq_tutorial.worlds.factors import FactorSpace, split_id
 from cvq_tutorial.worlds.tables.files import AttributeTable
-from cvq_tutorial.worlds.tables.pairs import Distance, EitherPairs, Finder, FoundPairs, of_factor
+from cvq_tutorial.worlds.tables.pairs import EitherPairs, Finder, FoundPairs, of_factor
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,6 @@ class PictureSpace(FactorSpace):
     data: AttributeTable = field(repr=False, compare=False)  # the whole table
     columns: np.ndarray = field(repr=False, compare=False)  # int64 (F,), those that are factors
     pairs: tuple[Finder, ...] = field(repr=False, compare=False)  # one per split
-    candidates: int = field(default=1, repr=False, compare=False)  # see `FoundPairs.draw`
-    distance: Distance | None = field(default=None, repr=False, compare=False)
 
     def rows(self, pictures: np.ndarray) -> np.ndarray:
         """Rows of values int64 (B, F + 1) of picture numbers (B,): attributes, then the number."""
@@ -130,15 +128,15 @@ class PictureSpace(FactorSpace):
         ends, value = np.empty((n, 2), dtype=np.int64), np.zeros(n, dtype=np.int64)
         moved = np.repeat(np.arange(n_factors), take)
         for factor in np.unique(moved).tolist():
-            of, how = of_factor(finder, factor), (rng, self.candidates, self.distance)
+            of = of_factor(finder, factor)
             here = np.flatnonzero(moved == factor)
             if factor in self.sets and isinstance(of, FoundPairs):
                 value[here] = self._even(of.counts_to(factor), len(here), rng)
                 for v in np.unique(value[here]):
                     to = here[value[here] == v]
-                    ends[to] = of.draw_to(factor, v, len(to), *how)
+                    ends[to] = of.draw_to(factor, v, len(to), rng)
             else:
-                ends[here] = of.draw(factor, len(here), *how)
+                ends[here] = of.draw(factor, len(here), rng)
         down = rng.integers(0, 2, size=n).astype(bool) & ~np.isin(moved, self.sets)
         ends[down] = ends[down, ::-1]
         order = rng.permutation(n)

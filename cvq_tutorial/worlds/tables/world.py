@@ -322,10 +322,8 @@ def space_of(
     )
     if all(factor.kind != "categorical" for factor in factors):
         actions = "steps"  # which is the same then, and what such worlds always said
-    pairs = finders(data, columns, known, same_identity)
-    return PictureSpace(
-        factors, data, np.array(columns), pairs, candidates, distance, actions=actions
-    )
+    pairs = finders(data, columns, known, same_identity, candidates, distance)
+    return PictureSpace(factors, data, np.array(columns), pairs, actions=actions)
 
 
 def _check_pairing(nearest: str, candidates: object, crop: object, fit: str = "crop") -> None:
