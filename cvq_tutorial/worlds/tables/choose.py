@@ -49,16 +49,17 @@ def choose(
                 "a,b,c) chooses others, or more"
             )
     columns = _distinct(data, columns, left_out)
-    first, reasons_first = list(columns), lacking(columns)
-    while columns:
-        reasons = lacking(columns)
-        if not reasons:
-            return columns, left_out
+    first, reasons = list(columns), lacking(columns)
+    reasons_first = reasons
+    while reasons:
         # One at a time, the rarest first: it no longer has to agree, so that others gain pairs.
         rare = [c for c in columns if data.names[c] in reasons]
         worst = min(rare, key=lambda c: _shares(data, c).min())
         left_out[data.names[worst]] = reasons[data.names[worst]]
         columns.remove(worst)
+        reasons = lacking(columns)
+    if columns:
+        return columns, left_out
     # The last one left had none, but another one may: from the most even on, whatever fits.
     for c in sorted(first, key=lambda c: _uneven(data, c)):
         if not lacking([*columns, c]):
