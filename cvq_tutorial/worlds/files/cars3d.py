@@ -98,9 +98,9 @@ def cars3d_world(
             raise ValueError(f"{found}: expected the names of cars, found {kind}")
         names = _names_of(str(found), found.read_bytes()[: _LIST_BYTES + 1])
         files = [found, *(found.with_name(f"{name}.mat") for name in names)]
-        for line, path in enumerate(files[1:], 1):
-            if not path.is_file():
-                raise ValueError(f"{found}: entry {line}: no file {path.name} beside the list")
+        for line, mat in enumerate(files[1:], 1):
+            if not mat.is_file():
+                raise ValueError(f"{found}: entry {line}: no file {mat.name} beside the list")
         blocks = partial(_of_folder, files[1:])
     else:
         files, members = [found], _scan(found)

@@ -42,9 +42,8 @@ class Benchmark:
         """
         names = files or self.files
         if path is None:
-            for place in self.places(names):
-                if place.is_file():
-                    return place
+            if place := next((p for p in self.places(names) if p.is_file()), None):
+                return place
             root = data_root()
             raise FileNotFoundError(
                 f"no file of {self.title} in {root} (folders {', '.join(self.folders)}): "
@@ -58,9 +57,8 @@ class Benchmark:
             return path
         if not path.exists():
             raise FileNotFoundError(f"no file of {self.title} at {path}; get it from {self.get}")
-        for name in names:
-            if (path / name).is_file():
-                return path / name
+        if place := next((path / name for name in names if (path / name).is_file()), None):
+            return place
         there = ", ".join(sorted(p.name for p in path.iterdir())[:6]) or "nothing"
         raise FileNotFoundError(
             f"no file of {self.title} in {path}: expected {' or '.join(names)}, found {there}"

@@ -50,7 +50,7 @@ class FileWorld:
 
     The functions that `make_world` calls make it; see the modules named above.
 
-    Raises TypeError, ValueError: a wrong size, a number of rows that does not fit, other pictures.
+    Raises TypeError, ValueError: a wrong size, a number of rows that does not fit, others.
     """
 
     benchmark: Benchmark = field(repr=False)  #: what the files are

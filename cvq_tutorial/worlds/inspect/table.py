@@ -119,9 +119,8 @@ def _command(path: Path, faces: bool, factors: Sequence[str], options: Mapping[s
     for name, value in options.items():
         if name == "factors" or value in (None, {}, ()):
             continue
-        if isinstance(value, Mapping):
-            value = [f"{k}={v}" for k, v in value.items()]
-        text = value if isinstance(value, str) else ",".join(value)
+        listed = [f"{k}={v}" for k, v in value.items()] if isinstance(value, Mapping) else value
+        text = listed if isinstance(listed, str) else ",".join(listed)
         if name == "table" and not (path / text).is_file():  # it lies elsewhere
             text = str(Path(text).absolute())
         words += [f"--{name}", text]

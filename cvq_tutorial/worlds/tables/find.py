@@ -27,11 +27,9 @@ CELEBA_CSV = "list_attr_celeba.csv"  # the same as some mirrors hold it
 PARTITIONS = ("list_eval_partition.txt", "list_eval_partition.csv")
 IDENTITY = "identity_CelebA.txt"
 PAIRS = "one_attribute_pairs.csv"  # image_off, image_on, attribute: pairs that are known to be one
-SPLIT_WORDS = {
-    **{word: i for i, word in enumerate(SPLITS)},
-    **{"0": 0, "1": 1, "2": 2, "val": 1, "validation": 1},
-}
-_FOLDER_SPLITS = {"train": 0, "valid": 1, "val": 1, "validation": 1, "test": 2}
+SPLIT_WORDS = {word: i for i, word in enumerate(SPLITS)}
+SPLIT_WORDS |= {"0": 0, "1": 1, "2": 2, "val": 1, "validation": 1}
+_FOLDER_SPLITS = (*SPLITS, "val", "validation")
 _FOLDERS = ("", "img_align_celeba", "img_align_celeba/img_align_celeba", "images", "img")
 _FILES = ("file", "file_name", "filename", "image", "image_id", "path", "picture", "img", "name")
 FOLDERS = ("celeba_style", "celeba", "CelebA", ".")  # of CelebA, under `data_root()`
