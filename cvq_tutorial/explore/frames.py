@@ -22,7 +22,7 @@ from torch import Tensor
 from cvq_tutorial.common.arrays import counts
 from cvq_tutorial.draw import sheets as pictures
 from cvq_tutorial.draw.arrows import graph_over_image
-from cvq_tutorial.draw.palette import code_colors
+from cvq_tutorial.draw.parts import code_colors
 from cvq_tutorial.draw.style import png
 
 NONE = "none"

@@ -19,7 +19,7 @@ import numpy as np
 import traitlets
 
 from cvq_tutorial.common.arrays import EDGE_AT
-from cvq_tutorial.draw.palette import code_colors
+from cvq_tutorial.draw.parts import code_colors
 from cvq_tutorial.draw.sheets import Pixels, png_of
 
 
