@@ -39,7 +39,7 @@ from cvq_tutorial.worlds.make import make_world
 
 FIGURES = PROJECT_ROOT / "figures"
 PACKAGE = PROJECT_ROOT / "cvq_tutorial"
-SHARED = ("draw/style.py", "draw/cvq.mplstyle")  # what every picture is drawn with
+SHARED = ("draw/style.py", "draw/parts.py", "draw/cvq.mplstyle")  # what every picture is drawn with
 COMMAND = "python tools/build_figures.py {run} {name}"
 
 
@@ -168,7 +168,7 @@ class Entry:
 
 
 LAYERS = ("draw/layers", "draw/arrows", "graphs/paths", "graphs/groups")
-COMPARE = ("draw/compare", "graphs/graph", "graphs/difference", "graphs/groups")
+COMPARE = ("draw/compare", "draw/heatmaps", "graphs/graph", "graphs/difference", "graphs/groups")
 TRAINING = ("draw/training", "draw/effects", "draw/heatmaps")
 ENTRIES = (
     Entry(
@@ -188,7 +188,7 @@ ENTRIES = (
     Entry(
         "code_maps.png",
         "the codes of three test images, one map per codebook",
-        ("draw/images", "draw/palette"),
+        ("draw/images",),
         lambda run: draw.code_maps(
             run.model.encode(run.look.before[:3]), run.model.grid, run.look.before[:3]
         ),
@@ -254,7 +254,7 @@ ENTRIES = (
     Entry(
         "codes_truth.png",
         "learned graphs against the known ones, world codes",
-        ("draw/compare",),
+        ("draw/compare", "draw/heatmaps"),
         lambda run: known(run.codes),
     ),
     Entry(

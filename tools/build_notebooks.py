@@ -45,6 +45,8 @@ from cvq_tutorial.run.outputs import VIEW, small_png, tidy_streams
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 FIRST_REPRODUCTION = 90
+# a comment stays a comment, also one that begins like a command: "# copy the codes"
+PERCENT = {"extension": ".py", "format_name": "percent", "comment_magics": False}
 LIMIT = 500_000  # bytes of a notebook
 LEVELS = (64, 48, 40, 32)  # of each colour channel: the first with which a notebook fits
 STRICT = ("01",)  # lessons of which every output is compared
@@ -83,7 +85,7 @@ def read_source(source: Path, target: Path) -> NotebookNode:
 
     Raises ValueError for a stub without a solution after it, or a solution without a stub.
     """
-    notebook = nbformat.from_dict(jupytext.reads(source.read_text("utf-8"), fmt="py:percent"))
+    notebook = nbformat.from_dict(jupytext.reads(source.read_text("utf-8"), fmt=PERCENT))
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     notebook.metadata = nbformat.from_dict(METADATA)
     lesson = int(source.name[:2]) < FIRST_REPRODUCTION

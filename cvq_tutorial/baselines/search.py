@@ -103,6 +103,9 @@ def neighbours(
         else:
             from causallearn.search.ScoreBased.GES import ges
 
-            graph = ges(data, "local_score_BDeu", parameters={})["G"].graph
+            # with one variable the edge it may find is half as likely as not: of two columns
+            # causal-learn's own prior is that every edge is there, and its score is not finite
+            prior = {"structure_prior": 0.5} if data.shape[1] == 2 else {}
+            graph = ges(data, "local_score_BDeu", parameters=prior)["G"].graph
         found[a, :, j] = graph[-1, :-1] != 0
     return found

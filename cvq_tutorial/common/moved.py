@@ -35,13 +35,13 @@ _ROOMS = {
     "measure.disentanglement": "disentangle=scores disentangle_data=columns factor_vae infomec",
     "baselines": "vae plain_transition pairs independence networks",
     "draw": (
-        "picture=style draw_codebooks=codebooks draw_compare=compare "
-        "draw_compose=compose draw_disentangle=disentanglement draw_effects=effects "
+        "picture=style draw_codebooks=quantized draw_compare=compare "
+        "draw_compose=curves draw_disentangle=disentanglement draw_effects=effects "
         "draw_explore=sheets draw_graphs=arrows draw_heatmaps=heatmaps "
-        "draw_layers=layers draw_overview=whole draw_pairs=transitions "
-        "draw_quantize=quantized draw_recovery=recovery draw_sampling=sampling "
-        "draw_tables=tables draw_training=training draw_traversals=latents "
-        "draw_values=values draw_worlds=worlds"
+        "draw_layers=layers draw_overview=whole draw_pairs=rows "
+        "draw_quantize=quantized draw_recovery=curves draw_sampling=sampling "
+        "draw_tables=tables draw_training=training draw_traversals=rows "
+        "draw_values=curves draw_worlds=worlds"
     ),
     "lessons": "shipped environment",
     "explore": (

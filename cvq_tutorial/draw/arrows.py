@@ -14,7 +14,6 @@ from typing import Any
 import networkx as nx
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, FancyArrowPatch, Patch, Rectangle
 from matplotlib.path import Path
 from matplotlib.patheffects import Normal, withStroke
@@ -22,27 +21,15 @@ from numpy.typing import NDArray
 
 from cvq_tutorial.common.arrays import (
     EDGE_AT,
-    as_array,
     as_graph,
-    as_images,
     as_marks,
     as_probabilities,
     check_grid,
     check_threshold,
 )
-from cvq_tutorial.draw.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    ORIENTATION,
-    Picture,
-    edges_shown,
-    labels_of,
-    names_of,
-    styled,
-)
+from cvq_tutorial.common.checks import whole_number
+from cvq_tutorial.draw.parts import box, edges_shown, key, labels_of, names_of, one_image
+from cvq_tutorial.draw.style import BLUE, GREEN, GREY, INK, ORANGE, ORIENTATION, Picture, styled
 
 DASHES = (0, (3.2, 1.6))
 DOTS = (0, (1, 1.2))
@@ -53,42 +40,25 @@ PALE = 0.3  # how much white is mixed into an image under arrows
 # Arrows ------------------------------------------------------------------------------------------
 
 
-def _arrow(
-    axes: Axes,
-    start: NDArray,
-    end: NDArray,
-    patches: tuple[Any, Any],
-    style: dict[str, Any],
-    bend: float = 0.12,
-    gap: float = 3,
+def add_arrow(
+    axes: Axes, start: Any, end: Any, style: dict[str, Any], bend: float = 0.12, **ends: Any
 ) -> None:
-    """An arrow from cause to effect, clipped at the patches of the two nodes (None: a gap).
+    """An arrow from cause to effect.
 
-    bend: to the right of the way if positive, as a share of its length.  gap: in points.
+    bend: to the right of the way if positive, as a share of its length.  ends: patches of nodes
+    where it is clipped, and how many points short of them or of the middles it ends.
     """
-    arrow = FancyArrowPatch(
-        tuple(start),
-        tuple(end),
-        connectionstyle=f"arc3,rad={bend}",
-        patchA=patches[0],
-        patchB=patches[1],
-        shrinkA=1.5 if patches[0] else gap,
-        shrinkB=1.5 if patches[1] else gap,
-        **style,
-    )
+    way = f"arc3,rad={bend}"
+    arrow = FancyArrowPatch(tuple(start), tuple(end), connectionstyle=way, **ends, **style)
     # Where it meets its nodes is slow to find: only when it is drawn, not for limits and layout.
     arrow.set_in_layout(False)
     axes.add_artist(arrow)
 
 
 def _loop(
-    axes: Axes,
-    at: NDArray,
-    outward: NDArray,
-    size: tuple[float, float],
-    start: float,
+    axes: Axes, at: NDArray, outward: NDArray, size: tuple[float, float], start: float,
     style: dict[str, Any],
-) -> None:
+) -> None:  # fmt: skip
     """An arrow from a node to itself: an arc on the side `outward` (a unit vector) of its centre.
 
     size: (reach, half width) of the arc; start: distance from the centre where it begins and ends.
@@ -129,6 +99,23 @@ def _name_cells(axes: Axes, codes: Sequence[str], columns: int, cell: float) -> 
             axes.text(x, y, code, fontsize=size, ha="center", va="center_baseline", **look)
         if (size := 0.17 * cell) >= 5:
             axes.text(x - 0.42, y - 0.42, f"v{n}", fontsize=size, ha="left", va="top", **look)
+
+
+def checked_graph(
+    graph: Any, names: Sequence[str] | None, threshold: float, top_k: int, set_nodes: Any
+) -> tuple[NDArray[np.float64], float, tuple[str, ...], NDArray[np.bool_]]:
+    """What all figures of arrows take: the matrix, the threshold, names, which nodes are set."""
+    matrix, limit = as_graph(graph), check_threshold(threshold)
+    labels = labels_of(names_of(graph, names), len(matrix), "names")
+    is_set = as_marks(set_nodes, len(matrix), "set_nodes")
+    whole_number("top_k", top_k)
+    return matrix, limit, labels, is_set
+
+
+def likeliest(matrix: NDArray[np.float64], which: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(E, 2) the marked edges, likeliest first."""
+    order = np.argsort(-np.where(which, matrix, -1.0), axis=None, kind="stable")[: which.sum()]
+    return np.stack(np.unravel_index(order, matrix.shape), axis=1)
 
 
 def line_style(color: str, strength: float, dashes: Any = "-", size: float = 1.0) -> dict[str, Any]:
@@ -192,18 +179,11 @@ def graph_over_image(
     Causes are solid arrows into the node, effects dashed arrows out of it, the own edge is an arc;
     likelier is wider.
     """
-    matrix, limit = as_graph(graph), check_threshold(threshold)
+    matrix, limit, _, is_set = checked_graph(graph, None, threshold, top_k, set_nodes)
     n_nodes = len(matrix)
     rows, columns = check_grid(grid, n_nodes)
-    is_set = as_marks(set_nodes, n_nodes, "set_nodes")
-    if not 0 <= node < n_nodes:
-        raise ValueError(f"node must lie in 0..{n_nodes - 1}, found {node}")
-    if top_k < 1:
-        raise ValueError(f"top_k must be at least 1, found {top_k}")
-    pixels = as_array(image)
-    picture = as_images(pixels[None] if pixels.ndim == 3 else pixels, "image")
-    if len(picture) != 1:
-        raise ValueError(f"expected one image, found {len(picture)}")
+    whole_number("node", node, 0, n_nodes - 1)
+    picture = one_image(image)
 
     matrix = np.where(is_set[None, :], matrix, 0.0)
     others = np.arange(n_nodes) != node
@@ -218,75 +198,63 @@ def graph_over_image(
     figure = Picture(wide, high)
     axes = figure.add_subplot()
     extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
-    axes.imshow(PALE + (1 - PALE) * picture[0], extent=extent)  # paler, for the arrows to stand out
+    axes.imshow(PALE + (1 - PALE) * picture, extent=extent)  # paler, for the arrows to stand out
+    faint: dict[str, Any] = {"color": "white", "alpha": 0.45, "linewidth": 0.6}
     for edge in np.arange(columns - 1) + 0.5:
-        axes.plot([edge, edge], [-0.5, rows - 0.5], color="white", alpha=0.45, linewidth=0.6)
+        axes.plot([edge, edge], [-0.5, rows - 0.5], **faint)
     for edge in np.arange(rows - 1) + 0.5:
-        axes.plot([-0.5, columns - 0.5], [edge, edge], color="white", alpha=0.45, linewidth=0.6)
+        axes.plot([-0.5, columns - 0.5], [edge, edge], **faint)
 
     def place(n: int) -> NDArray[np.float64]:
         return np.array([n % columns, n // columns], dtype=float)
 
     here = place(node)
     outline = Rectangle(tuple(here - 0.5), 1, 1, fill=False, color=INK, lw=1.8, zorder=6)
-    axes.add_patch(Rectangle(tuple(here - 0.5), 1, 1, fill=False, color="white", lw=4.2, zorder=5))
+    box(axes, here[0] - 0.5, here[1] - 0.5, 1, 1, fill=False, color="white", lw=4.2, zorder=5)
     axes.add_patch(outline)
     cell = wide * 62 / (columns + 2 * MARGIN)  # its side in points, about
     border: Rectangle | None = outline
-    gap, disc, aside = 3.0, 4.5, np.zeros(2)
+    near, gap, disc, aside = 1.5, 3.0, 4.5, np.zeros(2)
     if codes is not None:  # arrows and marks leave the middle of a cell to its code
-        border, gap, disc, aside = None, 0.3 * cell, 7.0, np.array([0.38, -0.38])
-    for n, probability in zip(*chosen["causes"][:2], strict=True):
+        border, disc, aside = None, 7.0, np.array([0.38, -0.38])
+        near = gap = 0.3 * cell
+    (causes, likely, n_causes), (effects, likely_too, n_effects) = chosen.values()
+    for n, probability in zip(causes, likely, strict=True):
         style = line_style(BLUE, strength_of(probability, limit))
-        _arrow(axes, place(n), here, (None, border), style, gap=gap)
+        add_arrow(axes, place(n), here, style, shrinkA=gap, patchB=border, shrinkB=near)
         axes.plot(*place(n) + aside, "o", color=BLUE, markersize=disc, mec="white", zorder=4)
-    for n, probability in zip(*chosen["effects"][:2], strict=True):
+    for n, probability in zip(effects, likely_too, strict=True):
         style = line_style(ORANGE, strength_of(probability, limit), DASHES)
-        _arrow(axes, here, place(n), (border, None), style, gap=gap)
+        add_arrow(axes, here, place(n), style, patchA=border, shrinkA=near, shrinkB=gap)
         axes.plot(*place(n) + aside, "s", color=ORANGE, markersize=7, mec="white", zorder=2)
     if own:
-        others = np.array([place(n) for role in chosen.values() for n in role[0]])
+        others = np.array([place(n) for n in (*causes, *effects)])
         style = line_style(GREEN, strength_of(matrix[node, node], limit))
         _loop(axes, here, _free_direction(here, others), (1.15, 0.55), 0.56, style)
-    axes.set(
-        xlim=(-0.5 - MARGIN, columns - 0.5 + MARGIN), ylim=(rows - 0.5 + MARGIN, -0.5 - MARGIN)
-    )
+    axes.set_xlim(-0.5 - MARGIN, columns - 0.5 + MARGIN)
+    axes.set_ylim(rows - 0.5 + MARGIN, -0.5 - MARGIN)
     axes.set_axis_off()
     if codes is not None:
         _name_cells(axes, codes, columns, cell)
 
-    (causes, _, n_causes), (effects, _, n_effects) = chosen["causes"], chosen["effects"]
-    shown, total = len(causes) + len(effects) + own, n_causes + n_effects + own
+    shown, total = len(causes) + len(effects) + int(own), n_causes + n_effects + int(own)
+    note = edges_shown(shown, total, limit)
     at = f"node {node} = (row {node // columns}, column {node % columns})"
     at = at if codes is None else f"v{node} = {codes[node]}"
     heading = title or f"Causes and effects of {at.split(' = ')[0]}"
     figure.suptitle(heading)
     if set_nodes is not None:
         at += ", set by the action" if is_set[node] else ", not set by the action"
-    axes.set_title(
-        f"{at}; graph: {ORIENTATION}\n{edges_shown(int(shown), int(total), limit)}", fontsize=8
-    )
-    handles = [
-        Line2D(
-            [], [], color=BLUE, marker="o", label=f"causes, arrow in: {len(causes)} of {n_causes}"
-        ),
-        Line2D(
-            [],
-            [],
-            color=ORANGE,
-            marker="s",
-            linestyle=DASHES,
-            label=f"effects, arrow out: {len(effects)} of {n_effects}",
-        ),
-        Line2D([], [], color=GREEN, label=f"own edge: {'yes' if own else 'no'}"),
-    ]
-    ncols = 3 if wide > 5.4 else 2
-    figure.legend(handles=handles, loc="outside lower center", ncols=ncols, handlelength=2.6)
-    figure.summary = (
+    axes.set_title(f"{at}; graph: {ORIENTATION}\n{note}", fontsize=8)
+    into = key(f"causes, arrow in: {len(causes)} of {n_causes}", color=BLUE, marker="o")
+    out = key(f"effects, arrow out: {len(effects)} of {n_effects}", color=ORANGE, marker="s")
+    out.set_linestyle(DASHES)
+    loop = key(f"own edge: {'yes' if own else 'no'}", color=GREEN)
+    figure.legend_below([into, out, loop], ncols=3 if wide > 5.4 else 2, handlelength=2.6)
+    return figure.saying(
         f"{heading}, {at}: {n_causes} causes, {n_effects} effects and {'an' if own else 'no'} own "
-        f"edge; {edges_shown(int(shown), int(total), limit)} ({ORIENTATION})."
+        f"edge; {note} ({ORIENTATION})."
     )
-    return figure
 
 
 @styled
@@ -308,22 +276,17 @@ def graph_arrows(
         (dotted).
     set_nodes: booleans (N,) or None; only edges into these nodes are drawn, and they are filled.
     """
-    matrix, limit = as_graph(graph), check_threshold(threshold)
+    matrix, limit, labels, is_set = checked_graph(graph, names, threshold, top_k, set_nodes)
     n_nodes = len(matrix)
-    labels = labels_of(names_of(graph, names), n_nodes, "names")
-    is_set = as_marks(set_nodes, n_nodes, "set_nodes")
-    if top_k < 1:
-        raise ValueError(f"top_k must be at least 1, found {top_k}")
     known = None
     if truth is not None:
         known = as_probabilities(truth, "truth", (n_nodes, n_nodes)) > 0
         known &= is_set[None, :]
     found = (matrix >= limit) & is_set[None, :]
     drawn = found if known is None else found | known
-    order = np.argsort(-np.where(drawn, matrix, -1.0), axis=None, kind="stable")[: drawn.sum()]
-    edges = np.stack(np.unravel_index(order, matrix.shape), axis=1)[:top_k]
+    edges = likeliest(matrix, drawn)[:top_k]
 
-    figure = Picture(6.4, 7.0)
+    figure = Picture(6.4, 7.0, title)
     axes = figure.add_subplot()
     around = nx.circular_layout(range(n_nodes))  # depends on the number of nodes only
     spots = np.array([around[n][::-1] for n in range(n_nodes)])  # turned: node 0 on top, clockwise
@@ -333,17 +296,13 @@ def graph_arrows(
     radius = min(0.11, 0.4 * spacing)
     loop = (radius + 0.24, min(0.26, 0.85 * spacing))
     has_loop = any(i == j for i, j in edges)
+    fills = np.where(is_set & (set_nodes is not None), SET_COLOR, "#f2f2f2")
     discs = [
-        Circle(
-            tuple(spot), radius, facecolor=SET_COLOR if marked else "#f2f2f2", edgecolor=INK,
-            linewidth=1.0, zorder=4,
-        )
-        for spot, marked in zip(spots, is_set & (set_nodes is not None), strict=True)
-    ]  # fmt: skip
-    for disc in discs:
-        axes.add_patch(disc)
+        axes.add_patch(Circle(tuple(spot), radius, fc=fill, ec=INK, linewidth=1.0, zorder=4))
+        for spot, fill in zip(spots, fills, strict=True)
+    ]
 
-    looks: dict[str, tuple[str, Any]] = {
+    looks: dict[str, Any] = {
         "right": (BLUE, "-"),
         "extra": (ORANGE, DASHES),
         "missed": (GREY, DOTS),
@@ -351,7 +310,8 @@ def graph_arrows(
     for i, j in edges[::-1]:  # likeliest last, on top
         role = "missed" if not found[i, j] else "right" if known is None or known[i, j] else "extra"
         strength = 0.5 if role == "missed" else strength_of(matrix[i, j], limit)
-        style = line_style(looks[role][0], strength, looks[role][1])
+        color, dashes = looks[role]
+        style = line_style(color, strength, dashes)
         if i == j:
             _loop(axes, spots[i], spots[i], loop, 0.92 * radius, style)
         else:
@@ -360,53 +320,43 @@ def graph_arrows(
             right = (spots[j] - spots[i])[::-1] * (1, -1)
             inward = drawn[j, i] or right @ (spots[i] + spots[j]) <= 1e-9
             bend = 0.12 if inward else -0.12
-            _arrow(axes, spots[i], spots[j], (discs[i], discs[j]), style, bend)
+            ends: dict[str, Any] = {"patchA": discs[i], "patchB": discs[j]}
+            add_arrow(axes, spots[i], spots[j], style, bend, shrinkA=1.5, shrinkB=1.5, **ends)
 
     reach = 1 + (0.75 * loop[0] + 0.25 * radius + 0.05 if has_loop else radius + 0.03)
-    if radius > 0.06 and max(len(label) for label in labels) <= 3:
-        for spot, label in zip(spots, labels, strict=True):
-            axes.text(spot[0], spot[1], label, ha="center", va="center", fontsize=9, zorder=6)
-    else:
-        for spot, label in zip(spots, labels, strict=True):
-            left = spot[0] < -1e-9
-            turn = np.degrees(np.arctan2(spot[1], spot[0])) + (180 if left else 0)
-            axes.text(
-                spot[0] * reach,
-                spot[1] * reach,
-                label,
-                ha="right" if left else "left",
-                va="center",
-                fontsize=8 if n_nodes <= 32 else 6.5,
-                rotation=turn,
-                rotation_mode="anchor",
-                zorder=6,
-            )
-        reach += 0.02 + 0.038 * max(len(label) for label in labels)
+    longest = max(map(len, labels))
+    within = radius > 0.06 and longest <= 3  # the names fit into the discs
+    for (x, y), text in zip(spots, labels, strict=True):
+        look: dict[str, Any] = {"ha": "center", "fontsize": 9}
+        if not within:
+            x, y, left = x * reach, y * reach, x < -1e-9
+            look = {"ha": "right" if left else "left", "fontsize": 8 if n_nodes <= 32 else 6.5}
+            look["rotation"] = np.degrees(np.arctan2(y, x)) + (180 if left else 0)
+        axes.text(x, y, text, va="center", rotation_mode="anchor", zorder=6, **look)
+    reach += 0 if within else 0.02 + 0.038 * longest
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     axes.set_axis_off()
 
     total = int(drawn.sum())
     loops = int((drawn & np.eye(n_nodes, dtype=bool)).sum())
-    handles: list[Any] = [Line2D([], [], color=BLUE, label=f"cause -> effect: {total}")]
+    handles: list[Any] = [key(f"cause -> effect: {total}", color=BLUE)]
     against = ""
     if known is not None:
         cells = {"right": found & known, "extra": found & ~known, "missed": known & ~found}
         counts = {role: int(which.sum()) for role, which in cells.items()}
         handles = [
-            Line2D([], [], color=looks[r][0], linestyle=looks[r][1], linewidth=2, label=f"{r}: {n}")
-            for r, n in counts.items()
+            key(f"{role}: {n}", color=looks[role][0], linestyle=looks[role][1], linewidth=2)
+            for role, n in counts.items()
         ]
         against = "; against the truth " + ", ".join(f"{n} {role}" for role, n in counts.items())
     arc: dict[str, Any] = {"marker": r"$\circlearrowleft$", "markersize": 10, "color": "none"}
-    handles.append(Line2D([], [], **arc, markerfacecolor=INK, label=f"self-loops: {loops}"))
+    handles.append(key(f"self-loops: {loops}", markerfacecolor=INK, **arc))
     if set_nodes is not None:
         handles.append(Patch(facecolor=SET_COLOR, edgecolor=INK, label="set by the action"))
     note = edges_shown(len(edges), total, limit)
-    figure.suptitle(title)
     axes.set_title(f"arrow from cause to effect; in the matrix {ORIENTATION}\n{note}", fontsize=8)
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), handlelength=2.4)
-    figure.summary = (
+    figure.legend_below(handles, ncols=len(handles), handlelength=2.4)
+    return figure.saying(
         f"{title}: arrows from cause to effect ({ORIENTATION}) between {n_nodes} nodes; {note}; "
         f"{loops} self-loops{against}."
     )
-    return figure

@@ -6,26 +6,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from cvq_tutorial.common.arrays import EDGE_AT, as_array, as_probabilities, check_threshold
 from cvq_tutorial.common.checks import whole_number
-from cvq_tutorial.draw.style import (
-    BLUE,
-    GREY,
-    INK,
-    ORANGE,
-    ORIENTATION,
-    Picture,
-    label,
+from cvq_tutorial.draw.heatmaps import WHITE_TO_BLUE, cell_lines
+from cvq_tutorial.draw.parts import (
+    box,
+    framed,
+    hatched,
+    key,
     labels_of,
+    name_nodes,
     names_of,
-    styled,
+    write_cells,
 )
+from cvq_tutorial.draw.style import BLUE, GREY, INK, ORANGE, ORIENTATION, Picture, label, styled
 from cvq_tutorial.graphs.difference import GraphDifference, stability
 from cvq_tutorial.graphs.graph import CausalGraph
 from cvq_tutorial.graphs.scores import graph_recovery
@@ -34,20 +32,6 @@ from cvq_tutorial.graphs.scores import graph_recovery
 ORANGE_TO_BLUE = LinearSegmentedColormap.from_list(
     "signed", ["#7a3300", ORANGE, "#ffffff", "#4f93ba", "#003a5c"]
 )
-WHITE_TO_BLUE = LinearSegmentedColormap.from_list("share", ["#ffffff", "#9ecae1", "#08306b"])
-
-
-def _numbered(axes: Axes, names: Sequence[str], n_nodes: int) -> None:
-    """Node names along both axes, as many as can be read; cause down, effect across."""
-    step = 1 if n_nodes <= 24 else 8 if n_nodes <= 64 else -(-n_nodes // 80) * 10
-    at = range(0, n_nodes, step)
-    long = max(len(names[i]) for i in at) > 3
-    axes.set_xticks(at, [names[i] for i in at], rotation=90 if long else 0)
-    axes.set_yticks(at, [names[i] for i in at])
-    axes.tick_params(labelsize=7.5)
-    for side in axes.spines.values():
-        side.set(visible=True, color="#999999")
-    axes.set(xlabel="effect j (column)", ylabel="cause i (row)")
 
 
 @styled
@@ -84,7 +68,8 @@ def graph_difference(
                 columns[which], rows[which], marker, color=shade, markersize=size,
                 markeredgewidth=max(0.6, size / 7), linestyle="none",
             )  # fmt: skip
-    _numbered(axes, names, n_nodes)
+    name_nodes(axes, names)
+    axes.tick_params(labelsize=7.5)
     figure.colorbar(
         heat, ax=axes, location="left", shrink=0.7, ticks=[-1, -0.5, 0, 0.5, 1],
         label=f"probability in {one} minus in {two}",
@@ -113,19 +98,18 @@ def graph_difference(
     bars.set_title(f"{len(listed)} of {all_differ} edges shown: those that differ most", fontsize=8)
     mark: dict[str, Any] = {"linestyle": "none", "markeredgewidth": 1.6, "markersize": 9}
     handles = [
-        Line2D([], [], marker="+", color=BLUE, label=f"only in {one}: {n_first}", **mark),
-        Line2D([], [], marker="_", color=ORANGE, label=f"only in {two}: {n_second}", **mark),
-        Line2D([], [], linestyle="none", label=f"in both, no mark: {shared}"),
+        key(f"only in {one}: {n_first}", marker="+", color=BLUE, **mark),
+        key(f"only in {two}: {n_second}", marker="_", color=ORANGE, **mark),
+        key(f"in both, no mark: {shared}", linestyle="none"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure.legend_below(handles, ncols=3)
     most = ", ".join(f"{names[i]} -> {names[j]} {change:+.2f}" for i, j, change in listed[:3])
-    figure.summary = (
+    return figure.saying(
         f"Graph of {one} minus graph of {two} ({ORIENTATION}), {n_nodes} nodes, {thresholds}: "
         f"{n_first} edges only in {one}, {n_second} only in {two}, {shared} in both; "
         f"{len(listed)} of {all_differ} differences listed"
         + (f", the largest {most}." if most else ".")
     )
-    return figure
 
 
 @styled
@@ -149,27 +133,17 @@ def graph_stability(
     chance = _by_chance([g.edges >= (threshold or g.limit) for g in graphs], is_set)
     names = labels_of(shares.names, n_nodes, "names", longest=20)
 
-    figure = Picture(10.2, 5.2)
+    figure = Picture(10.2, 5.2, title)
     axes, bars = figure.subplots(1, 2, width_ratios=[1.25, 1])
     steps = ListedColormap(WHITE_TO_BLUE(np.linspace(0, 1, seeds + 1)))
     heat = axes.imshow(np.where(is_set[None, :], times, 0), cmap=steps, vmin=-0.5, vmax=seeds + 0.5)
-    for column in np.flatnonzero(~is_set).tolist():
-        axes.add_patch(
-            Rectangle(
-                (column - 0.5, -0.5),
-                1,
-                n_nodes,
-                fill=False,
-                edgecolor="#c4c4c4",
-                hatch="////",
-                lw=0,
-            )
-        )
+    for column in np.flatnonzero(~is_set):
+        hatched(axes, column - 0.5, -0.5, 1, n_nodes, "#c4c4c4")
     if n_nodes <= 24:
-        for i, j in np.argwhere((times > 0) & is_set[None, :]).tolist():
-            color = "white" if times[i, j] > 0.55 * seeds else INK
-            axes.text(j, i, times[i, j], ha="center", va="center", fontsize=6.5, color=color)
-    _numbered(axes, names, n_nodes)
+        texts = np.where((times > 0) & is_set, times.astype(str), "")
+        write_cells(axes, texts, times > 0.55 * seeds, 6.5)
+    name_nodes(axes, names)
+    axes.tick_params(labelsize=7.5)
     ticks = np.unique(np.linspace(0, seeds, min(seeds, 6) + 1).round().astype(int))
     figure.colorbar(
         heat, ax=axes, location="left", shrink=0.7, ticks=ticks,
@@ -192,18 +166,16 @@ def graph_stability(
     bars.legend(loc="upper center", ncols=2)
     union, all_have = int(counted[1:].sum()), int(counted[-1])
     at = " to ".join(dict.fromkeys(f"{limit:.2f}" for limit in (limits[0], limits[-1])))
-    figure.suptitle(title)
     axes.set_title(
         f"{ORIENTATION}; threshold {at}\n{union} of {union} edges shown, {all_have} of them in all "
         f"{seeds} graphs" + ("; hatched: never set" if not is_set.all() else ""),
         fontsize=8,
     )
-    figure.summary = (
+    return figure.saying(
         f"{title} of the edges of {seeds} graphs ({ORIENTATION}), {n_nodes} nodes; {union} of "
         f"{union} edges shown, threshold {at}: {union} are in at least one graph, {all_have} in "
         f"all of them, where as many edges at random would give {chance[-1]:.1f}."
     )
-    return figure
 
 
 def _by_chance(
@@ -247,6 +219,12 @@ def truth_and_learned(
     found = (prob >= limit) & judged[:, None, :]
     known = known & judged[:, None, :]
     scores = graph_recovery(prob, known, judged, limit)
+    roles = {"right": found & known, "extra": found & ~known, "missed": known & ~found}
+    looks: dict[str, dict[str, Any]] = {
+        "right": {"marker": "s", "color": BLUE},
+        "extra": {"marker": "X", "color": ORANGE},
+        "missed": {"marker": "s", "mfc": "white", "mec": INK},
+    }
 
     columns = min(4, n_actions)
     rows = -(-n_actions // columns)
@@ -260,64 +238,44 @@ def truth_and_learned(
     at = np.arange(0, n_nodes, step)
     for a in range(n_actions):
         cell = axes[a // columns, a % columns]
-        for j in np.flatnonzero(~judged[a]).tolist():
-            cell.add_patch(Rectangle((j - 0.5, -0.5), 1, n_nodes, color="#ececec", lw=0))
-        cell.set_xticks(np.arange(n_nodes - 1) + 0.5, minor=True)
-        cell.set_yticks(np.arange(n_nodes - 1) + 0.5, minor=True)
-        cell.grid(which="minor", color="#dcdcdc", linewidth=0.4)
+        for j in np.flatnonzero(~judged[a]):
+            box(cell, j - 0.5, -0.5, 1, n_nodes, color="#ececec", lw=0)
+        cell_lines(cell, n_nodes, color="#dcdcdc", linewidth=0.4)
         cell.set_axisbelow(False)
-        cell.tick_params(which="both", length=0, labelsize=6.5)
-        looks: list[tuple[NDArray[np.bool_], dict[str, Any]]] = [
-            (found[a] & known[a], {"marker": "s", "color": BLUE, "markersize": side}),
-            (found[a] & ~known[a], {"marker": "X", "color": ORANGE, "markersize": side}),
-            (
-                known[a] & ~found[a],
-                {"marker": "s", "markerfacecolor": "white", "markeredgecolor": INK,
-                 "markersize": side * 0.9, "markeredgewidth": 1.2},
-            ),
-        ]  # fmt: skip
-        for mask, look in looks:
-            causes, effects = np.nonzero(mask)
-            cell.plot(effects, causes, linestyle="none", zorder=4, **look)
+        cell.tick_params(which="both", labelsize=6.5)
+        for role, mask in roles.items():
+            causes, effects = np.nonzero(mask[a])
+            size = {"markersize": side * 0.9, "mew": 1.2} if role == "missed" else {"ms": side}
+            cell.plot(effects, causes, linestyle="none", zorder=4, **looks[role], **size)
         cell.set(xlim=(-0.5, n_nodes - 0.5), ylim=(n_nodes - 0.5, -0.5), aspect="equal")
         cell.set_xticks(at, [nodes[i] for i in at], rotation=90 if n_nodes > 10 else 0)
         cell.set_yticks(at, [nodes[i] for i in at])
-        for edge in cell.spines.values():
-            edge.set(visible=True, color="#999999")
+        framed(cell)
         wrong = int((found[a] != known[a]).sum())
-        cell.set_title(
-            f"{actions[a]}: {'all right' if not wrong else f'{wrong} wrong'}", fontsize=8.5
-        )
+        cell.set_title(f"{actions[a]}: {f'{wrong} wrong' if wrong else 'all right'}", fontsize=8.5)
         if a % columns == 0:
             cell.set_ylabel("cause i (row)", fontsize=8)
         if a + columns >= n_actions:
             cell.set_xlabel("effect j (column)", fontsize=8)
-    counts = {
-        "right": int((found & known).sum()),
-        "extra": int((found & ~known).sum()),
-        "missed": int((known & ~found).sum()),
-    }
-    mark: dict[str, Any] = {"linestyle": "none", "markersize": 8}
-    handles = [
-        Line2D([], [], marker="s", color=BLUE, label=f"right: {counts['right']}", **mark),
-        Line2D([], [], marker="X", color=ORANGE, label=f"extra: {counts['extra']}", **mark),
-        Line2D(
-            [], [], marker="s", mfc="white", mec=INK, label=f"missed: {counts['missed']}", **mark
-        ),
-        Patch(facecolor="#ececec", edgecolor=GREY, lw=0.5, label="not set by the action"),
-    ]  # fmt: skip
+    counts = {role: int(mask.sum()) for role, mask in roles.items()}
+    handles: list[Any] = [
+        key(f"{role}: {n}", linestyle="none", markersize=8, **looks[role])
+        for role, n in counts.items()
+    ]
+    handles.append(
+        Patch(facecolor="#ececec", edgecolor=GREY, lw=0.5, label="not set by the action")
+    )
     shown = counts["right"] + counts["extra"]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    figure.legend_below(handles, ncols=4)
     told = f"F1 {scores['edge_f1']:.2f}, AUROC {scores['edge_auroc']:.3f}, {scores['shd']} wrong"
     figure.suptitle(
         f"Learned graphs against the truth: {told}\n{ORIENTATION}; {shown} of {shown} edges shown, "
         f"threshold {limit:.2f}",
         fontsize=9.5,
     )
-    figure.summary = (
+    return figure.saying(
         f"Graphs of {n_actions} actions on {n_nodes} nodes against the known ones ({ORIENTATION}); "
         f"{shown} of {shown} edges shown, threshold {limit:.2f}: "
         + ", ".join(f"{n} {role}" for role, n in counts.items())
         + f"; {told}."
     )
-    return figure

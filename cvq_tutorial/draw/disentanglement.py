@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from cvq_tutorial.common.arrays import as_array, as_marks, as_probabilities, check_grid
-from cvq_tutorial.draw.heatmaps import WHITE_TO_AMBER, WHITE_TO_BLUE
-from cvq_tutorial.draw.style import BLUE, GREY, INK, ORANGE, Picture, label, labels_of, styled, tile
+from cvq_tutorial.draw.heatmaps import WHITE_TO_AMBER, WHITE_TO_BLUE, percent_bar
+from cvq_tutorial.draw.parts import box, framed, labels_of, tile, write_cells
+from cvq_tutorial.draw.style import BLUE, GREY, INK, ORANGE, Picture, label, styled
 from cvq_tutorial.measure.disentanglement.columns import Score
 
 DARK_ORANGE = "#A34A00"  # the orange of the control, as text on white
 NUMBERS_UP_TO = 24  # rows whose numbers can still be read
-SHARE = "share of the factor's entropy"
 
 
 def _numbers(values: Any, name: str, dimensions: int) -> NDArray[np.float64]:
@@ -33,23 +32,10 @@ def _numbers(values: Any, name: str, dimensions: int) -> NDArray[np.float64]:
     return array
 
 
-def _write(axes: Axes, values: NDArray[np.float64], top: float, form: str, bold: NDArray) -> None:
-    for (row, column), value in np.ndenumerate(values):
-        axes.text(
-            column,
-            row,
-            form.format(value),
-            ha="center",
-            va="center",
-            fontsize=7.5,
-            color="white" if value > 0.55 * top else INK,
-            fontweight="bold" if bold[row, column] else "normal",
-        )
-
-
-def _frame(axes: Axes) -> None:
-    for side in axes.spines.values():
-        side.set(visible=True, color="#999999")
+def _factors_below(axes: Axes, names: Sequence[str]) -> None:
+    """Names of factors under the columns, in a frame."""
+    axes.set_xticks(range(len(names)), names, rotation=35, ha="right", rotation_mode="anchor")
+    framed(axes)
     axes.tick_params(length=0)
 
 
@@ -80,40 +66,36 @@ def mutual_information(
 
     numbers = n_latents <= NUMBERS_UP_TO
     height = 0.3 * n_latents if numbers else 5.0
-    figure = Picture(2.9 + 0.66 * max(3, n_factors), 1.9 + max(1.2, height))
+    figure = Picture(2.9 + 0.66 * max(3, n_factors), 1.9 + max(1.2, height), title)
     axes = figure.add_subplot()
-    heat = axes.imshow(
-        values, vmin=0, vmax=top, cmap=WHITE_TO_BLUE, aspect="auto", interpolation="none"
-    )
+    look: dict[str, Any] = {"cmap": WHITE_TO_BLUE, "aspect": "auto", "interpolation": "none"}
+    heat = axes.imshow(values, vmin=0, vmax=top, **look)
     best = values.argmax(axis=0)
     is_best = np.zeros(values.shape, dtype=bool)
     is_best[best, np.arange(n_factors)] = values.max(axis=0) > 0
-    for row, column in np.argwhere(is_best).tolist():
-        tall = 1.0 if numbers else max(1.0, n_latents / 60)
-        box = (column - 0.5, row - tall / 2)
-        axes.add_patch(Rectangle(box, 1, tall, fill=False, edgecolor=ORANGE, lw=1.8, zorder=3))
+    tall = 1.0 if numbers else max(1.0, n_latents / 60)
+    outline: dict[str, Any] = {"fill": False, "edgecolor": ORANGE, "lw": 1.8, "zorder": 3}
+    for row, column in np.argwhere(is_best):
+        box(axes, column - 0.5, row - tall / 2, 1, tall, **outline)
     if numbers:
-        _write(axes, values, top, "{:.2f}", is_best)
+        write_cells(axes, np.char.mod("%.2f", values), values > 0.55 * top, bold=is_best)
     step = 1 if numbers else next(s for s in (4, 8, 16, 32, 64, 10**9) if n_latents / s <= 32)
     rows = range(0, n_latents, step)
     axes.set_yticks(rows, [latents[row] for row in rows])
-    axes.set_xticks(range(n_factors), factors, rotation=35, ha="right", rotation_mode="anchor")
-    _frame(axes)
+    _factors_below(axes, factors)
     axes.set(xlabel="factor (column)", ylabel="latent (row)")
-    unit = SHARE if normalised else "nats"
+    unit = "share of the factor's entropy" if normalised else "nats"
     wrap = "\n" if height < 2.4 else " "  # a low figure has no room for it in one line
     figure.colorbar(heat, shrink=0.8, label=f"mutual information,{wrap}{unit}")
-    figure.suptitle(title)
     axes.set_title("orange: the best latent of each factor", fontsize=8)
     told = ", ".join(
         f"{name} {values[row, column]:.2f} (latent {latents[row]})"
         for column, (name, row) in enumerate(zip(factors, best.tolist(), strict=True))
     )
-    figure.summary = (
+    return figure.saying(
         f"{title}: mutual information of {n_latents} latents (rows) and {n_factors} factors "
         f"(columns), {unit}; best per factor: {told}."
     )
-    return figure
 
 
 @styled
@@ -138,7 +120,7 @@ def information_maps(
     shape = check_grid(grid, n_nodes)
     columns = min(n_factors, 6)
     rows = -(-n_factors // columns)
-    figure = Picture(1.5 + 1.35 * max(3, columns), 0.75 + 1.5 * rows)
+    figure = Picture(1.5 + 1.35 * max(3, columns), 0.75 + 1.5 * rows, title)
     cells = figure.subplots(rows, columns, squeeze=False).ravel()
     for cell in cells[n_factors:]:
         cell.set_axis_off()
@@ -147,17 +129,15 @@ def information_maps(
         cell.set_xlabel(f"best {share.max():.2f}", fontsize=8)
     bar = figure.colorbar(heat, ax=cells.tolist(), shrink=0.75, aspect=18, ticks=[0, 0.5, 1])
     bar.set_label("mutual information,\nshare of entropy", fontsize=8)
-    figure.suptitle(title)
     told = ", ".join(
         f"{name} {share.max():.2f}, {int((share >= 0.5 * share.max()).sum())} nodes"
         for name, share in zip(names, values.T, strict=True)
         if share.max() > 0
     )
-    figure.summary = (
+    return figure.saying(
         f"{title}: {n_nodes} nodes; best share of the factor's entropy, and nodes that say at "
         f"least half as much: {told or 'no node says anything'}."
     )
-    return figure
 
 
 @styled
@@ -173,17 +153,14 @@ def score_bars(
     What of a bar lies to the left of its orange line is worth nothing. A star marks a score with
     notes; the first of them stand below.
     """
-    groups: dict[str, Mapping[str, Score]] = {}
-    for key, value in scores.items():
-        groups.setdefault("" if isinstance(value, Score) else key, {})
-        if isinstance(value, Score):
-            groups[""] = {**groups[""], key: value}
-        else:
-            groups[key] = value
+    alone = {name: score for name, score in scores.items() if isinstance(score, Score)}
+    groups = {name: group for name, group in scores.items() if not isinstance(group, Score)}
+    if alone:
+        groups[""] = alone
     names = list(next(iter(groups.values()), {}))
     if not names or any(list(group) != names for group in groups.values()):
         raise ValueError("scores must have at least one score, and the same names in each group")
-    figure = Picture(2.0 + 2.7 * max(len(groups), 1.5), 1.55 + 0.3 * len(names))
+    figure = Picture(2.0 + 2.7 * max(len(groups), 1.5), 1.55 + 0.3 * len(names), title)
     panels = figure.subplots(1, len(groups), squeeze=False)[0]
     at = np.arange(len(names))
     for axes, (group, found) in zip(panels, groups.items(), strict=True):
@@ -202,9 +179,7 @@ def score_bars(
         axes.axvline(1, color=GREY, lw=0.8, zorder=0)
         axes.set_title(label(group, 30), fontsize=9)
         axes.set_xlabel("score", fontsize=8, loc="left")
-    handles, texts = panels[0].get_legend_handles_labels()
-    figure.legend(handles, texts, loc="outside lower center", ncols=2)
-    figure.suptitle(title)
+    figure.legend_below(panels[0].get_legend_handles_labels()[0], ncols=2)
     notes = dict.fromkeys(n for found in groups.values() for s in found.values() for n in s.notes)
     if notes:
         more = f" (and {len(notes) - 2} more)" if len(notes) > 2 else ""
@@ -215,8 +190,7 @@ def score_bars(
         told = ", ".join(f"{k} {s.value:.2f} (permuted {s.permuted:.2f})" for k, s in found.items())
         own = dict.fromkeys(note for score in found.values() for note in score.notes)
         parts.append(f"{group + ': ' if group else ''}{told}" + "".join(f"; {n}" for n in own))
-    figure.summary = f"{title}: {' | '.join(parts)}."
-    return figure
+    return figure.saying(f"{title}: {' | '.join(parts)}.")
 
 
 def _percent(value: float) -> str:
@@ -232,30 +206,14 @@ def _percent(value: float) -> str:
 def _leakage_panel(
     axes: Axes, share: NDArray[np.float64], names: Sequence[str], rows: NDArray, title: str
 ) -> Any:
-    n_factors = len(share)
     heat = axes.imshow(share, vmin=0, vmax=1, cmap=WHITE_TO_AMBER)
-    for (row, column), value in np.ndenumerate(share):
+    texts = np.where(rows[:, None], np.vectorize(_percent, otypes="U")(share), "")
+    write_cells(axes, texts, share > 0.75)
+    for row in range(len(share)):
         if not rows[row]:
-            continue
-        axes.text(
-            column,
-            row,
-            _percent(value),
-            ha="center",
-            va="center",
-            fontsize=7.5,
-            color="white" if value > 0.75 else INK,
-        )
-    for row in range(n_factors):
-        if not rows[row]:
-            axes.add_patch(
-                Rectangle((-0.5, row - 0.5), n_factors, 1, facecolor="#e9e9e9", edgecolor="none")
-            )
-        axes.add_patch(
-            Rectangle((row - 0.46, row - 0.46), 0.92, 0.92, fill=False, edgecolor=INK, lw=1.1)
-        )
-    axes.set_xticks(range(n_factors), names, rotation=35, ha="right", rotation_mode="anchor")
-    _frame(axes)
+            box(axes, -0.5, row - 0.5, len(share), 1, facecolor="#e9e9e9", edgecolor="none")
+        box(axes, row - 0.46, row - 0.46, 0.92, 0.92, fill=False, edgecolor=INK, lw=1.1)
+    _factors_below(axes, names)
     axes.set_title(f"{title}\nframed: the set factor missed its value", fontsize=8.5)
     axes.set_xlabel("factor that is wrong after it (column)")
     return heat
@@ -277,9 +235,8 @@ def leakage(
     control: (F, F), the same of the ceiling, the true images decoded; drawn beside.
     n_edits: (F,) edits per factor, written at the rows; rows without any are grey.
     """
-    values = as_probabilities(share, "share", (None, None))
-    n_factors = len(values)
-    values = as_probabilities(values, "share", (n_factors, n_factors))
+    n_factors = len(as_probabilities(share, "share", (None, None)))
+    values = as_probabilities(share, "share", (n_factors, n_factors))
     names = labels_of(factor_names, n_factors, "factor names", longest=20)
     rows = as_marks(None, n_factors, "rows")
     row_names = list(names)
@@ -295,21 +252,13 @@ def leakage(
         tables.append(("the ceiling: true images, decoded", own))
 
     side = 1.1 + 0.42 * max(n_factors, 4)
-    figure = Picture(2.2 + len(tables) * side, 1.3 + side)
+    figure = Picture(2.2 + len(tables) * side, 1.3 + side, title)
     panels = figure.subplots(1, len(tables), squeeze=False)[0]
     for axes, (text, table) in zip(panels, tables, strict=True):
         heat = _leakage_panel(axes, table, names, rows, text)
         axes.set_yticks(range(n_factors), row_names if axes is panels[0] else [""] * n_factors)
     panels[0].set_ylabel("factor that was set (row)" + (", edits" if n_edits is not None else ""))
-    figure.colorbar(
-        heat,
-        ax=panels.tolist(),
-        shrink=0.7,
-        ticks=[0, 0.5, 1],
-        format=lambda v, _: f"{100 * v:.0f} %",
-        label="share of the edits",
-    )
-    figure.suptitle(title)
+    percent_bar(figure, heat, panels.tolist(), "share of the edits")
 
     def told(table: NDArray[np.float64]) -> str:
         off = np.where(np.eye(n_factors, dtype=bool) | ~rows[:, None], -1.0, table)
@@ -323,5 +272,4 @@ def leakage(
         )
 
     beside = f"; ceiling: {told(tables[1][1])}" if len(tables) > 1 else ""
-    figure.summary = f"{title}, row = set, column = wrong: {told(values)}{beside}."
-    return figure
+    return figure.saying(f"{title}, row = set, column = wrong: {told(values)}{beside}.")

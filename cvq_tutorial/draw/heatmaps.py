@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.patches import Rectangle
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cvq_tutorial.common.arrays import (
@@ -21,17 +21,19 @@ from cvq_tutorial.common.arrays import (
     check_threshold,
     counts,
 )
-from cvq_tutorial.draw.style import (
-    INK,
-    ORIENTATION,
-    Picture,
+from cvq_tutorial.draw.parts import (
+    box,
     edges_shown,
+    framed,
+    hatched,
     labels_of,
+    name_nodes,
     names_of,
     row_label,
-    styled,
     tile,
+    write_cells,
 )
+from cvq_tutorial.draw.style import INK, ORIENTATION, Picture, styled
 
 ANNOTATE_UP_TO = 12  # nodes whose probabilities can still be read as numbers
 MOST_CELLS = 1024  # in a row: more than the picture has pixels
@@ -47,12 +49,25 @@ def threshold_ramp(limit: float) -> LinearSegmentedColormap:
     return LinearSegmentedColormap.from_list("edges", stops, N=512)
 
 
+def cell_lines(axes: Axes, n: int, **look: Any) -> None:
+    """Lines between the n x n cells, and no ticks."""
+    axes.set_xticks(np.arange(n - 1) + 0.5, minor=True)
+    axes.set_yticks(np.arange(n - 1) + 0.5, minor=True)
+    axes.grid(which="minor", **look)
+    axes.tick_params(which="both", length=0)
+
+
+def percent_bar(figure: Figure, heat: Any, axes: Any, name: str) -> None:
+    """The colours of shares, in percent."""
+    options: dict[str, Any] = {"shrink": 0.7, "ticks": [0, 0.5, 1], "label": name}
+    figure.colorbar(heat, ax=axes, format=lambda v, _: f"{100 * v:.0f} %", **options)
+
+
 def along_axes(axes: Axes, mask: NDArray[np.float64]) -> None:
     """The mask as a strip above the matrix (effects) and one to its right (causes)."""
     look: dict[str, Any] = {"vmin": 0, "vmax": 1, "cmap": WHITE_TO_AMBER, "aspect": "auto"}
-    for box, values in (((0, 1.012, 1, 0.03), mask[None, :]), ((1.012, 0, 0.03, 1), mask[:, None])):
-        strip = axes.inset_axes(box)
-        tile(strip, values, **look)
+    tile(axes.inset_axes((0, 1.012, 1, 0.03)), mask[None, :], **look)
+    tile(axes.inset_axes((1.012, 0, 0.03, 1)), mask[:, None], **look)
 
 
 @styled
@@ -120,19 +135,9 @@ def graph_matrix(
     bar.axhline(limit, color=INK, linewidth=1.2)
     for text, probability in zip(axes.texts, matrix[:, is_set].ravel(), strict=False):
         text.set_fontweight("bold" if probability >= limit else "normal")
-    for column in np.flatnonzero(hatch).tolist():
-        strip = Rectangle((column, 0), 1, len(cells), fill=False, edgecolor="#c4c4c4", lw=0)
-        strip.set_hatch("////")
-        axes.add_patch(strip)
-    step = 1 if n_nodes <= 24 else 8 if n_nodes <= 64 else -(-n_nodes // 80) * 10
-    ticks_at = np.arange(0, n_nodes, step)
-    long = max(len(labels[i]) for i in ticks_at) > 3
-    middle = ticks_at / block + 0.5
-    axes.set_xticks(middle, [labels[i] for i in ticks_at], rotation=90 if long else 0)
-    axes.set_yticks(middle, [labels[i] for i in ticks_at], rotation=0)
-    for side in axes.spines.values():
-        side.set(visible=True, color="#999999")
-    axes.set(xlabel="effect j (column)", ylabel="cause i (row)")
+    for column in np.flatnonzero(hatch):
+        hatched(axes, column, 0, 1, len(cells), "#c4c4c4")
+    name_nodes(axes, labels, 1 / block, 0.5)
     if chance is not None:
         along_axes(axes, chance)
     edges = (matrix >= limit) & is_set[None, :]
@@ -140,16 +145,15 @@ def graph_matrix(
     note = edges_shown(int(edges.sum()), int(edges.sum()), limit)
     if block > 1:
         note += f"; a cell is the likeliest of {block} x {block} edges"
-    hatched = "; hatched: not set by the action" if hatch.any() else ""
+    striped = "; hatched: not set by the action" if hatch.any() else ""
     amber = "amber, top and right: probability that the action sets the node\n"
-    head = f"{ORIENTATION}{hatched}\n{amber if chance is not None else ''}{note}"
+    head = f"{ORIENTATION}{striped}\n{amber if chance is not None else ''}{note}"
     axes.set_title(head, fontsize=8, pad=14 if chance is not None else 5)
     per_node = edges.sum() / max(1, is_set.sum())
-    figure.summary = (
+    return figure.saying(
         f"{title}: graph of {n_nodes} nodes as a matrix ({ORIENTATION}); {note}; "
         f"{np.diag(edges).sum()} self-loops, {per_node:.1f} causes per set node."
     )
-    return figure
 
 
 @styled
@@ -185,31 +189,22 @@ def effects_masks(
         for layer, (text, values) in enumerate(layers):
             cell = axes[(a // half * wraps + row) * len(layers) + layer, column]
             cell.set_axis_on()
-            heat = tile(
-                cell, values[a].reshape(shape), names[a] if layer == 0 else "", vmin=0, vmax=1
-            )
+            title = names[a] if layer == 0 else ""
+            heat = tile(cell, values[a].reshape(shape), title, vmin=0, vmax=1)
             if column == 0:
                 row_label(cell, text)
-    figure.colorbar(
-        heat,
-        ax=axes,
-        aspect=25,
-        shrink=0.7,
-        ticks=[0, 0.5, 1],
-        label="probability",
-    )
+    look: dict[str, Any] = {"aspect": 25, "shrink": 0.7, "ticks": [0, 0.5, 1]}
+    figure.colorbar(heat, ax=axes, label="probability", **look)
     figure.suptitle("Effects masks: where each action sets codes")
-    counts = ", ".join(
-        f"{name} {total:.1f}" for name, total in zip(names, learned.sum(axis=1), strict=True)
-    )
+    totals = zip(names, learned.sum(axis=1), strict=True)
+    counts = ", ".join(f"{name} {total:.1f}" for name, total in totals)
     compared = ""
     if true_change is not None:
         gap = np.abs(learned - layers[1][1]).mean()
         compared = f"; mean distance from how often they change {gap:.3f}"
-    figure.summary = (
+    return figure.saying(
         f"Effects masks, expected nodes set per action of {n_nodes}: {counts}{compared}."
     )
-    return figure
 
 
 @styled
@@ -234,50 +229,24 @@ def confusion(counts: Any, action_names: Sequence[str], what: str = "action") ->
     figure = Picture(side + 1.2, side)
     axes = figure.add_subplot()
     heat = axes.imshow(share, vmin=0, vmax=1, cmap=WHITE_TO_BLUE)
-    for (row, column), value in np.ndenumerate(share):
-        if table[row, column]:
-            text = "<1" if value < 0.005 else f"{100 * value:.0f}"
-            axes.text(
-                column,
-                row,
-                text,
-                ha="center",
-                va="center",
-                fontsize=7,
-                color="white" if value > 0.55 else INK,
-            )
+    percent = np.where(share < 0.005, "<1", np.char.mod("%.0f", 100 * share))
+    write_cells(axes, np.where(table, percent, ""), share > 0.55, 7)
     for row in np.flatnonzero(in_row == 0):
-        axes.add_patch(
-            Rectangle((-0.5, row - 0.5), n_actions, 1, facecolor="#eeeeee", edgecolor="none")
-        )
+        box(axes, -0.5, row - 0.5, n_actions, 1, facecolor="#eeeeee", edgecolor="none")
     axes.set_xticks(range(n_actions), names, rotation=90)
     axes.set_yticks(range(n_actions), [f"{n} ({k})" for n, k in zip(names, in_row, strict=True)])
-    axes.set_xticks(np.arange(n_actions - 1) + 0.5, minor=True)
-    axes.set_yticks(np.arange(n_actions - 1) + 0.5, minor=True)
-    axes.grid(which="minor", color="#e4e4e4", linewidth=0.6)
-    axes.tick_params(which="both", length=0)
-    for spine in axes.spines.values():
-        spine.set(visible=True, color="#999999")
+    cell_lines(axes, n_actions, color="#e4e4e4", linewidth=0.6)
+    framed(axes)
     axes.set(xlabel=f"named {what} (column)", ylabel=f"true {what} (row), number of transitions")
-    figure.colorbar(
-        heat,
-        shrink=0.7,
-        ticks=[0, 0.5, 1],
-        format=lambda v, _: f"{100 * v:.0f} %",
-        label="share of the row",
-    )
+    percent_bar(figure, heat, axes, "share of the row")
     total, right = int(in_row.sum()), int(np.trace(table))
     accuracy = right / total if total else 0.0
     figure.suptitle(f"Retrieval: {right} of {total} {what}s named right ({100 * accuracy:.1f} %)")
     wrong = table - np.diag(np.diag(table))
-    worst = ""
-    if wrong.any():
-        row, column = np.unravel_index(wrong.argmax(), wrong.shape)
-        worst = (
-            f"; most frequent error: {names[row]} named {names[column]}, {wrong[row, column]} times"
-        )
-    figure.summary = (
+    row, column = np.unravel_index(wrong.argmax(), wrong.shape)
+    pair = f"{names[row]} named {names[column]}, {wrong[row, column]} times"
+    worst = f"; most frequent error: {pair}" if wrong.any() else ""
+    return figure.saying(
         f"Confusion of {n_actions} {what}s: {right} of {total} right "
         f"({100 * accuracy:.1f} %){worst}."
     )
-    return figure

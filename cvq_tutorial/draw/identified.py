@@ -10,15 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from cvq_tutorial.common.arrays import checked
 from cvq_tutorial.draw.compare import ORANGE_TO_BLUE
-from cvq_tutorial.draw.style import BLUE, GREEN, GREY, INK, ORANGE, ORIENTATION, Picture, styled
+from cvq_tutorial.draw.parts import draw_curve, log_steps, name_lines, write_cells
+from cvq_tutorial.draw.style import BLUE, GREY, INK, LOOKS, ORANGE, ORIENTATION, Picture, styled
 from cvq_tutorial.draw.style import label as clean
 
 Rows = Sequence[Mapping[str, Any]]
-LOOKS = ((BLUE, "o", "-"), (ORANGE, "s", (0, (4, 1.6))), (GREEN, "^", (0, (1.4, 1.2))))
 
 
 def _some(rows: Rows, *needed: str) -> Rows:
@@ -48,31 +47,24 @@ def by_samples(
     at = checked("samples", [row["samples"] for row in rows], "numbers", (None,))
     if (np.diff(at) <= 0).any():
         raise ValueError(f"samples must grow from row to row, found {at.tolist()}")
-    figure = Picture(0.9 + 3.6 * len(panels), 3.5)
+    figure = Picture(0.9 + 3.6 * len(panels), 3.5, clean(title, 90))
     told = []
     every = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (name, curves) in zip(every, panels.items(), strict=True):
-        for (who, column), (color, marker, dashes) in zip(curves.items(), LOOKS, strict=False):
+        for (who, column), look in zip(curves.items(), LOOKS, strict=False):
             values = [float(row[column]) for row in rows]
-            axes.plot(
-                at, values, color=color, marker=marker, linestyle=dashes, label=clean(who),
-                markersize=5.5, clip_on=name in errors,
-            )  # fmt: skip
+            draw_curve(axes, at, values, look, clean(who), ms=5.5, clip_on=name in errors)
             told.append(f"{name}, {who}: {', '.join(map(_size, values))}")
-        axes.set_xscale("log")
+        log_steps(axes, at, ",.0f")
         axes.set(xlabel="samples per context", ylabel=clean(name))
-        axes.set_xticks(at, [f"{n:,.0f}" for n in at])
-        axes.set_xticks([], minor=True)
         axes.grid(axis="y")
         if name in errors:
             axes.set_yscale("log")
         else:
             axes.set_ylim(-0.03, 1.05)
         axes.legend(loc="best")
-    figure.suptitle(clean(title, 90))
     sizes = ", ".join(f"{n:.0f}" for n in at)
-    figure.summary = f"{title}: at {sizes} samples per context, {'; '.join(told)}."
-    return figure
+    return figure.saying(f"{title}: at {sizes} samples per context, {'; '.join(told)}.")
 
 
 @styled
@@ -84,29 +76,25 @@ def by_ratio(rows: Rows, ratios: Sequence[float], title: str = "") -> Picture:
     """
     _some(rows, "missed, by ratio", "false, by ratio", "relations", "ratio by the null")
     at = checked("ratios", ratios, "numbers", (None,))
-    figure = Picture(6.4, 3.5)
+    figure = Picture(6.4, 3.5, clean(title, 90))
     axes = figure.subplots()
     own = [row["ratio by the null"] for row in rows]
     axes.axvspan(min(own) / 1.02, max(own) * 1.02, color="#e2e2e2", label="ratio by the null")
     told = []
-    for name, (color, marker, dashes) in zip(("missed", "false"), LOOKS, strict=False):
+    for name, look in zip(("missed", "false"), LOOKS, strict=False):
         sums = np.sum([row[f"{name}, by ratio"] for row in rows], axis=0)
-        axes.plot(at, sums, color=color, marker=marker, linestyle=dashes, label=name)
+        draw_curve(axes, at, sums, look, name)
         told.append(f"{name} {', '.join(map(str, sums.tolist()))}")
     total = sum(row["relations"] for row in rows)
-    axes.set_xscale("log")
+    log_steps(axes, at)
     axes.set(xlabel="ratio from which a second direction counts", ylabel="pairs of latents")
-    axes.set_xticks(at, [f"{r:g}" for r in at])
-    axes.set_xticks([], minor=True)
     axes.grid(axis="y")
     axes.legend()
-    figure.suptitle(clean(title, 90))
-    figure.summary = (
+    return figure.saying(
         f"{title}: of {total} ancestors in {len(rows)} models, at ratios "
         f"{', '.join(f'{r:g}' for r in at)}: {'; '.join(told)}; the null says {min(own):.2g} to "
         f"{max(own):.2g}."
     )
-    return figure
 
 
 @styled
@@ -114,7 +102,7 @@ def twin_gaps(rows: Rows, title: str = "Twins: equal in all that is measured") -
     """How far twins are apart in what can be measured, and in what cannot."""
     columns = ("largest difference of it", "smallest difference of weights")
     _some(rows, "twins", *columns)
-    figure = Picture(6.8, 1.5 + 0.4 * len(rows))
+    figure = Picture(6.8, 1.5 + 0.4 * len(rows), clean(title, 90))
     axes = figure.subplots()
     told = []
     for place, row in enumerate(rows):
@@ -127,25 +115,10 @@ def twin_gaps(rows: Rows, title: str = "Twins: equal in all that is measured") -
     axes.plot([], [], "o", color=BLUE, label="what can be measured")
     axes.plot([], [], "s", color=ORANGE, label="weights, which cannot")
     axes.set_xscale("log")
-    axes.set(xlabel="difference between the two (dotted: 1e-10)", ylim=(len(rows) - 0.5, -0.5))
-    axes.set_yticks(range(len(rows)), [clean(str(row["twins"])) for row in rows])
-    figure.legend(loc="outside lower center", ncols=2)
-    figure.suptitle(clean(title, 90))
-    figure.summary = f"{title}: difference of it, and of weights: {'; '.join(told)}."
-    return figure
-
-
-def _weights(axes: Axes, weights: np.ndarray, name: str, top: float) -> Any:
-    heat = axes.imshow(weights, cmap=ORANGE_TO_BLUE, vmin=-top, vmax=top)
-    for (i, j), value in np.ndenumerate(weights):
-        if abs(value) > 1e-9:
-            shade = "white" if abs(value) > 0.55 * top else INK
-            axes.text(j, i, f"{value:.1f}", ha="center", va="center", fontsize=8, color=shade)
-    at = range(len(weights))
-    axes.set_xticks(at, [f"z{i}" for i in at])
-    axes.set_yticks(at, [f"z{i}" for i in at])
-    axes.set(title=name, xlabel="effect (column)", ylabel="cause (row)")
-    return heat
+    axes.set(xlabel="difference between the two (dotted: 1e-10)")
+    name_lines(axes, [clean(str(row["twins"])) for row in rows])
+    figure.legend_below(ncols=2)
+    return figure.saying(f"{title}: difference of it, and of weights: {'; '.join(told)}.")
 
 
 @styled
@@ -156,7 +129,13 @@ def two_worlds(pair: Any, title: str = "") -> Picture:
     figure = Picture(7.4, 3.9)
     panels = figure.subplots(1, 2)
     for axes, weights, name in zip(panels, sides, ("one world", "its twin"), strict=True):
-        heat = _weights(axes, weights, name, top)
+        heat = axes.imshow(weights, cmap=ORANGE_TO_BLUE, vmin=-top, vmax=top)
+        texts = np.where(np.abs(weights) > 1e-9, np.char.mod("%.1f", weights), "")
+        write_cells(axes, texts, np.abs(weights) > 0.55 * top, 8)
+        at = range(len(weights))
+        axes.set_xticks(at, [f"z{i}" for i in at])
+        axes.set_yticks(at, [f"z{i}" for i in at])
+        axes.set(title=name, xlabel="effect (column)", ylabel="cause (row)")
     figure.colorbar(heat, ax=panels, shrink=0.75, label="weight of the edge")
     said = (
         f"all that is measured agrees to {pair.measured:.0e}, weights differ by up to "
@@ -164,11 +143,10 @@ def two_worlds(pair: Any, title: str = "") -> Picture:
     )
     figure.suptitle(clean(f"{title or pair.name}: {said}", 110), fontsize=9.5)
     edges = [int((np.abs(one) > 1e-9).sum()) for one in sides]
-    figure.summary = (
+    return figure.saying(
         f"{title or pair.name}, {ORIENTATION}: {edges[0]} and {edges[1]} edges between "
         f"{len(sides[0])} latents; {said}."
     )
-    return figure
 
 
 @styled
@@ -225,24 +203,20 @@ def doubles(rows: Rows, title: str = "Two interventions at once, never seen") ->
     """Discrepancy on unseen double interventions of each run, beside its floor and its copy."""
     marks = {"MMD on doubles": ("o", BLUE), "floor": ("|", INK), "copy": ("x", ORANGE)}
     _some(rows, "run", *marks)
-    figure = Picture(6.8, 1.6 + 0.4 * len(rows))
+    figure = Picture(6.8, 1.6 + 0.4 * len(rows), clean(title, 90))
     axes = figure.subplots()
     for name, (marker, color) in marks.items():
         values = [row[name] for row in rows]
-        axes.plot(
-            values, range(len(rows)), marker, color=color, markersize=8, markeredgewidth=1.8,
-            linestyle="none", label={"floor": "floor: two true samples"}.get(name, name),
-        )  # fmt: skip
+        text = "floor: two true samples" if name == "floor" else name
+        axes.plot(values, range(len(rows)), marker, color=color, ms=8, mew=1.8, label=text)
     axes.set_xscale("log")
-    axes.set(xlabel="squared MMD (smaller is better)", ylim=(len(rows) - 0.5, -0.5))
-    axes.set_yticks(range(len(rows)), [clean(str(row["run"])) for row in rows])
+    axes.set(xlabel="squared MMD (smaller is better)")
+    name_lines(axes, [clean(str(row["run"])) for row in rows])
     axes.grid(axis="x")
-    figure.legend(loc="outside lower center", ncols=3)
-    figure.suptitle(clean(title, 90))
+    figure.legend_below(ncols=3)
     told = [
         f"{row['run']} {_size(row['MMD on doubles'])} (floor {_size(row['floor'])}, copy "
         f"{_size(row['copy'])})"
         for row in rows
     ]
-    figure.summary = f"{title}: {'; '.join(told)}."
-    return figure
+    return figure.saying(f"{title}: {'; '.join(told)}.")

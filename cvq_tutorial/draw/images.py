@@ -1,14 +1,9 @@
-"""Every static figure: images, codes, interventions and training (here), masks and graphs.
+"""Images, their codes, interventions on them, and the curves of a training.
 
-A figure is a pure function: it takes arrays or tensors, draws on a `Picture` and returns it. Sizes
-are fixed, positions do not depend on the values (but for `graph_layers`, where they are the point),
-nothing is told by colour alone, and `figure.summary` says in one line what can be seen. Bad input
-is refused with a line that says what was expected.
-
-Images are float (B, 3, H, W) in [0, 1], as models have them, or uint8 (B, H, W, 3), as worlds have
-them. Figures made of cells live in `heatmaps`, those made of arrows in `arrows` and `layers`,
-masks over images in `effects`, graphs against each other in `compare`, graphs while they are
-learned in `training`. All are named in `draw`, too.
+A figure, here and in all of `draw`, is a pure function: it takes arrays or tensors, draws on a
+`Picture` and returns it. Sizes are fixed, positions do not depend on the values (but for
+`graph_layers`, where they are the point), nothing is told by colour alone, and `figure.summary`
+says in one line what can be seen. Bad input is refused with a line that says what was expected.
 """
 
 from __future__ import annotations
@@ -20,61 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvq_tutorial.common.arrays import as_array, as_images, check_grid, check_names
-from cvq_tutorial.draw.arrows import graph_arrows, graph_over_image
-from cvq_tutorial.draw.compare import graph_difference, graph_stability, truth_and_learned
-from cvq_tutorial.draw.effects import effects_over_images
-from cvq_tutorial.draw.heatmaps import confusion, effects_masks, graph_matrix
-from cvq_tutorial.draw.layers import graph_layers
-from cvq_tutorial.draw.palette import code_cells
-from cvq_tutorial.draw.sampling import sample_balance
-from cvq_tutorial.draw.style import (
-    BLUE,
-    ORANGE,
-    Picture,
-    label,
+from cvq_tutorial.draw.parts import (
+    blocks_of_rows,
+    code_cells,
     labels_of,
-    png,
     row_label,
-    save,
-    styled,
-    svg,
     tile,
+    tile_lines,
 )
-from cvq_tutorial.draw.training import training_animation, training_strip
+from cvq_tutorial.draw.style import BLUE, ORANGE, Picture, label, styled
 from cvq_tutorial.measure.metrics import psnr
 
-__all__ = [
-    "Picture",
-    "before_after",
-    "code_maps",
-    "confusion",
-    "effects_masks",
-    "effects_over_images",
-    "graph_arrows",
-    "graph_difference",
-    "graph_layers",
-    "graph_matrix",
-    "graph_over_image",
-    "graph_stability",
-    "png",
-    "reconstructions",
-    "sample_balance",
-    "save",
-    "svg",
-    "training_animation",
-    "training_curves",
-    "training_strip",
-    "truth_and_learned",
-]
-
 LARGEST_DIFFERENCE = 0.25  # where the colours of |difference| end; fixed, so that figures compare
+DIFFERENCE: dict[str, Any] = {"vmin": 0, "vmax": LARGEST_DIFFERENCE, "cmap": "magma"}
 
 
 def _same_shape(a: NDArray, b: NDArray, name: str) -> None:
     if a.shape != b.shape:
-        raise ValueError(
-            f"{name} must have the shape of the first images {a.shape}, found {b.shape}"
-        )
+        wanted = f"the shape of the first images {a.shape}"
+        raise ValueError(f"{name} must have {wanted}, found {b.shape}")
 
 
 # Images and codes --------------------------------------------------------------------------------
@@ -106,18 +65,17 @@ def reconstructions(
     for b in range(shown):
         tile(axes[0, b], true[b], f"{psnr(errors[b]):.1f} dB")
         tile(axes[1, b], made[b])
-        heat = tile(axes[2, b], difference[b], vmin=0, vmax=LARGEST_DIFFERENCE, cmap="magma")
+        heat = tile(axes[2, b], difference[b], **DIFFERENCE)
     for row, text in enumerate((label(top), label(bottom), "|difference|")):
         row_label(axes[row, 0], text)
     ends = [0, LARGEST_DIFFERENCE]
     figure.colorbar(heat, ax=axes, aspect=8, shrink=0.28, anchor=(0, 0), ticks=ends, extend="max")
     mean = psnr(errors.mean())
     figure.suptitle(f"{label(title)}: PSNR {mean:.1f} dB")
-    figure.summary = (
+    return figure.saying(
         f"{shown} of {len(true)} images in pairs, {top} and {bottom}, and the difference: PSNR "
         f"{mean:.1f} dB, from {psnr(errors.max()):.1f} to {psnr(errors.min()):.1f} per image."
     )
-    return figure
 
 
 @styled
@@ -136,9 +94,8 @@ def code_maps(codes: Any, grid: Sequence[int], images: Any, limit: int = 4) -> P
     if table.min() < 0:
         raise ValueError(f"codes must not be negative, found {table.min()}")
     if len(table) != len(pictures):
-        raise ValueError(
-            f"expected as many images as codes, found {len(pictures)} and {len(table)}"
-        )
+        found = f"{len(pictures)} and {len(table)}"
+        raise ValueError(f"expected as many images as codes, found {found}")
     rows, columns = check_grid(grid, table.shape[1])
     shown, n_codebooks = min(limit, len(table)), table.shape[2]
     n_codes = int(table.max()) + 1
@@ -148,16 +105,14 @@ def code_maps(codes: Any, grid: Sequence[int], images: Any, limit: int = 4) -> P
     for b in range(shown):
         tile(axes[b, 0], pictures[b], "image" if b == 0 else "")
         for c in range(n_codebooks):
-            cells = table[b, :, c].reshape(rows, columns)
             heading = f"codebook {c}" if b == 0 else ""
-            code_cells(axes[b, c + 1], cells, n_codes, heading)
+            code_cells(axes[b, c + 1], table[b, :, c].reshape(rows, columns), n_codes, heading)
     used = [len(np.unique(table[:, :, c])) for c in range(n_codebooks)]
     figure.suptitle(f"Codes on the {rows} x {columns} nodes")
-    figure.summary = (
+    return figure.saying(
         f"Code maps of {shown} of {len(table)} images on {rows} x {columns} nodes; codes in use "
         f"per codebook: {', '.join(map(str, used))}."
     )
-    return figure
 
 
 @styled
@@ -169,56 +124,29 @@ def before_after(before: Any, intervened: Any, truth: Any, action_names: Sequenc
     From six rows on they stand in two blocks; given in the order of the actions, raising a factor
     then stands beside lowering it.
     """
-    x, made, y = (
-        as_images(i, n)
-        for i, n in ((before, "before"), (intervened, "intervened"), (truth, "truth"))
-    )
+    x, made = as_images(before, "before"), as_images(intervened, "intervened")
+    y = as_images(truth, "truth")
     _same_shape(x, made, "intervened")
     _same_shape(x, y, "truth")
     names = labels_of(action_names, len(x), "action names")
-    blocks = 2 if len(x) >= 6 else 1
-    rows = -(-len(x) // blocks)
-    difference = np.abs(made - y).mean(axis=-1)
-
+    blocks, rows = blocks_of_rows(len(x))
     figure = Picture(0.6 + blocks * 4.9, 0.75 + 0.9 * rows)
-    ratios = [1, 1, 1, 1, *([0.12, 1, 1, 1, 1] if blocks == 2 else [])]
-    axes = figure.subplots(rows, len(ratios), squeeze=False, width_ratios=ratios)
-    for cell in axes.ravel():
-        cell.set_axis_off()
-    for b in range(len(x)):
-        line = axes[b % rows, (b // rows) * 5 :]
-        for cell in line[:4]:
-            cell.set_axis_on()
-        first = b % rows == 0
-        tile(line[0], x[b], "x" if first else "")
-        tile(line[1], made[b], "x, do(action)" if first else "")
-        tile(line[2], y[b], "true y" if first else "")
-        heat = tile(
-            line[3],
-            difference[b],
-            "|difference|" if first else "",
-            vmin=0,
-            vmax=LARGEST_DIFFERENCE,
-            cmap="magma",
-        )
-        row_label(line[0], names[b])
-    figure.colorbar(
-        heat,
-        ax=axes,
-        aspect=30,
-        shrink=0.6,
-        ticks=[0, LARGEST_DIFFERENCE],
-        extend="max",
-        label="|do(action) - y|",
-    )
+    lines = tile_lines(figure, len(x), ["x", "x, do(action)", "true y", "|difference|"], 0.12)
+    for line, one, done, true, name in zip(lines, x, made, y, names, strict=True):
+        for cell, image in zip(line, (one, done, true), strict=False):
+            tile(cell, image)
+        heat = tile(line[3], np.abs(done - true).mean(axis=-1), **DIFFERENCE)
+        row_label(line[0], name)
+    look: dict[str, Any] = {"aspect": 30, "shrink": 0.6, "extend": "max"}
+    ends = [0, LARGEST_DIFFERENCE]
+    figure.colorbar(heat, ax=figure.axes, ticks=ends, label="|do(action) - y|", **look)
     error, copy = float(((made - y) ** 2).mean()), float(((x - y) ** 2).mean())
     scores = f"PSNR {psnr(error):.1f} dB against y, copying x {psnr(copy):.1f} dB"
     figure.suptitle(f"Interventions: {scores}")
-    figure.summary = (
+    return figure.saying(
         f"{len(x)} interventions ({', '.join(names)}): x, x after the action, true y and their "
         f"difference; {scores}."
     )
-    return figure
 
 
 # Training --------------------------------------------------------------------------
@@ -244,11 +172,8 @@ PANELS = {  # phase: (column, title, whether a logarithmic axis is of use)
 
 def _column(rows: Sequence[Mapping[str, Any]], phase: str, name: str) -> NDArray[np.float64]:
     """(n, 2) step and value of the rows of a phase that have a finite number there."""
-    pairs = []
-    for row in rows:
-        if row.get("phase") == phase and row.get(name) not in (None, ""):
-            pairs.append((float(row["step"]), float(row[name])))
-    table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+    told = [r for r in rows if r.get("phase") == phase and r.get(name) not in (None, "")]
+    table = np.array([(r["step"], r[name]) for r in told], dtype=np.float64).reshape(-1, 2)
     return table[np.isfinite(table).all(axis=1)]
 
 
@@ -267,9 +192,8 @@ def training_curves(rows: Sequence[Mapping[str, Any]]) -> Picture:
         if curves:
             found[phase] = curves
     if not found:
-        raise ValueError(
-            f"no numbers of a known phase ({', '.join(PANELS)}) in the log, found {len(rows)} rows"
-        )
+        known = f"a known phase ({', '.join(PANELS)})"
+        raise ValueError(f"no numbers of {known} in the log, found {len(rows)} rows")
 
     width = max(len(curves) for curves in found.values())
     figure = Picture(max(4.0, 2.35 * width), 0.3 + 2.35 * len(found))
@@ -294,5 +218,4 @@ def training_curves(rows: Sequence[Mapping[str, Any]]) -> Picture:
                 cell.ticklabel_format(axis="y", useOffset=False)
             ends.append(f"{title} {last}")
         ends[-len(curves)] = f"{phase}: {ends[-len(curves)]}"
-    figure.summary = f"Training curves, last values: {', '.join(ends)}."
-    return figure
+    return figure.saying(f"Training curves, last values: {', '.join(ends)}.")

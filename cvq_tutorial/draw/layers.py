@@ -17,25 +17,22 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch
 from matplotlib.path import Path
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 
-from cvq_tutorial.common.arrays import EDGE_AT, as_graph, as_marks, check_threshold
-from cvq_tutorial.draw.arrows import DASHES, SET_COLOR, line_style, strength_of
-from cvq_tutorial.draw.style import (
-    BLUE,
-    GREEN,
-    INK,
-    ORANGE,
-    ORIENTATION,
-    Picture,
-    edges_shown,
-    labels_of,
-    names_of,
-    styled,
+from cvq_tutorial.common.arrays import EDGE_AT
+from cvq_tutorial.draw.arrows import (
+    DASHES,
+    SET_COLOR,
+    checked_graph,
+    likeliest,
+    line_style,
+    strength_of,
 )
+from cvq_tutorial.draw.parts import edges_shown, key
+from cvq_tutorial.draw.style import BLUE, GREEN, INK, ORANGE, ORIENTATION, Picture, styled
 from cvq_tutorial.graphs import paths as graph_paths
 
 MOST_LAYERS = 14  # that fit beside each other
@@ -70,14 +67,12 @@ def layers_of(present: NDArray[np.bool_]) -> Layers:
     chains: dict[tuple[int, int], list[int]] = {}
     next_turn = n_nodes
     for i, j in np.argwhere(right).tolist():
-        chain = [i]
-        for d in range(depth[i] + 1, depth[j]):
-            layers[d].append(next_turn)
-            chain.append(next_turn)
-            next_turn += 1
-        chain.append(j)
-        chains[i, j] = chain
-        for d, pair in enumerate(pairwise(chain), start=int(depth[i])):
+        passed = range(depth[i] + 1, depth[j])
+        for turn, d in enumerate(passed, start=next_turn):
+            layers[d].append(turn)
+        chains[i, j] = [i, *range(next_turn, next_turn + len(passed)), j]
+        next_turn += len(passed)
+        for d, pair in enumerate(pairwise(chains[i, j]), start=int(depth[i])):
             links[d].append(pair)
     layers = _untangled(layers, links)
     height = _heights(layers, links, n_nodes)
@@ -106,10 +101,7 @@ def _untangled(layers: list[list[int]], links: list[list[tuple[int, int]]]) -> l
             for a, b in links[d - 1] if down else links[d]:
                 moved, anchor = (b, a) if down else (a, b)
                 ends[moved].append(place[anchor])
-            spot = {
-                item: float(np.mean(ends[item])) if ends[item] else float(p)
-                for p, item in enumerate(layers[d])
-            }
+            spot = {item: np.mean(ends[item] or [p]) for p, item in enumerate(layers[d])}
             layers[d] = sorted(layers[d], key=lambda item: spot[item])
         crossings = _crossings(layers, links)
         if crossings < fewest:
@@ -141,34 +133,19 @@ def _heights(
     for layer in layers:
         room = np.array([1.0 if item < n_nodes else TURN for item in layer])
         offsets.append(np.concatenate([[0.0], np.cumsum((room[1:] + room[:-1]) / 2)]))
-    height = {
-        item: float(place)
-        for layer, offset in zip(layers, offsets, strict=True)
-        for item, place in zip(layer, offset - offset[-1] / 2, strict=True)
-    }
+    height: dict[int, float] = {}
+    for layer, offset in zip(layers, offsets, strict=True):
+        height |= zip(layer, (offset - offset[-1] / 2).tolist(), strict=True)
     for _ in range(SWEEPS):
         for layer, offset in zip(layers, offsets, strict=True):
-            wish = np.array(
-                [
-                    np.mean([height[other] for other in near[item]]) if near[item] else height[item]
-                    for item in layer
-                ]
-            )
-            for item, place in zip(layer, _increasing(wish - offset) + offset, strict=True):
-                height[item] = float(place)
+            wish = np.array([np.mean([height[n] for n in near[item] or [item]]) for item in layer])
+            height |= zip(layer, (_increasing(wish - offset) + offset).tolist(), strict=True)
     return height
 
 
 def _increasing(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The nearest numbers, in least squares, that never fall (pool adjacent violators)."""
-    blocks: list[list[float]] = []  # mean, length
-    for value in values.tolist():
-        blocks.append([value, 1])
-        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
-            mean, length = blocks.pop()
-            before, more = blocks.pop()
-            blocks.append([(mean * length + before * more) / (length + more), length + more])
-    return np.concatenate([np.full(int(length), mean) for mean, length in blocks])
+    """The nearest numbers, in least squares, that never fall."""
+    return isotonic_regression(values).x
 
 
 # The picture -------------------------------------------------------------------------------------
@@ -194,19 +171,15 @@ def graph_layers(
     a drawn edge are left out and counted. Edges that close a cycle are dashed and run
     from right to left; a node on a cycle has a thick border; an own edge is an arc.
     """
-    matrix, limit = as_graph(graph), check_threshold(threshold)
-    n_nodes = len(matrix)
-    labels = labels_of(names_of(graph, names), n_nodes, "names")
     if set_nodes is None and getattr(graph, "set_by", None) is not None:
         set_nodes = graph.set_nodes
-    is_set = as_marks(set_nodes, n_nodes, "set_nodes")
-    if top_k < 1:
-        raise ValueError(f"top_k must be at least 1, found {top_k}")
+    matrix, limit, labels, is_set = checked_graph(graph, names, threshold, top_k, set_nodes)
+    n_nodes = len(matrix)
     found = (matrix >= limit) & is_set[None, :]
-    order = np.argsort(-np.where(found, matrix, -1.0), axis=None, kind="stable")[: found.sum()]
+    order = likeliest(matrix, found)
     for shown in _fewer(min(top_k, len(order))):
         chosen = np.zeros_like(found)
-        chosen.flat[order[:shown]] = True
+        chosen[tuple(order[:shown].T)] = True
         kept = np.flatnonzero(chosen.any(0) | chosen.any(1))
         if not len(kept):
             kept = np.arange(min(n_nodes, 20))
@@ -216,7 +189,7 @@ def graph_layers(
             break
     knot = graph_paths.knots(edges) >= 0
 
-    figure = Picture(9.0, 5.6)
+    figure = Picture(9.0, 5.6, title)
     axes = figure.add_subplot()
     sheet = _Sheet(axes, layout, [labels[n] for n in kept])
     marked = set_nodes is not None
@@ -224,11 +197,9 @@ def graph_layers(
         fill = SET_COLOR if marked and is_set[kept[n]] else "#f2f2f2"
         sheet.box(n, fill, 2.4 if knot[n] else 0.9)
     size = float(np.clip((60 / max(1, shown)) ** 0.5, 0.4, 1.0))  # of the arrows
-    by_strength = sorted(
-        np.argwhere(edges).tolist(), key=lambda e: (matrix[kept[e[0]], kept[e[1]]], e)
-    )
-    for i, j in by_strength:  # likeliest last, on top
-        strength = strength_of(matrix[kept[i], kept[j]], limit)
+    near = matrix[np.ix_(kept, kept)]
+    for i, j in sorted(np.argwhere(edges).tolist(), key=lambda e: (near[tuple(e)], e)):
+        strength = strength_of(near[i, j], limit)  # likeliest last, on top
         if i == j:
             sheet.loop(i, line_style(GREEN, strength, size=size))
         elif layout.closing[i, j]:
@@ -243,25 +214,23 @@ def graph_layers(
         note += f" (more would make over {MOST_LAYERS} layers)"
     away = n_nodes - len(kept)
     left_out = f"; {away} of {n_nodes} nodes without a drawn edge are left out" if away else ""
-    figure.suptitle(title)
     axes.set_title(
         f"arrow from cause to effect; in the matrix {ORIENTATION}\n{note}{left_out}", fontsize=8
     )
     handles: list[Any] = [
-        Line2D([], [], color=BLUE, lw=2, label=f"cause -> effect: {shown - loops - back}"),
-        Line2D([], [], color=ORANGE, lw=2, linestyle=DASHES, label=f"closes a cycle: {back}"),
-        Line2D([], [], color=GREEN, lw=2, label=f"own edge (arc): {loops}"),
+        key(f"cause -> effect: {shown - loops - back}", color=BLUE, lw=2),
+        key(f"closes a cycle: {back}", color=ORANGE, lw=2, linestyle=DASHES),
+        key(f"own edge (arc): {loops}", color=GREEN, lw=2),
         Patch(facecolor="#f2f2f2", edgecolor=INK, lw=2.4, label=f"on a cycle: {knot.sum()} nodes"),
     ]
     if marked:
         handles.append(Patch(facecolor=SET_COLOR, edgecolor=INK, label="set by the action"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), handlelength=2.2)
-    figure.summary = (
+    figure.legend_below(handles, ncols=len(handles), handlelength=2.2)
+    return figure.saying(
         f"{title}: arrows from cause to effect ({ORIENTATION}) in {layout.depth.max() + 1} layers "
         f"by depth; {note}{left_out}; {back} edges close a cycle, {knot.sum()} nodes are on one, "
         f"{loops} self-loops."
     )
-    return figure
 
 
 def _wrapped(text: str, width: int, lines: int) -> str:
@@ -272,10 +241,6 @@ def _wrapped(text: str, width: int, lines: int) -> str:
         start = max(0, (width - 2) // 2)
         return text[:start] + ".." + text[start - width + 2 :] if width > 2 else text[-width:]
     return textwrap.fill(text, width, max_lines=lines, placeholder="..", break_on_hyphens=False)
-
-
-def _width(text: str) -> int:
-    return max(map(len, text.split("\n")))
 
 
 def _fewer(k: int) -> Iterator[int]:
@@ -306,7 +271,8 @@ class _Sheet:
         for width in range(max(map(len, labels)), 0, -1):  # the widest labels that fit
             self.labels = [_wrapped(text, width, lines) for text in labels]
             longest = np.zeros(n_layers, dtype=int)
-            np.maximum.at(longest, layout.depth, [_width(text) for text in self.labels])
+            widest = [max(map(len, text.split("\n"))) for text in self.labels]
+            np.maximum.at(longest, layout.depth, widest)
             if longest.sum() <= room:
                 break
         self.wide = np.maximum(0.14 + letter * longest, 0.8 * self.tall)  # of the boxes
@@ -315,10 +281,8 @@ class _Sheet:
         starts = np.cumsum([0.0, *(self.wide[:-1] + self.gap)])
         self.centre = starts + self.wide / 2 - (starts[-1] + self.wide[-1]) / 2
         self.y = lambda height: (height - middle) * self.step
-        axes.set(
-            xlim=(-self.WIDTH / 2 - 0.1, self.WIDTH / 2 + 0.1),
-            ylim=(self.HEIGHT / 2, -self.HEIGHT / 2 - 0.1),
-        )
+        axes.set_xlim(-self.WIDTH / 2 - 0.1, self.WIDTH / 2 + 0.1)
+        axes.set_ylim(self.HEIGHT / 2, -self.HEIGHT / 2 - 0.1)
         axes.set_axis_off()
         self.ports = self._ports()
 
@@ -346,17 +310,12 @@ class _Sheet:
         layer = self.layout.depth[n]
         x, y = self.centre[layer], self.y(self.layout.height[n])
         wide = self.wide[layer]
-        self.axes.add_patch(
-            FancyBboxPatch(
-                (x - wide / 2, y - self.tall / 2), wide, self.tall,
-                boxstyle=f"round,pad=0,rounding_size={0.3 * self.tall}",
-                facecolor=fill, edgecolor=INK, linewidth=border, zorder=5,
-            )
-        )  # fmt: skip
-        self.axes.text(
-            x, y, self.labels[n], ha="center", va="center", fontsize=self.font, zorder=6,
-            linespacing=1.0,
-        )  # fmt: skip
+        round_ = f"round,pad=0,rounding_size={0.3 * self.tall}"
+        look: dict[str, Any] = {"fc": fill, "ec": INK, "lw": border, "zorder": 5}
+        corner = (x - wide / 2, y - self.tall / 2)
+        self.axes.add_patch(FancyBboxPatch(corner, wide, self.tall, boxstyle=round_, **look))
+        look = {"ha": "center", "va": "center", "linespacing": 1.0, "zorder": 6}
+        self.axes.text(x, y, self.labels[n], fontsize=self.font, **look)
 
     def arrow(self, i: int, j: int, style: dict[str, Any]) -> None:
         """A curve from the side of one box to the side of the other, level where it turns."""

@@ -1,4 +1,4 @@
-"""How vectors become codes: what a code stands for, how it is reached, where code vectors lie."""
+"""Codebooks: what a code stands for, how it is reached, what several read, and what they hold."""
 
 from __future__ import annotations
 
@@ -6,24 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, withStroke
 from numpy.typing import NDArray
 
-from cvq_tutorial.common.arrays import as_array, as_images, check_grid, checked
+from cvq_tutorial.common.arrays import as_array, as_images, check_grid, check_names, checked
 from cvq_tutorial.common.checks import whole_number
-from cvq_tutorial.draw.style import (
-    BLUE,
-    GREY,
-    INK,
-    ORANGE,
-    Picture,
-    label,
-    row_label,
-    styled,
-    tile,
-)
-from cvq_tutorial.measure.metrics import psnr
+from cvq_tutorial.draw.parts import key, row_label, tile
+from cvq_tutorial.draw.style import BLUE, GREY, INK, ORANGE, Picture, label, styled
 
 POINTS_SHOWN = 1600
 TINTS = ("#f3f3f3", "#e3ecf3", "#fbeee2", "#e5f2ec")
@@ -53,8 +42,7 @@ def patches_by_code(
             f"{table.shape}"
         )
     rows, columns = check_grid(grid, table.shape[1])
-    if not 0 <= codebook < table.shape[2]:
-        raise ValueError(f"codebook must lie in 0..{table.shape[2] - 1}, found {codebook}")
+    whole_number("codebook", codebook, 0, table.shape[2] - 1)
     wanted = [int(code) for code in chosen]
     if not wanted:
         raise ValueError("chosen: expected at least one code, found none")
@@ -62,6 +50,7 @@ def patches_by_code(
     high, wide = pictures.shape[1] // rows, pictures.shape[2] // columns
 
     figure = Picture(1.5 + 0.6 * limit, 0.55 + 0.62 * len(wanted))
+    figure.suptitle("Patches that were given the same code")
     axes = figure.subplots(len(wanted), limit, squeeze=False)
     told = []
     for line, code in zip(axes, wanted, strict=True):
@@ -77,12 +66,10 @@ def patches_by_code(
             cell.spines[:].set_visible(False)
         row_label(line[0], f"code {code}\n{len(places)} places")
         told.append(f"code {code} at {len(places)} places")
-    figure.suptitle("Patches that were given the same code")
-    figure.summary = (
+    return figure.saying(
         f"Patches of {high} x {wide} pixels that were given the same code, one row per code, of "
         f"{len(pictures)} images: {', '.join(told)}."
     )
-    return figure
 
 
 @styled
@@ -105,7 +92,7 @@ def code_cells(vectors: Any, path: Any, target: Any, title: str = "Cells of code
     low, high = everything.min(0) - 0.45, everything.max(0) + 0.45
     span = high - low
 
-    figure = Picture(5.6, 1.2 + 5.2 * min(1.2, max(0.6, span[1] / span[0])))
+    figure = Picture(5.6, 1.2 + 5.2 * min(1.2, max(0.6, span[1] / span[0])), title)
     axes = figure.subplots()
     x, y = np.meshgrid(*(np.linspace(a, b, 240) for a, b in zip(low, high, strict=True)))
     apart = np.hypot(x[..., None] - centres[:, 0], y[..., None] - centres[:, 1])  # (H, W, K)
@@ -129,27 +116,22 @@ def code_cells(vectors: Any, path: Any, target: Any, title: str = "Cells of code
             "", start + step, start,
             arrowprops={"arrowstyle": "-|>", "color": ORANGE, "lw": 1.8, "linestyle": dashes},
         )  # fmt: skip
-    lines = [
-        Line2D([], [], color=ORANGE, lw=1.8, linestyle=dashes, label=name)
-        for name, dashes in looks.items()
-    ]
-    way_line = Line2D([], [], color=GREY, marker="o", mfc=BLUE, mec=BLUE, ms=4, label="its way")
-    figure.legend(handles=[*lines, way_line], loc="outside lower center", ncols=3, handlelength=2.8)
+    lines = [key(name, color=ORANGE, lw=1.8, linestyle=dashes) for name, dashes in looks.items()]
+    lines.append(key("its way", color=GREY, marker="o", mfc=BLUE, mec=BLUE, ms=4))
+    figure.legend_below(lines, ncols=3, handlelength=2.8)
     axes.set(
         xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal",
         xlabel="channel 0", ylabel="channel 1",
     )  # fmt: skip
-    figure.suptitle(title)
     cells = [int(k) for k in _nearest(way, centres)]
     crossed = [k for i, k in enumerate(cells) if i == 0 or k != cells[i - 1]]
     axes.set_title(
         f"{len(way) - 1} steps; the point's code: {' -> '.join(map(str, crossed))}", fontsize=8.5
     )
-    figure.summary = (
+    return figure.saying(
         f"{title}: {len(centres)} codes in a plane; in {len(way) - 1} steps the point goes through "
         f"the cells of the codes {', '.join(map(str, crossed))}."
     )
-    return figure
 
 
 @styled
@@ -189,7 +171,7 @@ def codes_among_points(
         outline = [withStroke(linewidth=4.5, foreground="white"), Normal()]
         unused = {"color": INK, "ms": 8, "mew": 2.2, "path_effects": outline}
 
-    figure = Picture(0.4 + 3.1 * len(tables), 3.7)
+    figure = Picture(0.4 + 3.1 * len(tables), 3.7, label(title, 90))
     panels = figure.subplots(1, len(tables), squeeze=False, sharex=True, sharey=True)[0]
     told = []
     for axes, (name, table) in zip(panels, tables.items(), strict=True):
@@ -207,47 +189,88 @@ def codes_among_points(
         axes.set_title(f"{label(name)}:\n{in_use} codes in use", fontsize=9)
         axes.set(xlabel="component 1")
     panels[0].set_ylabel("component 2")
-    figure.suptitle(label(title, 90))
     figure.supxlabel(
         f"{names[0]}: map vectors; {names[1]}: code in use; cross: code that nobody uses\n"
         f"the plane holds {share:.0%} of the variance",
         fontsize=8,
     )
-    figure.summary = f"{title}, codes in use: {', '.join(told)}."
-    return figure
+    return figure.saying(f"{title}, codes in use: {', '.join(told)}.")
 
 
 @styled
-def image_rows(
-    rows: Mapping[str, Any], limit: int = 8, title: str = "Images", *, compare: bool = True
+def channels_read(
+    layouts: Mapping[str, Any], title: str = "Channels that a codebook reads"
 ) -> Picture:
-    """Rows of images; the first row is the truth.
+    """Which codebook reads which channel of the encoder map.
 
-    rows: name -> B images, all of one shape.
-    compare: the PSNR of each further row against the first, over all B, stands beside its name.
+    layouts: name -> booleans (C, D), True where codebook c reads channel d; all of one shape.
+    A channel that nobody reads has a cross above its column.
     """
-    tables = {name: as_images(images, name) for name, images in rows.items()}
-    if not tables:
-        raise ValueError("expected at least one row, found none")
-    truth = next(iter(tables.values()))
-    for name, table in tables.items():
-        if table.shape != truth.shape:
-            raise ValueError(f"{name}: expected images {truth.shape}, found {table.shape}")
-    shown = min(whole_number("limit", limit), len(truth))
-    figure = Picture(1.7 + 1.0 * shown, 0.55 + 1.05 * len(tables))
-    axes = figure.subplots(len(tables), shown, squeeze=False)
+    if not layouts:
+        raise ValueError("expected at least one layout, found none")
+    tables = [as_array(table).astype(bool) for table in layouts.values()]
+    for table in tables:
+        if table.ndim != 2 or table.shape != tables[0].shape:
+            raise ValueError(
+                f"expected booleans (C, D) of one shape, found {[t.shape for t in tables]}"
+            )
+    books, channels = tables[0].shape
+    figure = Picture(7.2, 0.6 + (0.95 + 0.24 * books) * len(tables), title)
     told = []
-    for line, (name, table) in zip(axes, tables.items(), strict=True):
-        for cell, image in zip(line, table, strict=False):
-            tile(cell, image)
-        text = label(name)
-        if compare and table is not truth:
-            text += f"\n{psnr(float(((table - truth) ** 2).mean())):.1f} dB"
-        row_label(line[0], text)
-        told.append(text.replace("\n", " "))
-    figure.suptitle(label(title, 90))
-    figure.summary = f"{title}, {shown} of {len(truth)} in rows: {', '.join(told)}."
-    return figure
+    for axes, name, table in zip(
+        figure.subplots(len(tables), 1, squeeze=False)[:, 0], layouts, tables, strict=True
+    ):
+        axes.pcolormesh(table, cmap="Blues", vmin=0, vmax=1.4, edgecolors="#bbbbbb", linewidth=0.3)
+        unread = np.flatnonzero(~table.any(0))
+        axes.plot(unread + 0.5, np.full(len(unread), -0.35), "x", color=ORANGE, ms=4)
+        axes.set(
+            yticks=np.arange(books) + 0.5, yticklabels=range(books), ylim=(books, -0.7),
+            ylabel="codebook", xlabel="channel of the encoder map",
+        )  # fmt: skip
+        read = int(table.any(0).sum())
+        axes.set_title(f"{label(name)}: {read} of {channels} channels read", fontsize=9)
+        told.append(f"{name} {read} of {channels} channels")
+    return figure.saying(
+        f"Channels read by {books} codebooks: {'; '.join(told)}; crosses are unread."
+    )
+
+
+@styled
+def error_against_bits(
+    names: Sequence[str], bits: Any, psnr: Any, vectors: Any, reference: float | None = None
+) -> Picture:
+    """Image quality against what the codes of one place can say.
+
+    names: one per model; bits: log2 of the number of different places; psnr: dB on held-out images;
+    vectors: how many code vectors the model stores (printed beside its name).  reference: dB of
+    the mean image, told on the axis.
+    """
+    bits, psnr, vectors = (as_array(v).astype(float) for v in (bits, psnr, vectors))
+    names = check_names(names, len(bits), "names")
+    if not bits.shape == psnr.shape == vectors.shape == (len(names),):
+        raise ValueError(
+            f"expected one number per name, found {bits.shape}, {psnr.shape}, {vectors.shape}"
+        )
+    figure = Picture(6.4, 3.9)
+    axes = figure.subplots()
+    axes.plot(bits, psnr, "o", color=BLUE, ms=7)
+    for name, x, y, stored in zip(names, bits, psnr, vectors, strict=True):
+        axes.annotate(
+            f"{label(name)} ({int(stored)} vectors)", (x, y), (7, 5),
+            textcoords="offset points", fontsize=8,
+        )  # fmt: skip
+    axes.set_xlabel("bits per place, C log2 K")
+    if reference is not None:
+        axes.set_xlabel(f"bits per place, C log2 K (control, the mean image: {reference:.1f} dB)")
+    axes.margins(x=0.3, y=0.2)
+    axes.set_ylabel("PSNR on test images (dB)")
+    axes.set_title("Codebooks x codes: what a place can say, and what the image is worth")
+    best, worst = int(psnr.argmax()), int(psnr.argmin())
+    return figure.saying(
+        f"PSNR against bits per place for {len(names)} models: from {names[worst]} "
+        f"({bits[worst]:.0f} bits, {psnr[worst]:.1f} dB) to {names[best]} "
+        f"({bits[best]:.0f} bits, {psnr[best]:.1f} dB)."
+    )
 
 
 def _nearest(points: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -7,16 +7,19 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from cvq_tutorial.common.arrays import as_probabilities
 from cvq_tutorial.data.sampling import Sampling, is_held_out, value_weights
 from cvq_tutorial.data.transitions import Transitions
 from cvq_tutorial.draw.heatmaps import WHITE_TO_BLUE
+from cvq_tutorial.draw.parts import box, framed, hatched, key
 from cvq_tutorial.draw.style import BLUE, INK, ORANGE, Picture, label, styled
 from cvq_tutorial.worlds.factors import FactorSpace
 
+DIAMOND: dict[str, Any] = {"marker": "D", "color": ORANGE, "markeredgecolor": "white"}
+NEVER = "#777777"  # of hatches: what is never drawn
 MOST = 12  # factors that are drawn; more would be too small to read
 
 
@@ -57,7 +60,7 @@ def sample_balance(
 
     columns = min(3, len(shown))
     rows = max(2, -(-len(shown) // columns))
-    figure = Picture(2.3 * columns + 3.9, 0.7 + 1.75 * max(rows, 2))
+    figure = Picture(2.3 * columns + 3.9, 0.7 + 1.75 * rows)
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[2.3 * columns, 3.9])[0]
     cells = left.subplots(rows, columns, squeeze=False).ravel()
     for cell in cells[len(shown) :]:
@@ -86,24 +89,16 @@ def sample_balance(
 
     handles: list[Any] = [Patch(color=BLUE, label="in the sample")]
     if again is not None:
-        handles += moved.plot(
-            [], [], "D", color=ORANGE, markeredgecolor="white", label="drawn with the chances given"
-        )
-    handles += moved.plot([], [], "--", color=INK, linewidth=1, label="balanced")
+        handles.append(key("drawn with the chances given", linestyle="none", **DIAMOND))
+    handles.append(key("balanced", linestyle="--", color=INK, linewidth=1))
     drawn = [*((int(f),) for f in shown), (row, column)]
     if any(not _possible(space, sampling, *factors).all() for factors in drawn):
-        handles.append(
-            Patch(facecolor="white", edgecolor="#777777", hatch="////", label="never drawn")
-        )
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+        handles.append(Patch(fc="white", ec=NEVER, hatch="////", label="never drawn"))
+    figure.legend_below(handles, ncols=4)
     cut = f"{len(shown)} of {n_factors} factors shown, the least balanced"
     figure.suptitle(f"{title}: {n} transitions" + (f"; {cut}" if len(shown) < n_factors else ""))
-    figure.summary = _summary(
-        title, space, shares, uneven, edited, sampling, (row, column), association
-    )
-    if len(shown) < n_factors:
-        figure.summary += f" {cut}."
-    return figure
+    told = _summary(title, space, shares, uneven, edited, sampling, (row, column), association)
+    return figure.saying(told + (f" {cut}." if len(shown) < n_factors else ""))
 
 
 def _bars(
@@ -115,16 +110,9 @@ def _bars(
     top = 1.15 * max(even, float(shares.max()), 0.0 if after is None else float(after.max()))
     axes.axhline(even, color=INK, linestyle="--", linewidth=1)
     if after is not None:
-        axes.plot(
-            places, after, "D", color=ORANGE, markeredgecolor="white", markersize=5.5,
-            linestyle="none", clip_on=False,
-        )  # fmt: skip
+        axes.plot(places, after, markersize=5.5, linestyle="none", clip_on=False, **DIAMOND)
     for place in places[never]:
-        axes.add_patch(
-            Rectangle(
-                (place - 0.36, 0), 0.72, top, fill=False, edgecolor="#777777", hatch="////", lw=0
-            )
-        )
+        hatched(axes, place - 0.36, 0, 0.72, top, NEVER)
     axes.set(xlim=(-0.6, len(shares) - 0.4), ylim=(0, top))
     axes.locator_params(axis="y", nbins=4)
     axes.tick_params(axis="x", length=0)
@@ -137,20 +125,16 @@ def _together(
     size, other = space.sizes[row], space.sizes[column]
     counts = _counts(x, row, column, space)
     in_row = counts.sum(axis=1)
-    heat = axes.imshow(
-        counts / np.maximum(in_row, 1)[:, None], vmin=0, vmax=1, cmap=WHITE_TO_BLUE, aspect="auto"
-    )
+    share = counts / np.maximum(in_row, 1)[:, None]
+    heat = axes.imshow(share, vmin=0, vmax=1, cmap=WHITE_TO_BLUE, aspect="auto")
     for value in np.flatnonzero(in_row == 0):
-        axes.add_patch(Rectangle((-0.5, value - 0.5), other, 1, color="#eeeeee", lw=0))
+        box(axes, -0.5, value - 0.5, other, 1, color="#eeeeee", lw=0)
     for a, b in np.argwhere(~_possible(space, sampling, row, column)):
-        axes.add_patch(
-            Rectangle((b - 0.5, a - 0.5), 1, 1, fill=False, edgecolor="#777777", hatch="////", lw=0)
-        )
+        hatched(axes, b - 0.5, a - 0.5, 1, 1, NEVER)
     axes.set_xticks(range(0, other, 1 if other <= 10 else 2))
     axes.set_yticks(range(0, size, 1 if size <= 10 else 2))
     axes.set(xlabel=label(space.names[column], 22), ylabel=label(space.names[row], 22))
-    for side in axes.spines.values():
-        side.set(visible=True, color="#999999")
+    framed(axes)
     axes.figure.colorbar(heat, ax=axes, ticks=[0, 0.5, 1], label="share of the row")
     strength, by_chance = _cramers_v(counts)
     axes.set_title(f"together? Cramér's V {strength:.2f}, chance {by_chance:.2f}")
@@ -208,27 +192,18 @@ def _pair(
         return space.factor_id(pair[0]), space.factor_id(pair[1])
     if space.n_factors < 2:
         raise ValueError("expected a world of at least two factors, found one")
-    named = [combo for combo in sampling.held_out if len(combo) > 1]
-    if sampling.correlations:
-        first, second, _ = sampling.correlations[0]
-        return space.factor_id(first), space.factor_id(second)
-    if named:
-        first, second, *_ = named[0]
+    asked = [*sampling.correlations, *(combo for combo in sampling.held_out if len(combo) > 1)]
+    if asked:
+        first, second, *_ = asked[0]
         return space.factor_id(first), space.factor_id(second)
     pairs = list(combinations(range(space.n_factors), 2))
     return max(pairs, key=lambda two: _cramers_v(_counts(x, two[0], two[1], space))[0])
 
 
 def _summary(
-    title: str,
-    space: FactorSpace,
-    shares: list[NDArray],
-    uneven: NDArray,
-    edited: NDArray,
-    sampling: Sampling,
-    pair: tuple[int, int],
-    together: tuple[float, float],
-) -> str:
+    title: str, space: FactorSpace, shares: list[NDArray], uneven: NDArray, edited: NDArray,
+    sampling: Sampling, pair: tuple[int, int], together: tuple[float, float],
+) -> str:  # fmt: skip
     worst, most, least = int(uneven.argmax()), int(edited.argmax()), int(edited.argmin())
     value = int(shares[worst].argmax())
     row, column = (space.names[f] for f in pair)

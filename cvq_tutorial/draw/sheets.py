@@ -23,14 +23,14 @@ from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
-from cvq_tutorial.common.arrays import as_array, as_images, check_grid, counts
-from cvq_tutorial.draw.palette import code_colors
+from cvq_tutorial.common.arrays import as_array, check_grid, counts
+from cvq_tutorial.draw.parts import border, code_colors, one_image
 from cvq_tutorial.draw.style import BLUE, GREEN, INK, ORANGE
 
 SCALE = 2  # pixels per CSS pixel
 GAP, TITLE, NOTE = 10, 18, 17  # CSS pixels: between tiles, height of a title, height of a note
 LARGEST_DIFFERENCE = 0.25  # where the colours of |difference| end, as in the figures
-SET_MARK, MOVED_MARK = "#E69F00", "#B00020"
+SET_MARK, MOVED_MARK, FAINT = "#E69F00", "#B00020", "#555555"
 Pixels = NDArray[np.uint8]
 
 
@@ -45,10 +45,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A drawn sheet.
-
-    png: the bytes of the file.  width, height: CSS pixels.  summary: what can be seen.
-    """
+    """A drawn sheet.  png: the file.  width, height: CSS pixels.  summary: what can be seen."""
 
     png: bytes
     width: int
@@ -57,15 +54,12 @@ class Sheet:
 
 
 def pixels(image: Any) -> Pixels:
-    """uint8 (H, W, 3) of one image: float (3, H, W) in [0, 1] or uint8 (H, W, 3).
+    """uint8 (H, W, 3) of one image (or a batch of one): float (3, H, W) in [0, 1] or uint8."""
+    return _bytes(one_image(image))
 
-    Or a batch of one.
-    """
-    array = as_array(image)
-    batch = as_images(array[None] if array.ndim == 3 else array, "image")
-    if len(batch) != 1:
-        raise ValueError(f"expected one image, found {len(batch)}")
-    return (batch[0] * 255).round().astype(np.uint8)
+
+def _bytes(shares: NDArray[np.float64]) -> Pixels:
+    return (shares * 255).round().astype(np.uint8)
 
 
 def png_of(image: Pixels, summary: str = "") -> bytes:
@@ -83,28 +77,29 @@ def sheet(rows: Sequence[Sequence[Tile]], sides: Sequence[int], summary: str) ->
     rows: at least one tile each.  sides: height of the tiles of each row in CSS pixels; their width
         follows from their pixels.
     """
-    drawn = [
-        [_sized(tile.pixels, side) for tile in row] for row, side in zip(rows, sides, strict=True)
-    ]
-    widths = [sum(p.shape[1] for p in row) // SCALE + GAP * (len(row) + 1) for row in drawn]
-    heights = [
-        side + TITLE + (NOTE if any(t.note for t in row) else 0) + GAP // 2
-        for row, side in zip(rows, sides, strict=True)
-    ]
-    width, height = max(widths), sum(heights) + GAP // 2
-    canvas = Image.new("RGB", (width * SCALE, height * SCALE), "white")
-    pen = ImageDraw.Draw(canvas)
+    sized = zip(rows, sides, strict=True)
+    drawn = [[_sized(tile.pixels, side) for tile in row] for row, side in sized]
+    width = max(sum(p.shape[1] for p in row) // SCALE + GAP * (len(row) + 1) for row in drawn)
+    notes = [NOTE if any(tile.note for tile in row) else 0 for row in rows]
+    height = sum(sides) + sum(notes) + len(rows) * (TITLE + GAP // 2) + GAP // 2
+    image, pen = _canvas(width, height)
     y = GAP // 2
-    for row, parts, side, tall in zip(rows, drawn, sides, heights, strict=True):
+    for row, parts, side, note in zip(rows, drawn, sides, notes, strict=True):
         x = GAP
         for tile, part in zip(row, parts, strict=True):
             wide = part.shape[1] // SCALE
             _text(pen, x, y + 2, tile.title, 12, INK, wide)
-            canvas.paste(Image.fromarray(part), (x * SCALE, (y + TITLE) * SCALE))
-            _text(pen, x, y + TITLE + side + 3, tile.note, 11, "#555555", wide)
+            image.paste(Image.fromarray(part), (x * SCALE, (y + TITLE) * SCALE))
+            _text(pen, x, y + TITLE + side + 3, tile.note, 11, FAINT, wide)
             x += wide + GAP
-        y += tall
-    return Sheet(png_of(np.asarray(canvas), summary), width, height, summary)
+        y += side + TITLE + note + GAP // 2
+    return Sheet(png_of(np.asarray(image), summary), width, height, summary)
+
+
+def _canvas(width: int, height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """White paper, in CSS pixels, and a pen for it."""
+    image = Image.new("RGB", (width * SCALE, height * SCALE), "white")
+    return image, ImageDraw.Draw(image)
 
 
 def _sized(image: Pixels, side: int) -> Pixels:
@@ -121,6 +116,19 @@ def _sized(image: Pixels, side: int) -> Pixels:
 def _font(size: int) -> ImageFont.FreeTypeFont:
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     return ImageFont.truetype(str(folder / "DejaVuSans.ttf"), size * SCALE)
+
+
+def _resized(image: Pixels, wide: int, high: int) -> Image.Image:
+    """The pixels, each as a block."""
+    return Image.fromarray(image).resize((wide, high), Image.Resampling.NEAREST)
+
+
+def _write(
+    pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str, size: int, color: str = INK,
+    anchor: str = "mm",
+) -> None:  # fmt: skip
+    """Text at a place in pixels; size: CSS pixels."""
+    pen.text(at, text, fill=color, font=_font(size), anchor=anchor)
 
 
 def _text(
@@ -144,22 +152,19 @@ def code_map(
 
     codes: integers (N,) in 0..n_codes-1, row-major on grid (rows, columns).  side: height in CSS
         pixels.
-    marked: booleans (N,) of nodes to frame, or None.  Numbers are left out where they would not
-        fit.
+    marked: booleans (N,) of nodes to frame, or None.  Numbers that would not fit are left out.
     """
     table = as_array(codes)
     rows, columns = check_grid(grid, len(table))
     cell = max(2, side * SCALE // rows)
-    colors = (code_colors(n_codes) * 255).round().astype(np.uint8)
-    image = Image.fromarray(colors[table.reshape(rows, columns)])
-    image = image.resize((columns * cell, rows * cell), Image.Resampling.NEAREST)
+    colors = _bytes(code_colors(n_codes))[table.reshape(rows, columns)]
+    image = _resized(colors, columns * cell, rows * cell)
     pen = ImageDraw.Draw(image)
     size = min(12, int(cell / SCALE / 1.9))
     for n, code in enumerate(table):
         x, y = n % columns * cell, n // columns * cell
         if size >= 6:
-            at = (x + cell / 2, y + cell / 2)
-            pen.text(at, str(code), fill=INK, font=_font(size), anchor="mm")
+            _write(pen, (x + cell / 2, y + cell / 2), str(code), size)
         if marked is not None and marked[n]:
             pen.rectangle((x, y, x + cell - 1, y + cell - 1), outline=INK, width=max(2, cell // 12))
     return np.asarray(image)
@@ -171,14 +176,13 @@ def difference(a: Any, b: Any) -> Pixels:
     if one.shape != two.shape:
         raise ValueError(f"the images must have one shape, found {one.shape} and {two.shape}")
     heat = np.abs(one - two).mean(axis=2) / 255 / LARGEST_DIFFERENCE
-    return (matplotlib.colormaps["magma"](heat.clip(0, 1))[..., :3] * 255).round().astype(np.uint8)
+    return _bytes(matplotlib.colormaps["magma"](heat.clip(0, 1))[..., :3])
 
 
 def set_nodes_over(
     image: Any, mask: Any, grid: Sequence[int], side: int, marked: Sequence[int] = ()
 ) -> Pixels:
-    """The image where an action sets codes, veiled in white where it copies them, with the border
-    drawn.
+    """The image where an action sets codes, veiled where it copies them, with the border drawn.
 
     mask: (N,) probability that the action sets a code of the node; the border is at one half.
     marked: nodes to frame.
@@ -186,32 +190,24 @@ def set_nodes_over(
     base, strength = pixels(image), as_array(mask).astype(float)
     rows, columns = check_grid(grid, len(strength))
     cell = max(2, side * SCALE // rows)
-    size = (columns * cell, rows * cell)
-    large = np.asarray(Image.fromarray(base).resize(size, Image.Resampling.NEAREST)).astype(float)
-    veil = np.kron(1 - strength.reshape(rows, columns), np.ones((cell, cell)))[..., None] * 0.78
-    image_ = Image.fromarray((large * (1 - veil) + 255 * veil).round().astype(np.uint8))
-    pen = ImageDraw.Draw(image_)
-    on = np.pad(counts(strength.reshape(rows, columns)), 1)
+    share = strength.reshape(rows, columns)
+    large = np.asarray(_resized(base, columns * cell, rows * cell)).astype(float)
+    veil = np.kron(1 - share, np.ones((cell, cell)))[..., None] * 0.78
+    drawn = Image.fromarray((large * (1 - veil) + 255 * veil).round().astype(np.uint8))
+    pen = ImageDraw.Draw(drawn)
     for width, color in ((8, INK), (4, SET_MARK)):
-        for r, c in np.argwhere(on[:, 1:] != on[:, :-1]):
-            x, y = c * cell, (r - 1) * cell
-            pen.line((x, y, x, y + cell), fill=color, width=width)
-        for r, c in np.argwhere(on[1:] != on[:-1]):
-            x, y = (c - 1) * cell, r * cell
-            pen.line((x, y, x + cell, y), fill=color, width=width)
+        for line in border(counts(share)) * cell:
+            pen.line(line.ravel().tolist(), fill=color, width=width)
     for n in marked:
         x, y = n % columns * cell, n // columns * cell
         for inset, color in ((1, "white"), (4, MOVED_MARK)):
             box = (x + inset, y + inset, x + cell - 1 - inset, y + cell - 1 - inset)
             pen.rectangle(box, outline=color, width=4)
-    return np.asarray(image_)
+    return np.asarray(drawn)
 
 
 def named_codes_over(image: Pixels, grid: Sequence[int], codes: Sequence[str]) -> Pixels:
-    """The cells of an image (h, w, 3) with the codes of variables v0, v1, ... in the middle.
-
-    Their names stand at the top left, where they can be read.
-    """
+    """An image (h, w, 3) with the codes of variables v0, v1, ... in its cells, and their names."""
     drawn = Image.fromarray(image)
     pen, cell = ImageDraw.Draw(drawn), image.shape[0] / grid[0]
     for n, text in enumerate(codes):
@@ -222,8 +218,7 @@ def named_codes_over(image: Pixels, grid: Sequence[int], codes: Sequence[str]) -
         ):
             letters = int(size * cell / SCALE)
             if letters >= 6:
-                where = (x + at * cell, y + at * cell)
-                pen.text(where, told, fill=INK, font=_font(letters), anchor=anchor)
+                _write(pen, (x + at * cell, y + at * cell), told, letters, INK, anchor)
     return np.asarray(drawn)
 
 
@@ -238,15 +233,12 @@ def blank(side: int, columns: float = 1.0) -> Pixels:
 def bars(
     values: Any, names: Sequence[str], side: int, width: int, marks: dict[int, str] | None = None
 ) -> Pixels:
-    """Horizontal bars of probabilities, one line per name, with their percent and a word where
-    marked.
+    """Bars of probabilities, one line per name, with their percent and a word where marked.
 
-    values: (A,) in [0, 1].  side, width: CSS pixels.  marks: text after the bar of some lines, such
-        as {3: "true"}.
+    values: (A,) in [0, 1].  side, width: CSS pixels.  marks: text after some bars, {3: "true"}.
     """
     shares, marks = as_array(values).astype(float), marks or {}
-    image = Image.new("RGB", (width * SCALE, side * SCALE), "white")
-    pen = ImageDraw.Draw(image)
+    image, pen = _canvas(width, side)
     line = side / len(shares)
     size = max(6, min(11, int(line * 0.78)))
     names_end = max(_font(size).getlength(name) for name in names) / SCALE + 6
@@ -258,12 +250,11 @@ def bars(
         top = a * line
         middle = (top + line / 2) * SCALE
         ink = INK if share >= 0.005 or a in marks else "#888888"
-        pen.text((names_end * SCALE - 6, middle), names[a], fill=ink, font=_font(size), anchor="rm")
+        _write(pen, (names_end * SCALE - 6, middle), names[a], size, ink, "rm")
         box = (names_end, top + 0.18 * line, names_end + max(1.0, full * share), top + 0.82 * line)
         pen.rectangle([v * SCALE for v in box], fill=BLUE if share >= 0.005 else "#cccccc")
-        at = ((box[2] + 5) * SCALE, middle)
         color = GREEN if "true" in told[a] else ink
-        pen.text(at, told[a], fill=color, font=_font(size), anchor="lm")
+        _write(pen, ((box[2] + 5) * SCALE, middle), told[a], size, color, "lm")
     return np.asarray(image)
 
 
@@ -272,22 +263,20 @@ def cells(texts: Sequence[Sequence[str]], colors: Any, side: int, name: str = "z
 
     texts: (n, n).  colors: (n, n, 3) in [0, 1].  side: CSS pixels.  name: before the numbers.
     """
-    fill = (as_array(colors).astype(float) * 255).round().astype(np.uint8)
+    fill = _bytes(as_array(colors).astype(float))
     edge, size = 22 * SCALE, len(texts)
     cell = (side * SCALE - edge) // size
-    image = Image.new("RGB", (side * SCALE, side * SCALE), "white")
-    pen = ImageDraw.Draw(image)
+    image, pen = _canvas(side, side)
     letters = max(7, min(13, int(cell / SCALE / 4)))
     for n in range(size):
         middle = edge + n * cell + cell // 2
         for at in ((edge // 2, middle), (middle, edge // 2)):
-            pen.text(at, f"{name}{n}", fill="#555555", font=_font(10), anchor="mm")
+            _write(pen, at, f"{name}{n}", 10, FAINT)
     for (r, c), text in np.ndenumerate(np.array(texts, dtype=object)):
         x, y = edge + c * cell, edge + r * cell
         pen.rectangle((x, y, x + cell - 2, y + cell - 2), fill=tuple(fill[r, c].tolist()))
         ink = "white" if fill[r, c].mean() < 110 else INK
-        at = (x + cell / 2, y + cell / 2)
-        pen.text(at, str(text), fill=ink, font=_font(letters), anchor="mm")
+        _write(pen, (x + cell / 2, y + cell / 2), str(text), letters, ink)
     return np.asarray(image)
 
 
@@ -312,13 +301,11 @@ def relations(found: Any, truth: Any, side: int) -> Pixels:
 def curve(points: Any, side: int, width: int, color: str = BLUE, *, log: bool = False) -> Pixels:
     """A line through (step, value) pairs with its range written at the left; empty without points.
 
-    points: (n, 2).  side, width: CSS pixels.  log: whether the height is the logarithm of the
-        value.
+    points: (n, 2).  side, width: CSS pixels.  log: the height is the logarithm of the value.
     """
     table = as_array(points).astype(float).reshape(-1, 2)
     table = table[np.isfinite(table).all(axis=1)]
-    image = Image.new("RGB", (width * SCALE, side * SCALE), "white")
-    pen = ImageDraw.Draw(image)
+    image, pen = _canvas(width, side)
     left, top, bottom = 40 * SCALE, 6 * SCALE, (side - 16) * SCALE
     right = (width - 8) * SCALE
     pen.line((left, top, left, bottom, right, bottom), fill="#999999", width=SCALE)
@@ -326,28 +313,19 @@ def curve(points: Any, side: int, width: int, color: str = BLUE, *, log: bool = 
         return np.asarray(image)
     x, y = table.T
     low, high = y.min(), y.max()
-    log = log and low > 0
-    height = np.log(y) if log else y
-    span = np.ptp(height) or 1.0
-    across = (x - x.min()) / (np.ptp(x) or 1.0)
-    up = (height - height.min()) / span if np.ptp(height) else np.full(len(y), 0.5)
-    spots = list(
-        zip(
-            (left + 4 + across * (right - left - 8)).tolist(),
-            (bottom - 6 - up * (bottom - top - 12)).tolist(),
-            strict=True,
-        )
-    )
+    height = np.log(y) if log and low > 0 else y
+    span = np.ptp(height)
+    across = left + 4 + (x - x.min()) / (np.ptp(x) or 1.0) * (right - left - 8)
+    up = (height - height.min()) / span if span else np.full(len(y), 0.5)
+    spots = np.column_stack([across, bottom - 6 - up * (bottom - top - 12)]).tolist()
     if len(spots) > 1:
-        pen.line(spots, fill=color, width=2 * SCALE, joint="curve")
+        pen.line([tuple(spot) for spot in spots], fill=color, width=2 * SCALE, joint="curve")
     a, b = spots[-1]
     pen.ellipse((a - 6, b - 6, a + 6, b + 6), fill=color)
-    small = _font(8)
-    pen.text((left - 6, top + 8), f"{high:.3g}", fill="#555555", font=small, anchor="rm")
+    _write(pen, (left - 6, top + 8), f"{high:.3g}", 8, FAINT, "rm")
     if high > low:
-        pen.text((left - 6, bottom - 8), f"{low:.3g}", fill="#555555", font=small, anchor="rm")
-    at = (right, bottom + 4)
-    pen.text(at, f"step {x[-1]:.0f}", fill="#555555", font=small, anchor="ra")
+        _write(pen, (left - 6, bottom - 8), f"{low:.3g}", 8, FAINT, "rm")
+    _write(pen, (right, bottom + 4), f"step {x[-1]:.0f}", 8, FAINT, "ra")
     return np.asarray(image)
 
 
@@ -368,21 +346,14 @@ PANELS = {  # phase: (column of the log, title, whether logarithmic)
 def training(
     rows: Sequence[dict], strips: Sequence[Sequence[Tile]], summary: str, side: int = 96
 ) -> Sheet:
-    """Live curves of both phases over strips of tiles (reconstructions, masks).
-
-    Always of one size.
-    """
+    """Live curves of both phases over strips of tiles (images, masks), always of one size."""
     lines = []
     for (phase, panels), color in zip(PANELS.items(), (BLUE, ORANGE), strict=True):
         tiles = []
         for column, title, log in panels:
-            points = [
-                (r["step"], r[column])
-                for r in rows
-                if r.get("phase") == phase and r.get(column) not in (None, "")
-            ]
-            last = f": {points[-1][1]:.3g}" if points else ""
-            table = np.array(points, dtype=float).reshape(-1, 2)
-            tiles.append(Tile(title + last, curve(table, side, 200, color, log=log)))
+            told = [r for r in rows if r.get("phase") == phase and r.get(column) not in (None, "")]
+            points = np.array([(r["step"], r[column]) for r in told], dtype=float)
+            last = f": {told[-1][column]:.3g}" if told else ""
+            tiles.append(Tile(title + last, curve(points, side, 200, color, log=log)))
         lines.append(tiles)
     return sheet([*lines, *strips], [side, side] + [80] * len(strips), summary)

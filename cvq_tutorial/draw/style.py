@@ -1,4 +1,4 @@
-"""What all figures share: one look, one kind of figure, one way to check what is drawn and to save.
+"""What all figures share: one look, one kind of figure, texts that can be drawn, and saving.
 
 A figure here is a `Picture`: a matplotlib Figure that pyplot never knew of (so none stays open),
 that carries a one-line `summary` for readers who cannot see it, and that shows itself in a notebook
@@ -14,13 +14,10 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
-from numpy.typing import NDArray
 
-from cvq_tutorial.common.arrays import check_names
 from cvq_tutorial.common.files import write_atomic
 
 STYLE = Path(__file__).with_name("cvq.mplstyle")
@@ -28,6 +25,13 @@ STYLE = Path(__file__).with_name("cvq.mplstyle")
 # they stay two on a grey print and for eyes without red or green; both can be read on white.
 BLUE, ORANGE, GREEN, GREY, INK = "#005A8C", "#DD6B10", "#009E73", "#999999", "#222222"
 ORIENTATION = "row = cause, column = effect"
+# Up to four curves, told apart by colour, mark and dash.
+LOOKS: tuple[tuple[str, str, Any], ...] = (
+    (BLUE, "o", "-"),
+    (ORANGE, "s", (0, (4, 1.6))),
+    (GREEN, "^", (0, (1.4, 1.2))),
+    (INK, "D", "-."),
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,10 +42,22 @@ class Picture(Figure):
 
     summary: str = ""
 
-    def __init__(self, width: float, height: float) -> None:
+    def __init__(self, width: float, height: float, title: str = "") -> None:
         """An empty figure of a fixed size in inches, with constrained layout, without pyplot."""
         super().__init__(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(self)
+        if title:
+            self.suptitle(title)
+
+    def saying(self, summary: str) -> Picture:
+        """The figure itself, now with its summary."""
+        self.summary = summary
+        return self
+
+    def legend_below(self, handles: Sequence[Any] | None = None, **look: Any) -> None:
+        """One legend for all panels, under them; without handles, of what has a label."""
+        given = {} if handles is None else {"handles": handles}
+        self.legend(**given, loc="outside lower center", **look)
 
     def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
         # Jupyter knows how to show a Figure only once pyplot is imported; this works always, once.
@@ -92,7 +108,7 @@ def save(figure: Figure, path: str | Path) -> Path:
     return write_atomic(path, svg(figure) if form == ".svg" else png(figure, dpi=150))
 
 
-# Small parts -------------------------------------------------------------------------------------
+# Texts -------------------------------------------------------------------------------------------
 
 
 @cache
@@ -106,35 +122,3 @@ def label(text: str, longest: int = 40) -> str:
     text = "".join(c if ord(c) in _glyphs() else "?" for c in text)
     text = text if len(text) <= longest else text[: longest - 3] + "..."
     return text.replace("$", r"\$")
-
-
-def labels_of(
-    names: Sequence[str] | None, expected: int, what: str, longest: int = 40
-) -> tuple[str, ...]:
-    """`check_names`, as they can be drawn."""
-    return tuple(label(name, longest) for name in check_names(names, expected, what))
-
-
-def names_of(graph: Any, names: Sequence[str] | None) -> Sequence[str] | None:
-    """The names given, else those of a `CausalGraph`, else None."""
-    return names if names is not None else getattr(graph, "names", None)
-
-
-def edges_shown(shown: int, total: int, threshold: float) -> str:
-    """The words below a graph: how many of its edges it shows."""
-    return f"{shown} of {total} edges shown, threshold {threshold:.2f}"
-
-
-def tile(axes: Axes, image: NDArray, title: str = "", **options: Any) -> Any:
-    """One image without ticks, framed thinly."""
-    axes.set(xticks=[], yticks=[])
-    for side in axes.spines.values():
-        side.set(visible=True, color="#bbbbbb", linewidth=0.6)
-    if title:
-        axes.set_title(title, fontsize=8.5)
-    return axes.imshow(image, **options)
-
-
-def row_label(axes: Axes, text: str) -> None:
-    """Name a row of tiles, to its left, upright."""
-    axes.set_ylabel(text, rotation=0, ha="right", va="center", labelpad=6)

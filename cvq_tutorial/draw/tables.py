@@ -12,7 +12,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from cvq_tutorial.draw.style import BLUE, GREEN, GREY, INK, ORANGE, Picture, labels_of, styled
+from cvq_tutorial.draw.parts import key, labels_of, name_lines
+from cvq_tutorial.draw.style import BLUE, GREY, INK, LOOKS, ORANGE, Picture, styled
 from cvq_tutorial.draw.style import label as clean
 
 Rows = Mapping[str, Mapping[str, Any]]  # label -> row, as in `tables.table`
@@ -21,11 +22,8 @@ Points = Mapping[float, Mapping[str, Any]]  # value of a setting -> {"mean", "sd
 MOST_ROWS, MOST_PANELS = 24, 4
 UNITS = {"PSNR": "dB"}
 LEVEL_DASHES: tuple[Any, ...] = ((0, (1.5, 1.8)), (0, (5, 2)), "-.")
-LOOKS: tuple[tuple[str, str, Any], ...] = (
-    (BLUE, "o", "-"),
-    (ORANGE, "s", (0, (4, 1.6))),
-    (GREEN, "^", (0, (1.4, 1.2))),
-)
+LEVEL: dict[str, Any] = {"color": "#555555", "linewidth": 1.3}
+MOST_CURVES = 3
 
 
 def _said(value: Mapping[str, Any] | None) -> str:
@@ -67,25 +65,21 @@ def dot_plot(
             raise ValueError(f"no row has the number {column!r}")
     drawn = labels_of(labels, len(labels), "labels of rows", longest=32)
 
-    figure = Picture(2.6 + 2.5 * len(columns), 1.5 + 0.3 * len(labels))
+    figure = Picture(2.6 + 2.5 * len(columns), 1.5 + 0.3 * len(labels), clean(title, 90))
     panels = figure.subplots(1, len(columns), squeeze=False, sharey=True)[0]
     told = []
     dashes = _dashes(levels or {}, columns)
     for axes, column in zip(panels, columns, strict=True):
         lines = dict((levels or {}).get(column, {}))
         for name, value in lines.items():
-            axes.axvline(value, color="#555555", linewidth=1.3, linestyle=dashes[name], zorder=1)
+            axes.axvline(value, linestyle=dashes[name], zorder=1, **LEVEL)
         _dots(axes, rows, column, lines, reference, lines.get(stem_from))
-        told.append(_panel_in_words(rows, column, lines))
-    panels[0].set_yticks(range(len(labels)), drawn)
-    panels[0].set_ylim(len(labels) - 0.4, -0.6)
-    figure.suptitle(clean(title, 90))
-    figure.legend(
-        handles=_marks(rows, reference, levels or {}, columns),
-        loc="outside lower center", ncols=3, handlelength=2.6,
-    )  # fmt: skip
-    figure.summary = f"{title}: {'; '.join(told)}."
-    return figure
+        said = [f"{name} {_said(row['numbers'].get(column))}" for name, row in rows.items()]
+        marked = ", ".join(f"{name} {value:.3g}" for name, value in lines.items())
+        told.append(f"{column}{f' ({marked})' if marked else ''}: {', '.join(said)}")
+    name_lines(panels[0], drawn, 0.4)
+    figure.legend_below(_marks(rows, reference, dashes), ncols=3, handlelength=2.6)
+    return figure.saying(f"{title}: {'; '.join(told)}.")
 
 
 def _dashes(levels: Mapping[str, Mapping[str, float]], columns: Sequence[str]) -> dict[str, Any]:
@@ -95,13 +89,9 @@ def _dashes(levels: Mapping[str, Mapping[str, float]], columns: Sequence[str]) -
 
 
 def _dots(
-    axes: Axes,
-    rows: Rows,
-    column: str,
-    lines: Mapping[str, float],
-    reference: str,
+    axes: Axes, rows: Rows, column: str, lines: Mapping[str, float], reference: str,
     stem: float | None,
-) -> None:
+) -> None:  # fmt: skip
     axes.set_xlim(_limits(rows, column, lines))
     base = rows[reference]["numbers"].get(column) if reference else None
     if base is not None:
@@ -148,37 +138,19 @@ def _limits(rows: Rows, column: str, lines: Mapping[str, float]) -> tuple[float,
     return low - pad, high + pad
 
 
-def _panel_in_words(rows: Rows, column: str, lines: Mapping[str, float]) -> str:
-    said = [f"{name} {_said(row['numbers'].get(column))}" for name, row in rows.items()]
-    marked = "".join(f", {name} {value:.3g}" for name, value in lines.items())
-    return f"{column}{f' ({marked[2:]})' if marked else ''}: {', '.join(said)}"
-
-
-def _marks(
-    rows: Rows, reference: str, levels: Mapping[str, Mapping[str, float]], columns: Sequence[str]
-) -> list[Line2D]:
+def _marks(rows: Rows, reference: str, dashes: Mapping[str, Any]) -> list[Line2D]:
     found = []
+    dot: dict[str, Any] = {"color": BLUE, "marker": "o", "markersize": 6}
     seeds = sorted({len(row["seeds"]) for row in rows.values()})
     if several := [count for count in seeds if count > 1]:
         count = " to ".join(dict.fromkeys(str(n) for n in (several[0], several[-1])))
-        name = f"mean ± standard deviation, {count} seeds"
-        found.append(Line2D([], [], color=BLUE, marker="o", markersize=6, label=name))
+        found.append(key(f"mean ± standard deviation, {count} seeds", **dot))
     if seeds[0] == 1:
-        hollow: dict[str, Any] = {"markerfacecolor": "white", "markeredgewidth": 1.3}
-        found.append(
-            Line2D(
-                [], [], color=BLUE, marker="o", markersize=6, linestyle="none",
-                label="one seed, no spread known", **hollow,
-            )
-        )  # fmt: skip
+        hollow: dict[str, Any] = {"linestyle": "none", "mfc": "white", "mew": 1.3}
+        found.append(key("one seed, no spread known", **dot, **hollow))
     if reference:
-        name = f"difference from {clean(reference, 24)}"
-        found.append(Line2D([], [], color=ORANGE, linewidth=2.2, label=name))
-    for name, dashes in _dashes(levels, columns).items():
-        line = Line2D([], [], color="#555555", linewidth=1.3, linestyle=dashes)
-        line.set_label(clean(name, 32))
-        found.append(line)
-    return found
+        found.append(key(f"difference from {clean(reference, 24)}", color=ORANGE, linewidth=2.2))
+    return found + [key(clean(name, 32), linestyle=d, **LEVEL) for name, d in dashes.items()]
 
 
 @styled
@@ -199,48 +171,40 @@ def setting_curves(
     if not 1 <= len(panels) <= MOST_PANELS:
         raise ValueError(f"expected 1 to {MOST_PANELS} panels, found {len(panels)}")
     names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
-    if not 1 <= len(names) <= len(LOOKS):
-        raise ValueError(f"expected 1 to {len(LOOKS)} curves, found {len(names)}")
+    if not 1 <= len(names) <= MOST_CURVES:
+        raise ValueError(f"expected 1 to {MOST_CURVES} curves, found {len(names)}")
     for setting, curves in panels.items():
         points = [point for curve in curves.values() for point in curve.values()]
         if not points:
             raise ValueError(f"panel {setting!r} has no point")
         for point in points:
-            if not 0 <= point["mean"] <= 1:
-                raise ValueError(
-                    f"panel {setting!r}: expected means in [0, 1], found {point['mean']:g}"
-                )
+            if not 0 <= (mean := point["mean"]) <= 1:
+                raise ValueError(f"panel {setting!r}: expected means in [0, 1], found {mean:g}")
 
-    figure = Picture(0.9 + 2.45 * len(panels), 3.5)
+    figure = Picture(0.9 + 2.45 * len(panels), 3.5, clean(title, 90))
     every = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     told = []
     for axes, (setting, curves) in zip(every, panels.items(), strict=True):
         values = sorted({value for curve in curves.values() for value in curve})
         for height in (levels or {}).values():
-            axes.axhline(
-                height, color="#555555", linewidth=1.3, linestyle=LEVEL_DASHES[0], zorder=1
-            )
+            axes.axhline(height, linestyle=LEVEL_DASHES[0], zorder=1, **LEVEL)
         for number, name in enumerate(names):
             if name in curves:
                 _curve(axes, curves[name], values, LOOKS[number], 0.09 * (number - 1))
-                told.append(f"{setting}, {name}: {_curve_in_words(curves[name])}")
+                said = [f"{_said(point)} at {value:g}" for value, point in curves[name].items()]
+                told.append(f"{setting}, {name}: {', '.join(said)}")
         axes.set_xticks(range(len(values)), [f"{value:g}" for value in values])
         axes.set(xlim=(-0.4, len(values) - 0.6), xlabel=clean(setting, 32), ylim=(-0.03, 1.06))
         axes.grid(axis="y")
     every[0].set_ylabel(clean(ylabel, 48))
     handles = [
-        Line2D([], [], color=color, marker=mark, linestyle=dashes, label=clean(name, 40))
+        key(clean(name, 40), color=color, marker=mark, linestyle=dashes)
         for name, (color, mark, dashes) in zip(names, LOOKS, strict=False)
     ]
-    for name in levels or {}:
-        line = Line2D([], [], color="#555555", linewidth=1.3, linestyle=LEVEL_DASHES[0])
-        line.set_label(clean(name, 32))
-        handles.append(line)
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, handlelength=3)
-    figure.suptitle(clean(title, 90))
+    handles += [key(clean(name, 32), linestyle=LEVEL_DASHES[0], **LEVEL) for name in levels or {}]
+    figure.legend_below(handles, ncols=4, handlelength=3)
     controls = "".join(f"; {name} {value:.3g}" for name, value in (levels or {}).items())
-    figure.summary = f"{title}: {ylabel}. {'; '.join(told)}{controls}."
-    return figure
+    return figure.saying(f"{title}: {ylabel}. {'; '.join(told)}{controls}.")
 
 
 def _curve(
@@ -256,7 +220,3 @@ def _curve(
             markersize=5.5, markerfacecolor=color if several else "white", markeredgewidth=1.2,
             elinewidth=1.3, capsize=3, zorder=3, clip_on=False,
         )  # fmt: skip
-
-
-def _curve_in_words(curve: Points) -> str:
-    return ", ".join(f"{_said(point)} at {value:g}" for value, point in curve.items())

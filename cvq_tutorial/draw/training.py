@@ -12,27 +12,15 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap
 from numpy.typing import NDArray
 from PIL import Image
 
-from cvq_tutorial.common.arrays import as_array, as_images, counts
 from cvq_tutorial.common.checks import whole_number
 from cvq_tutorial.common.files import write_atomic
-from cvq_tutorial.draw.effects import cells_of, outline, paled, tinted
+from cvq_tutorial.draw.effects import mask_over, paled
 from cvq_tutorial.draw.heatmaps import along_axes, threshold_ramp
-from cvq_tutorial.draw.style import (
-    BLUE,
-    INK,
-    ORANGE,
-    ORIENTATION,
-    Picture,
-    edges_shown,
-    label,
-    row_label,
-    styled,
-    tile,
-)
+from cvq_tutorial.draw.parts import edges_shown, one_image, row_label, tile
+from cvq_tutorial.draw.style import BLUE, INK, ORANGE, ORIENTATION, Picture, label, png, styled
 from cvq_tutorial.graphs.graph import CausalGraph
 
 Snapshots = Sequence[tuple[int, CausalGraph]]
@@ -62,14 +50,12 @@ def _checked(snapshots: Snapshots) -> list[tuple[int, CausalGraph]]:
         raise ValueError("expected at least one snapshot, found none")
     for (before, _), (step, _) in pairwise(taken):
         if step <= before:
-            raise ValueError(
-                f"snapshots must stand in the order of steps, found {step} after {before}"
-            )
+            told = f"found {step} after {before}"
+            raise ValueError(f"snapshots must stand in the order of steps, {told}")
+    n_nodes = taken[0][1].n_nodes
     for _, graph in taken:
-        if graph.n_nodes != taken[0][1].n_nodes:
-            raise ValueError(
-                f"expected graphs of {taken[0][1].n_nodes} nodes, found {graph.n_nodes}"
-            )
+        if graph.n_nodes != n_nodes:
+            raise ValueError(f"expected graphs of {n_nodes} nodes, found {graph.n_nodes}")
         if graph.set_by is None:
             raise ValueError("the graph of a snapshot needs set_by, the mask; found None")
     return taken
@@ -84,39 +70,36 @@ def _ground(image: Any, graph: CausalGraph) -> NDArray[np.float64] | None:
     if image is None:
         rows, columns = graph.grid
         return np.full((8 * rows, 8 * columns, 3), 0.97)
-    pixels = as_array(image)
-    return paled(as_images(pixels[None] if pixels.ndim == 3 else pixels, "image")[0])
-
-
-def _places(graph: CausalGraph) -> NDArray[np.float64]:
-    """(rows, columns) the mask on the grid; the largest of several codebooks."""
-    assert graph.grid is not None and graph.set_by is not None
-    return graph.set_by.reshape(graph.codebooks, *graph.grid).max(axis=0)
+    return paled(one_image(image))
 
 
 def _mask(axes: Axes, graph: CausalGraph, ground: NDArray[np.float64]) -> None:
-    cells, pixels = _places(graph), (ground.shape[0], ground.shape[1])
-    tile(axes, tinted(ground, cells_of(cells, pixels), ORANGE))
-    outline(axes, counts(cells), pixels, "#8a3b00")
+    """The mask on the grid; the largest of several codebooks."""
+    assert graph.grid is not None and graph.set_by is not None
+    cells = graph.set_by.reshape(graph.codebooks, *graph.grid).max(axis=0)  # (rows, columns)
+    mask_over(axes, ground, cells)
 
 
-def _matrix(axes: Axes, graph: CausalGraph, colors: Colormap) -> Any:
+def _matrix(axes: Axes, graph: CausalGraph, limit: float) -> Any:
     """Edges into set nodes, the columns of the others grey; without a grid, the mask around it."""
-    shown = np.ma.masked_array(
-        graph.edges, mask=np.broadcast_to(~graph.set_nodes, graph.edges.shape)
-    )
+    copied = np.broadcast_to(~graph.set_nodes, graph.edges.shape)
+    shown = np.ma.masked_array(graph.edges, mask=copied)
     if graph.grid is None and graph.set_by is not None:
         along_axes(axes, graph.set_by)
+    colors = threshold_ramp(limit).with_extremes(bad="#e6e6e6")
     return tile(axes, shown, vmin=0, vmax=1, cmap=colors, interpolation="nearest")
-
-
-def _colors(limit: float) -> Colormap:
-    return threshold_ramp(limit).with_extremes(bad="#e6e6e6")
 
 
 def _counted(graph: CausalGraph) -> tuple[int, int]:
     """Nodes that are set, and edges into them."""
     return int(graph.set_nodes.sum()), int(graph.present[:, graph.set_nodes].sum())
+
+
+def _ends(taken: Snapshots) -> str:
+    (before, start), (after, end) = taken[0], taken[-1]
+    (n_set, edges), (set_after, edges_after) = _counted(start), _counted(end)
+    first = f"from step {before} with {n_set} nodes set and {edges} edges into them"
+    return f"{first} to step {after} with {set_after} and {edges_after}"
 
 
 def _heading(title: str | None, graph: CausalGraph) -> str:
@@ -138,7 +121,7 @@ def training_strip(
     number = min(whole_number("limit", limit), len(taken))
     picked = [taken[k] for k in np.linspace(len(taken) - 1, 0, number).round().astype(int)[::-1]]
     last = taken[-1][1]
-    ground, colors = _ground(image, last), _colors(last.limit)
+    ground = _ground(image, last)
     rows = 1 if ground is None else 2
     figure = Picture(max(5.0, 1.4 + 1.75 * number), 1.3 + 1.85 * rows)
     axes = figure.subplots(rows, number, squeeze=False)
@@ -147,29 +130,23 @@ def training_strip(
         if ground is not None:
             _mask(axes[0, column], graph, ground)
             axes[0, column].set_xlabel(f"{n_set} of {graph.n_nodes} nodes set", fontsize=7.5)
-        heat = _matrix(axes[-1, column], graph, colors)
+        heat = _matrix(axes[-1, column], graph, last.limit)
         axes[-1, column].set_xlabel(f"{edges} edges", fontsize=7.5)
         axes[0, column].set_title(f"step {step}", fontsize=8.5, pad=5 if rows == 2 else 9)
     if ground is not None:
         row_label(axes[0, 0], "mask")
     row_label(axes[-1, 0], "graph")
-    figure.colorbar(
-        heat, ax=axes[-1, :], shrink=0.85, aspect=12, ticks=[0, last.limit, 1],
-        label="probability",
-    )  # fmt: skip
-    (n_set, edges), (first_set, first_edges) = _counted(last), _counted(taken[0][1])
+    look: dict[str, Any] = {"shrink": 0.85, "aspect": 12, "ticks": [0, last.limit, 1]}
+    figure.colorbar(heat, ax=axes[-1, :], label="probability", **look)
     told = edges_shown(edges, edges, last.limit)
     figure.suptitle(_heading(title, last))
     amber = "" if ground is not None else ", amber: probability that it is"
-    figure.supxlabel(
-        f"graph: {ORIENTATION}; grey: not set{amber}\nat the end {told}", fontsize=8, color=INK
+    note = f"graph: {ORIENTATION}; grey: not set{amber}\nat the end {told}"
+    figure.supxlabel(note, fontsize=8, color=INK)
+    return figure.saying(
+        f"{_heading(title, last)}: {number} of {len(taken)} snapshots ({ORIENTATION}), "
+        f"{_ends(taken)}; {told}."
     )
-    figure.summary = (
-        f"{_heading(title, last)}: {number} of {len(taken)} snapshots ({ORIENTATION}), from step "
-        f"{taken[0][0]} with {first_set} nodes set and {first_edges} edges into them to step "
-        f"{taken[-1][0]} with {n_set} and {edges}; {told}."
-    )
-    return figure
 
 
 @styled
@@ -192,7 +169,7 @@ def training_animation(
     if not 0 < seconds <= 600:
         raise ValueError(f"seconds must lie in (0, 600], found {seconds}")
     last = taken[-1][1]
-    ground, colors = _ground(image, last), _colors(last.limit)
+    ground = _ground(image, last)
     steps = [step for step, _ in taken]
     counts = np.array([_counted(graph) for _, graph in taken])  # (S, 2)
     figure = Picture(8.2, 4.6)
@@ -202,7 +179,6 @@ def training_animation(
     curve.plot(steps, counts[:, 1], color=BLUE)
     (dot,) = curve.plot(steps[:1], counts[:1, 1], "o", color=ORANGE, markersize=7)
     curve.set(xlabel="step", ylabel="edges", ylim=(0, 1.12 * max(1, counts[:, 1].max())))
-    panels["g"].set(xlabel="effect j (column)", ylabel="cause i (row)")
     frames: list[Image.Image] = []
     for (step, graph), (n_set, edges) in zip(taken, counts.tolist(), strict=True):
         for name in columns:
@@ -210,33 +186,22 @@ def training_animation(
         if ground is not None:
             _mask(panels["m"], graph, ground)
             panels["m"].set_title(f"mask: {n_set} of {graph.n_nodes} nodes set", fontsize=9)
-        heat = _matrix(panels["g"], graph, colors)
+        heat = _matrix(panels["g"], graph, last.limit)
         panels["g"].set(xlabel="effect j (column)", ylabel="cause i (row)")
-        panels["g"].set_title(
-            f"graph: {ORIENTATION}\n{edges_shown(edges, edges, graph.limit)}",
-            fontsize=8.5,
-            pad=5 if ground is not None else 13,
-        )
+        note = f"graph: {ORIENTATION}\n{edges_shown(edges, edges, graph.limit)}"
+        panels["g"].set_title(note, fontsize=8.5, pad=5 if ground is not None else 13)
         dot.set_data([step], [edges])
         figure.suptitle(f"{_heading(title, last)}, step {step}")
         if not frames:
             figure.colorbar(heat, ax=panels["g"], shrink=0.8, ticks=[0, last.limit, 1])
             figure.draw_without_rendering()
             figure.set_layout_engine("none")  # the parts of a moving picture stay where they are
-        frames.append(_drawn(figure, dpi))
-    (n_set, edges), (first_set, first_edges) = counts[-1].tolist(), counts[0].tolist()
+        frames.append(Image.open(io.BytesIO(png(figure, dpi))).convert("RGB"))
     summary = (
-        f"{_heading(title, last)}, {len(taken)} frames ({ORIENTATION}): from step {steps[0]} with "
-        f"{first_set} nodes set and {first_edges} edges into them to step {steps[-1]} with {n_set} "
-        f"and {edges}; threshold {last.limit:.2f}."
+        f"{_heading(title, last)}, {len(taken)} frames ({ORIENTATION}): {_ends(taken)}; threshold "
+        f"{last.limit:.2f}."
     )
     return Animation(_gif(frames, seconds, summary), summary)
-
-
-def _drawn(figure: Picture, dpi: int) -> Image.Image:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi)
-    return Image.open(buffer).convert("RGB")
 
 
 def _gif(frames: list[Image.Image], seconds: float, comment: str) -> bytes:
@@ -253,8 +218,9 @@ def _gif(frames: list[Image.Image], seconds: float, comment: str) -> bytes:
     each = max(20, round(1000 * seconds / len(frames) / 10) * 10)  # GIF counts in 10 ms
     times = [each] * (len(frames) - 1) + [each + round(1000 * LAST)]
     buffer = io.BytesIO()
+    told = comment.encode("ascii", "replace")
+    rest = small[1:]
     small[0].save(
-        buffer, "GIF", save_all=True, append_images=small[1:], duration=times, loop=0,
-        comment=comment.encode("ascii", "replace"),
-    )  # fmt: skip
+        buffer, "GIF", save_all=True, append_images=rest, duration=times, loop=0, comment=told
+    )
     return buffer.getvalue()

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyArrowPatch, Rectangle
 from numpy.typing import NDArray
 
 from cvq_tutorial.common.arrays import (
@@ -19,10 +18,11 @@ from cvq_tutorial.common.arrays import (
     check_threshold,
     checked,
 )
-from cvq_tutorial.draw.arrows import line_style, strength_of
-from cvq_tutorial.draw.effects import cells_of, outline, paled, tinted
-from cvq_tutorial.draw.palette import code_cells
-from cvq_tutorial.draw.style import BLUE, INK, ORANGE, ORIENTATION, Picture, labels_of, styled, tile
+from cvq_tutorial.common.checks import whole_number
+from cvq_tutorial.draw.arrows import add_arrow, line_style, strength_of
+from cvq_tutorial.draw.effects import mask_over, paled
+from cvq_tutorial.draw.parts import box, code_cells, labels_of, tile
+from cvq_tutorial.draw.style import BLUE, INK, ORANGE, ORIENTATION, Picture, styled
 
 
 def overview(model: Any, x: Any, action: str | int, y: Any) -> Picture:
@@ -42,23 +42,10 @@ def overview(model: Any, x: Any, action: str | int, y: Any) -> Picture:
 
 @styled
 def method_overview(
-    before: Any,
-    codes: Any,
-    mask: Any,
-    graph: Any,
-    new_codes: Any,
-    made: Any,
-    after: Any,
-    posterior: Any,
-    grid: Sequence[int],
-    action_names: Sequence[str],
-    action: int,
-    *,
-    n_codes: int,
-    codebook: int = 0,
-    threshold: float = EDGE_AT,
-    top_k: int = 6,
-) -> Picture:
+    before: Any, codes: Any, mask: Any, graph: Any, new_codes: Any, made: Any, after: Any,
+    posterior: Any, grid: Sequence[int], action_names: Sequence[str], action: int, *,
+    n_codes: int, codebook: int = 0, threshold: float = EDGE_AT, top_k: int = 6,
+) -> Picture:  # fmt: skip
     """Seven panels, to be read in the order of their numbers.
 
     before, made, after: one image each: x, what the model makes of it, and the true y.
@@ -72,18 +59,16 @@ def method_overview(
     The arrows are the likeliest causes of one node: of those that the action sets, the one with
     most causes (the first of them).
     """
-    x, new, y = (
-        as_images(image, name)
-        for image, name in ((before, "before"), (made, "made"), (after, "after"))
-    )
-    for name, image in (("before", x), ("made", new), ("after", y)):
+    given = {"before": before, "made": made, "after": after}
+    images = {name: as_images(image, name) for name, image in given.items()}
+    x, new, y = images.values()
+    for name, image in images.items():
         if image.shape != (1, *x.shape[1:]):
             raise ValueError(f"{name}: expected one image {x.shape[1:]}, found {image.shape}")
     old_table = checked("codes", codes, "integers", (1, None, None), n_codes)
     _, n_nodes, n_codebooks = old_table.shape
     new_table = checked("new_codes", new_codes, "integers", old_table.shape, n_codes)
-    if not 0 <= codebook < n_codebooks:
-        raise ValueError(f"codebook must lie in 0..{n_codebooks - 1}, found {codebook}")
+    whole_number("codebook", codebook, 0, n_codebooks - 1)
     shape, limit = check_grid(grid, n_nodes), check_threshold(threshold)
     sets = as_probabilities(mask, "mask", (n_nodes,))
     edges = as_graph(graph)
@@ -91,10 +76,8 @@ def method_overview(
         raise ValueError(f"graph must have {n_nodes} nodes, found {len(edges)}")
     chances = as_probabilities(posterior, "posterior", (None,))
     names = labels_of(action_names, len(chances), "action names", longest=20)
-    if not 0 <= action < len(chances):
-        raise ValueError(f"action must lie in 0..{len(chances) - 1}, found {action}")
-    if top_k < 1:
-        raise ValueError(f"top_k must be at least 1, found {top_k}")
+    whole_number("action", action, 0, len(chances) - 1)
+    whole_number("top_k", top_k)
     done, named = names[action], names[int(chances.argmax())]
 
     figure = Picture(10.2, 6.2)
@@ -112,9 +95,7 @@ def method_overview(
     panels["c"].set_title(f"3  do({done}): mask and graph", fontsize=8.5)
     code_cells(panels["d"], new_cells, n_codes, "4  new codes, changed ones framed", 7)
     for row, column in np.argwhere(old_cells != new_cells):
-        panels["d"].add_patch(
-            Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, fill=False, ec=INK, lw=1.3)
-        )
+        box(panels["d"], column - 0.46, row - 0.46, 0.92, 0.92, fill=False, ec=INK, lw=1.3)
     tile(panels["e"], new[0], "5  decoded: x after the action")
     tile(panels["f"], y[0], "6  true y, drawn by the world")
     _chances(panels["g"], chances, names, action)
@@ -125,35 +106,26 @@ def method_overview(
             arrowprops={"arrowstyle": "-|>", "color": INK, "lw": 1.4},
         )  # fmt: skip
     figure.suptitle(f"The whole method in one picture: do({done})")
-    figure.supxlabel(
-        f"graph: {ORIENTATION}; arrows from cause to effect, {n_causes} likeliest shown; "
-        f"threshold {limit:.2f}",
-        fontsize=8,
-    )
+    note = f"graph: {ORIENTATION}; arrows from cause to effect, {n_causes} likeliest shown; "
+    figure.supxlabel(f"{note}threshold {limit:.2f}", fontsize=8)
     changed, shown = int((old_table != new_table).any(-1).sum()), (old_cells != new_cells).sum()
     framed = f"; framed the {shown} of codebook {codebook}" if n_codebooks > 1 else ""
-    figure.summary = (
+    return figure.saying(
         f"The whole method in seven panels: image x, its codes, the {n_set} of {n_nodes} places "
         f"that do({done}) sets, with {n_causes} causes of one of them ({ORIENTATION}, threshold "
         f"{limit:.2f}), the new codes, other than before at {changed} places{framed}, the image "
         f"decoded from them, the true y, and the action that the model names: {named} "
         f"({chances.max():.0%})."
     )
-    return figure
 
 
 def _effects(
-    axes: Axes,
-    image: NDArray[np.float64],
-    sets: NDArray[np.float64],
-    edges: NDArray[np.float64],
-    limit: float,
-    top_k: int,
-) -> tuple[int, int]:
+    axes: Axes, image: NDArray[np.float64], sets: NDArray[np.float64], edges: NDArray[np.float64],
+    limit: float, top_k: int,
+) -> tuple[int, int]:  # fmt: skip
     """The mask over the pale image and arrows into one node; nodes set, and arrows drawn."""
     size = (image.shape[0], image.shape[1])
-    tile(axes, tinted(paled(image), cells_of(sets, size), ORANGE))
-    outline(axes, sets >= limit, size, "#8a3b00")
+    mask_over(axes, paled(image), sets, limit)
     high, wide = size[0] / sets.shape[0], size[1] / sets.shape[1]
     is_set = (sets >= limit).ravel()
     n_set = int(is_set.sum())
@@ -168,12 +140,8 @@ def _effects(
         return ((column + 0.5) * wide - 0.5, (row + 0.5) * high - 0.5)
 
     for cause in best[::-1]:
-        arrow = FancyArrowPatch(
-            place(cause), place(node), connectionstyle="arc3,rad=0.12", shrinkA=2, shrinkB=5,
-            **line_style(BLUE, strength_of(edges[cause, node], limit), size=0.8),
-        )  # fmt: skip
-        arrow.set_in_layout(False)
-        axes.add_artist(arrow)
+        style = line_style(BLUE, strength_of(edges[cause, node], limit), size=0.8)
+        add_arrow(axes, place(cause), place(node), style, shrinkA=2, shrinkB=5)
     axes.plot(*np.array([place(n) for n in best]).reshape(-1, 2).T, "o", color=BLUE, ms=3.5)
     if len(best):
         axes.plot(*place(node), "s", color=INK, ms=5, zorder=5)

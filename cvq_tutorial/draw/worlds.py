@@ -19,7 +19,14 @@ TEXTS = 12  # most lines of notes and problems each
 _LINE = 0.19  # inches
 _WRAP = 128  # characters of a line at the bottom
 # Where the columns of the table end (or begin, the first and third), from 0 to 1.
-_COLUMNS = {"factor": 0.0, "values": 0.32, "which": 0.35, "rarest": 0.78, "edits": 0.92}
+_COLUMNS = {
+    "factor": 0,
+    "values": 0.32,
+    "which": 0.35,
+    "rarest": 0.78,
+    "edits": 0.92,
+    "unseen": 1.06,
+}
 
 
 @styled
@@ -57,10 +64,8 @@ def world_card(report: WorldReport, images: Any = None) -> Picture:
     axes.axis("off")
     for row, (text, color) in enumerate(bottom):
         axes.text(0, row, text, color=color, fontsize=8.5, va="center")
-    figure.summary = label(report.summary, 400).replace("\\$", "$") + (
-        f"; the first: {label(report.problems[0], 200)}" if report.problems else ""
-    )
-    return figure
+    first = f"; the first: {label(report.problems[0], 200)}" if report.problems else ""
+    return figure.saying(label(report.summary, 400).replace("\\$", "$") + first)
 
 
 def _bottom(report: WorldReport) -> list[tuple[str, str]]:
@@ -105,11 +110,9 @@ def _table(axes: Axes, factors: Sequence[FactorLine], rows: int) -> None:
     """The factors as lines; a bar under "unseen", so that a factor without effect stands out."""
     axes.set(xlim=(0, 1.16), ylim=(rows - 0.4, -0.6))
     axes.axis("off")
-    for name, x in (*_COLUMNS.items(), ("unseen", 1.06)):
-        left = name in ("factor", "which")
-        axes.text(
-            x, 0, name, ha="left" if left else "right", va="center", weight="bold", fontsize=8.5
-        )
+    sides = {name: "left" if name in ("factor", "which") else "right" for name in _COLUMNS}
+    for name, x in _COLUMNS.items():
+        axes.text(x, 0, name, ha=sides[name], va="center", weight="bold", fontsize=8.5)
     axes.axhline(0.5, color=INK, linewidth=0.6)
     for place, line in enumerate(factors[:FACTORS], start=1):
         cells = {
@@ -119,14 +122,12 @@ def _table(axes: Axes, factors: Sequence[FactorLine], rows: int) -> None:
             "rarest": f"{line.rarest:,}",
             "edits": _short(line.edits),
         }
-        for name, text in cells.items():
-            left = name in ("factor", "which")
-            x = _COLUMNS[name]
-            axes.text(x, place, text, ha="left" if left else "right", va="center", fontsize=8)
         if line.unseen is not None:
             color = ORANGE if line.unseen == 1 else BLUE
             axes.barh(place, 0.09 * line.unseen, left=1.07, height=0.6, color=color)
-            axes.text(1.06, place, f"{line.unseen:.0%}", ha="right", va="center", fontsize=8)
+            cells["unseen"] = f"{line.unseen:.0%}"
+        for name, text in cells.items():
+            axes.text(_COLUMNS[name], place, text, ha=sides[name], va="center", fontsize=8)
     if len(factors) > FACTORS:
         axes.text(0, FACTORS + 1, f"... and {len(factors) - FACTORS} more", fontsize=8, va="center")
 

@@ -29,10 +29,11 @@ __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
         "actions": "ActionPad",
-        "base": "Explorer handled start_image",
+        "base": "Explorer handled",
         "codes": "CodeEditor FactorExplorer",
         "frames": "Frame make_frame",
         "game": "RetrievalGame",
+        "given": "start_image",
         "graph": "GraphExplorer",
         "identified": "BetExplorer RatioExplorer SamplesExplorer TwinExplorer",
         "plan": "PlanExplorer",

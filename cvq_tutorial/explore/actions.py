@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import ipywidgets
-import numpy as np
 import traitlets
 from torch import Tensor
 
 from cvq_tutorial.common.arrays import counts
 from cvq_tutorial.draw import sheets as pictures
 from cvq_tutorial.draw.sheets import Tile
-from cvq_tutorial.explore.base import (
-    Explorer,
-    action_name,
-    codes_of,
-    psnr_text,
-    same_actions,
-    start_image,
-    starts_of,
-)
+from cvq_tutorial.explore import given
+from cvq_tutorial.explore.base import Explorer, sized
 from cvq_tutorial.method.answers import UNCHANGED
 
 SIDE = 192  # CSS pixels of a large tile
@@ -40,28 +32,19 @@ def action_buttons(
     """
     buttons = {}
     for name in names:
-        button = ipywidgets.Button(
-            description=name, tooltip=f"do({name})", layout={"width": "auto"}
-        )
-        explorer.on_click(button, partial(act, name))
-        buttons[name] = button
-    order = []
-    for name in names:
-        other = f"{name[:-1]}-"
-        if name.endswith("+") and other in buttons:
-            order += [other, name]
+        buttons[name] = explorer.button_for(name, "", partial(act, name), "auto")
+        buttons[name].tooltip = f"do({name})"
+    steps = [name for name in names if name.endswith("+") and f"{name[:-1]}-" in buttons]
+    order = [other for name in steps for other in (f"{name[:-1]}-", name)]
     order += [name for name in names if name not in order]
-    grid = ipywidgets.GridBox(
-        [buttons[name] for name in order],
-        layout={
-            "grid_template_columns": "repeat(2, minmax(100px, 1fr))",
-            "grid_gap": "2px 4px",
-            "width": "236px",
-            "max_height": "560px",  # as the picture; one button per value may be many
-            "overflow": "hidden auto",
-        },
-    )
-    return buttons, grid
+    layout = {
+        "grid_template_columns": "repeat(2, minmax(100px, 1fr))",
+        "grid_gap": "2px 4px",
+        "width": "236px",
+        "max_height": "560px",  # as the picture; one button per value may be many
+        "overflow": "hidden auto",
+    }
+    return buttons, ipywidgets.GridBox([buttons[name] for name in order], layout=layout)
 
 
 @dataclass(frozen=True)
@@ -77,8 +60,8 @@ class Step:
     action: str
     codes: Tensor
     image: Tensor
-    values: tuple[int, ...] | None
-    truth: Tensor | None
+    values: tuple[int, ...] | None = None
+    truth: Tensor | None = None
     mask: Any = None
     n_set: int = 0
     unchanged: bool = False
@@ -86,8 +69,7 @@ class Step:
 
 
 class ActionPad(Explorer):
-    """Every action as a button; the model's image after each, beside the true one, and the steps so
-    far.
+    """Every action as a button; the model's image after each, beside the true one, and all steps.
 
     Actions are done on codes: the next one starts from the codes that the last one left, and never
     sees a true image again, so what the model gets wrong adds up before your eyes.
@@ -104,7 +86,6 @@ class ActionPad(Explorer):
     actions = traitlets.Tuple()
     codes = traitlets.Any()
     values = traitlets.Any(None, allow_none=True)
-
     read = traitlets.Any(None, allow_none=True)
     shown = traitlets.Enum(["set", "difference"], "set")
 
@@ -113,9 +94,9 @@ class ActionPad(Explorer):
     ) -> None:
         super().__init__()
         self.model, self.judge = model, judge
-        self.world, self._settings, self._images = starts_of(start, values)
+        self.world, self._settings, self._images = given.starts_of(start, values)
         if self.world is not None:
-            same_actions(model, self.world)
+            given.same_actions(model, self.world)
         if judge is not None and (self.world is None or judge.sizes != self.world.factors.sizes):
             raise ValueError("a judge reads the factors of its world: expected that as the start")
         self.buttons, grid = action_buttons(self, model.action_names, self.do)
@@ -123,29 +104,24 @@ class ActionPad(Explorer):
         self.reset_button = self.button_for("reset", "refresh", self.reset)
         self.start_button = self.button_for("another start", "random", self.another_start, "236px")
         self.start_button.layout.display = None if len(self._images) > 1 else "none"
-        self.shown_menu = ipywidgets.Dropdown(
-            options=[("set by the last action", "set"), ("difference to the start", "difference")],
-            description="show",
-            style={"description_width": "40px"},
-            layout={"width": "232px"},
-        )
-        self.on(self.shown_menu, lambda shown: setattr(self, "shown", shown))
+        shown = [("set by the last action", "set"), ("difference to the start", "difference")]
+        self.shown_menu = ipywidgets.Dropdown(options=shown, description="show")
+        sized("232px", "40px", self.shown_menu)
+        self.tie(shown=self.shown_menu)
         row = ipywidgets.HBox([self.back_button, self.reset_button])
-        pad = ipywidgets.VBox(
-            [grid, row, self.start_button, self.shown_menu], layout={"margin": "24px 12px 0 0"}
-        )
+        parts = [grid, row, self.start_button, self.shown_menu]
+        pad = ipywidgets.VBox(parts, layout={"margin": "24px 12px 0 0"})
         self.children = [self.beside(pad), self.caption, self.strip]
         self._begin(0)
 
     def _begin(self, number: int) -> None:
         """Start from an image, by number."""
-        codes = codes_of(self.model, self._images[number])
-        values = truth = None
-        if self.world is not None:
-            values, truth = self._settings[number], self._images[number]
+        codes = given.codes_of(self.model, self._images[number])
         image = self.model.decode(codes).cpu()
-        self._start = number
-        self._steps = [Step("", codes, image, values, truth, read=self._judged(image))]
+        now = Step("", codes, image, read=self._judged(image))
+        if self.world is not None:
+            now = replace(now, values=self._settings[number], truth=self._images[number])
+        self._start, self._steps = number, [now]
         self._draw(None)
 
     def _judged(self, image: Tensor) -> tuple[int, ...] | None:
@@ -157,13 +133,12 @@ class ActionPad(Explorer):
         Raises ValueError where the world says that it leads nowhere: out of a factor's range, or to
         values that no picture has (world `faces`).
         """
-        name = action_name(action, self.model.action_names)
+        name = given.action_name(action, self.model.action_names)
         now = self._steps[-1]
         values = truth = None
-        if self.world is not None:
-            number = np.array([self.world.factors.action_id(name)])
-            values = tuple(self.world.factors.apply(np.array([now.values]), number)[0].tolist())
-            truth = start_image(self.world, values)
+        if self.world is not None and now.values is not None:
+            values = given.after_action(self.world, now.values, name)
+            truth = given.start_image(self.world, values)
         out = self.model.intervene(now.codes, name)
         mask = out.mask[0].cpu()  # (N, C)
         n_set = int(counts(mask).sum())
@@ -191,26 +166,23 @@ class ActionPad(Explorer):
     def _draw(self, _: Any) -> None:
         now, n = self._steps[-1], len(self._steps) - 1
         self.codes, self.values, self.read = now.codes, now.values, now.read
-        with self.writing():
-            self.shown_menu.value = self.shown
+        self.follow()
         self.actions = tuple(step.action for step in self._steps[1:])
         self.back_button.disabled = self.reset_button.disabled = n == 0
         title = f"imagined after {n} action{'s' * (n != 1)}"
         tiles = [Tile(title, pictures.pixels(now.image))]
         told = f"{n} action{'s' * (n != 1)} done"
-        if self.world is not None:
-            space, values = self.world.factors, np.array([now.values])
-            for number, name in enumerate(space.action_names):
-                self.buttons[name].disabled = not space.legal(values, np.array([number]))[0]
-            compared = psnr_text(now.image, now.truth)
-            tiles.append(
-                Tile("true image", pictures.pixels(now.truth), f"PSNR of the imagined {compared}")
-            )
-            pairs = zip(space.factors, values[0], strict=True)
-            told += f"; the true image has {', '.join(f'{f.name} {f.label(v)}' for f, v in pairs)}"
-            told += f"; PSNR {compared}"
+        if self.world is not None and now.values is not None:
+            space = self.world.factors
+            for name, button in self.buttons.items():
+                button.disabled = not given.possible(self.world, now.values, name)
+            compared = given.psnr_text(now.image, now.truth)
+            note = f"PSNR of the imagined {compared}"
+            tiles.append(Tile("true image", pictures.pixels(now.truth), note))
+            setting = given.setting_in_words(self.world, now.values)
+            told += f"; the true image has {setting}; PSNR {compared}"
             if now.read is not None:
-                read = zip(space.factors, now.read, values[0], strict=True)
+                read = zip(space.factors, now.read, now.values, strict=True)
                 other = [f"{f.name} {f.label(found)}" for f, found, v in read if found != v]
                 right = f"{space.n_factors - len(other)} of {space.n_factors}"
                 tiles[0] = Tile(title, tiles[0].pixels, f"the judge reads {right} right")
@@ -232,11 +204,9 @@ class ActionPad(Explorer):
             told += f"; {now.action} set {note}"
             if now.unchanged:
                 told += f"; {UNCHANGED}"
-        first = max(0, len(self._steps) - SHOWN)
         strip = [
             Tile(f"{i}", pictures.pixels(step.image), step.action or "start")
-            for i, step in enumerate(self._steps)
-            if i >= first
+            for i, step in [*enumerate(self._steps)][-SHOWN:]
         ]
         strip += [Tile("", pictures.blank(64), " ")] * (SHOWN - len(strip))
         self.show(pictures.sheet([tiles, strip], [SIDE, 64], told + "."))

@@ -16,31 +16,24 @@ from __future__ import annotations
 
 import html
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import ipywidgets
-import numpy as np
 import traitlets
 from IPython.display import Image as StoredImage
-from torch import Tensor
 
-from cvq_tutorial.common.checks import close_match
-from cvq_tutorial.common.images import psnr, to_float
-from cvq_tutorial.data.transitions import sample_values
 from cvq_tutorial.draw.sheets import Sheet
 from cvq_tutorial.explore.widget import Names
-from cvq_tutorial.worlds.world import ImageWorld, is_world
+from cvq_tutorial.worlds.world import ImageWorld
 
 
 def handled(callback: Callable[..., Any]) -> Callable[..., None]:
-    """Decorator for callbacks of controls: an exception ends in the explorer's strip and
-    `.last_error`.
+    """Decorator for callbacks of controls: an exception goes to the strip and to `.last_error`.
 
-    The first argument of the callback is the explorer. A callback that ends well clears the last
-    error.
+    The callback's first argument is the explorer. One that ends well clears the last error.
     """
 
     @wraps(callback)
@@ -81,6 +74,7 @@ class Explorer(ipywidgets.VBox):
         super().__init__()
         self.add_class("cvq-explorer")
         self._writing = 0
+        self._tied: dict[str, ipywidgets.Widget] = {}
         self.picture = ipywidgets.Image(format="png", layout={"height": "auto"})
         self.caption = ipywidgets.HTML(layout={"min_height": "2.6em", "margin": "0 10px"})
         self.strip = ipywidgets.HTML(layout={"display": "none"})
@@ -99,10 +93,7 @@ class Explorer(ipywidgets.VBox):
         self.tell(drawn.summary)
 
     def tell(self, summary: str) -> None:
-        """Set `.summary` and the line under the picture.
-
-        Which screen readers read out when it changes.
-        """
+        """Set `.summary` and the line under the picture, which screen readers read out."""
         self.summary = self.spoken.alt = summary
         self.caption.value = (
             f'<div role="status" style="line-height:1.35">{html.escape(summary)}</div>'
@@ -119,10 +110,7 @@ class Explorer(ipywidgets.VBox):
         )) or ""  # fmt: skip
 
     def beside(self, controls: ipywidgets.Widget) -> ipywidgets.HBox:
-        """Controls with the picture at their right.
-
-        Which shrinks a little and then moves below them.
-        """
+        """Controls and, at their right, the picture: it shrinks a little, then moves below them."""
         self.picture.layout.flex, self.picture.layout.min_width = "1 1 400px", "0"
         layout = {"flex_flow": "row wrap", "align_items": "flex-start"}
         return ipywidgets.HBox([controls, self.picture], layout=layout)
@@ -132,10 +120,7 @@ class Explorer(ipywidgets.VBox):
     def on(
         self, control: ipywidgets.Widget, act: Callable[[Any], None], name: str = "value"
     ) -> None:
-        """Call act(new value) when the reader moves the control.
-
-        Not when the explorer itself sets it.
-        """
+        """Call act(new value) when the reader moves the control, not when the explorer sets it."""
 
         def changed(change: Any) -> None:
             if not self._writing:
@@ -155,6 +140,24 @@ class Explorer(ipywidgets.VBox):
         self.on_click(made, act)
         return made
 
+    def tie(self, **controls: ipywidgets.Widget) -> None:
+        """Let each control set the trait of its name; `follow` puts the traits on the controls."""
+        self._tied |= controls
+        for name, control in controls.items():
+            self.on(control, partial(setattr, self, name))
+
+    def follow(self) -> None:
+        """Show the traits on the controls that are tied to them."""
+        with self.writing():
+            for name, control in self._tied.items():
+                control.value = getattr(self, name)
+
+    def over(self, *more: ipywidgets.Widget, **controls: ipywidgets.Widget) -> None:
+        """Put tied controls, and more, above the picture."""
+        self.tie(**controls)
+        above = ipywidgets.VBox([*controls.values(), *more])
+        self.children = [above, self.picture, self.caption, self.strip]
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """While the explorer sets its own controls: what `on` watches keeps still."""
@@ -171,10 +174,7 @@ class Explorer(ipywidgets.VBox):
         return self.picture.value
 
     def snapshot(self) -> StoredImage:
-        """What the explorer shows now as a picture to display.
-
-        With the summary as its alternative text.
-        """
+        """What the explorer shows now, to display; the summary is its alternative text."""
         width = int(self.picture.width) if self.picture.width else None
         return StoredImage(self.stored_png(), format="png", width=width, alt=self.summary)
 
@@ -192,12 +192,8 @@ class Explorer(ipywidgets.VBox):
     # -- the end
 
     def close(self) -> None:
-        """Close the explorer and every widget it is made of, and forget its callbacks.
-
-        May be called twice.
-        """
-        parts = _parts(self)
-        for part in parts:
+        """Close the explorer and all its widgets, and forget its callbacks; may be called twice."""
+        for part in _parts(self):
             part.unobserve_all()
             if part is not self:
                 part.close()
@@ -222,107 +218,22 @@ def _parts(root: ipywidgets.Widget) -> list[ipywidgets.Widget]:
     return list(found.values())
 
 
-# Checks ------------------------------------------------------------------------------------------
+# Controls -----------------------------------------------------------------------------------------
 
 
-def whole(name: str, value: Any, size: int, low: int = 0) -> int:
-    """The value as int.
-
-    Raises TypeError unless it is an integer, ValueError unless it is one of `size` from `low` on.
-    """
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an integer, found {value!r}")
-    if not low <= value < low + size:
-        raise ValueError(f"{name} must lie in {low}..{low + size - 1}, found {value}")
-    return int(value)
-
-
-def action_name(value: Any, names: Sequence[str]) -> str:
-    """The name of an action given by name or number.
-
-    Raises TypeError or ValueError, naming close ones.
-    """
-    if isinstance(value, str):
-        if value not in names:
-            raise ValueError(close_match("action", value, names))
-        return value
-    return names[whole("action", value, len(names))]
+def factor_sliders(world: ImageWorld) -> list[ipywidgets.SelectionSlider]:
+    """A slider over the values of each factor."""
+    factors = world.factors.factors
+    options = [[(factor.label(value), value) for value in range(factor.size)] for factor in factors]
+    sliders = [
+        ipywidgets.SelectionSlider(options=values, description=factor.name)
+        for factor, values in zip(factors, options, strict=True)
+    ]
+    sized("270px", "92px", *sliders)
+    return sliders
 
 
-def has_images(world: Any) -> ImageWorld:
-    """The world, if it can render.
-
-    Raises ValueError for a world of codes, TypeError for no world.
-    """
-    if not is_world(world):
-        raise TypeError(f"expected a world of worlds.make_world, found {type(world).__name__}")
-    if not world.has_images:
-        raise ValueError(f"expected a world with images, found {world.name!r}")
-    return world
-
-
-def same_actions(model: Any, world: ImageWorld) -> None:
-    """Raise ValueError unless the actions of the model are those of the world."""
-    if list(world.factors.action_names) != model.action_names:
-        raise ValueError(
-            f"the model has other actions than world {world.name!r}: {model.action_names}; where "
-            "nobody named them, `measure.with_names(model, world)` does, and an explorer that "
-            "takes an image shows them as they are"
-        )
-
-
-def codes_of(model: Any, image: Any) -> Tensor:
-    """Codes (1, N, C) of one image, or of its codes (1, N, C), which stay as they are.
-
-    image: float (1, 3, H, W) or (3, H, W) in [0, 1], or uint8 (H, W, 3).
-    """
-    if isinstance(image, np.ndarray) and image.dtype == np.uint8:
-        image = to_float(image[None] if image.ndim == 3 else image)
-    if model is None:
-        raise TypeError("expected a CausalVQ, found None")
-    if not isinstance(image, Tensor):
-        raise TypeError(f"expected an image or codes as a tensor, found {type(image).__name__}")
-    if image.is_floating_point():
-        image = image[None] if image.ndim == 3 else image
-        codes = model.encode(image)
-    else:
-        codes = model.check_codes(image)
-    if len(codes) != 1:
-        raise ValueError(f"expected one image, found {len(codes)}")
-    return codes.cpu()
-
-
-def start_image(world: ImageWorld, values: Sequence[int]) -> Tensor:
-    """The world's image (1, 3, H, W) of one setting of its factors."""
-    return to_float(world.render(np.array([values], dtype=np.int64)))
-
-
-def middle_values(world: ImageWorld) -> tuple[int, ...]:
-    """A setting from which most steps are possible: the middle value of each factor."""
-    middle = tuple(size // 2 for size in world.factors.sizes)
-    return getattr(world, "start_values", middle)  # of given pictures: most settings have none
-
-
-def starts_of(
-    start: Any, values: Sequence[int] | None, n: int = 24
-) -> tuple[ImageWorld | None, list[tuple[int, ...]], Sequence[Any]]:
-    """What an explorer can start from: the world, if one is given, settings of it, and images.
-
-    start: a world, from its middle values or `values` and then n - 1 others of its test split; or
-        images, float (B, 3, H, W) in [0, 1] or uint8 (H, W, 3), or codes (B, N, C).
-    """
-    if is_world(start):
-        first = middle_values(has_images(start)) if values is None else tuple(values)
-        rows = sample_values(start.factors, n - 1, "test", 0)[:, : start.factors.n_factors]
-        settings = [first, *map(tuple, rows.tolist())]
-        return start, settings, [start_image(start, setting) for setting in settings]
-    if values is not None:
-        raise ValueError("values were given without a world")
-    batch = isinstance(start, Tensor) and start.ndim == (4 if start.is_floating_point() else 3)
-    return None, [], start.split(1) if batch else [start]
-
-
-def psnr_text(a: Tensor, b: Tensor) -> str:
-    """How near two images (3, H, W) in [0, 1] are, as "31.4 dB"."""
-    error = float((a.float() - b.float()).square().mean())
-    return f"{psnr(error):.1f} dB"
+def sized(width: str, name: str, *controls: ipywidgets.Widget) -> None:
+    """Give controls a width, of which so much is for their names."""
+    for control in controls:
+        control.style.description_width, control.layout.width = name, width

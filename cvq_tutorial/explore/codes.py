@@ -1,7 +1,4 @@
-"""Explorers of images and their codes: move a factor and watch the codes.
-
-Or set a code and watch the image.
-"""
+"""Explorers of codes: move a factor and watch the codes, or set a code and watch the image."""
 
 from __future__ import annotations
 
@@ -13,16 +10,8 @@ from torch import Tensor
 
 from cvq_tutorial.draw import sheets as pictures
 from cvq_tutorial.draw.sheets import Tile
-from cvq_tutorial.explore.base import (
-    Checked,
-    Explorer,
-    codes_of,
-    has_images,
-    middle_values,
-    psnr_text,
-    start_image,
-    whole,
-)
+from cvq_tutorial.explore import given
+from cvq_tutorial.explore.base import Checked, Explorer, factor_sliders, sized
 from cvq_tutorial.explore.palette import Palette
 from cvq_tutorial.explore.widget import GraphWidget, css_colors, data_url
 from cvq_tutorial.worlds.world import ImageWorld
@@ -44,17 +33,9 @@ class FactorExplorer(Explorer):
 
     def __init__(self, world: ImageWorld, model: Any = None) -> None:
         super().__init__()
-        self.world, self.model = has_images(world), model
-        self.sliders = [
-            ipywidgets.SelectionSlider(
-                options=[(factor.label(value), value) for value in range(factor.size)],
-                description=factor.name,
-                style={"description_width": "92px"},
-                layout={"width": "270px"},
-            )
-            for factor in world.factors.factors
-        ]
-        self.values = middle_values(world)
+        self.world, self.model = given.has_images(world), model
+        self.sliders = factor_sliders(world)
+        self.values = given.middle_values(world)
         for slider in self.sliders:
             self.on(slider, self._moved)
         column = ipywidgets.VBox(self.sliders, layout={"margin": "26px 12px 0 0"})
@@ -73,22 +54,14 @@ class FactorExplorer(Explorer):
 
     @traitlets.validate("values")
     def _check_values(self, proposal: Any) -> tuple[int, ...]:
-        space, found = self.world.factors, tuple(proposal["value"])
-        if len(found) != space.n_factors:
-            raise ValueError(f"values: expected {space.n_factors} integers, found {len(found)}")
-        pairs = zip(found, space.factors, strict=True)
-        values = tuple(whole(factor.name, value, factor.size) for value, factor in pairs)
-        self._image = start_image(self.world, values)  # refuses values that no picture has
+        values = given.setting_of(self.world, proposal["value"], "values")
+        self._image = given.start_image(self.world, values)  # refuses values that no picture has
         return values
 
     @traitlets.observe("values")
     def _draw(self, _: Any) -> None:
         self._put_sliders()
-        factors = self.world.factors.factors
-        setting = ", ".join(
-            f"{f.name} {f.label(v)}" for f, v in zip(factors, self.values, strict=True)
-        )
-        image = self._image
+        setting, image = given.setting_in_words(self.world, self.values), self._image
         tiles = [Tile("true image", pictures.pixels(image))]
         if self.model is None:
             self.show(pictures.sheet([tiles], [2 * SIDE], f"{setting}."))
@@ -100,14 +73,10 @@ class FactorExplorer(Explorer):
         self.codes = codes
         tiles.append(Tile("decoded from its codes", pictures.pixels(decoded)))
         tiles.append(Tile("|difference|", pictures.difference(image, decoded)))
-        told = f"{setting}. PSNR {psnr_text(image, decoded)}."
+        told = f"{setting}. PSNR {given.psnr_text(image, decoded)}."
         if before is not codes:
-            nodes = int(changed.any(1).sum())
-            told += (
-                f" The last move changed {int(changed.sum())} of {changed.numel()} codes, "
-                f"at {nodes} of "
-                f"{len(changed)} nodes (framed)."
-            )
+            told += f" The last move changed {int(changed.sum())} of {changed.numel()} codes, "
+            told += f"at {int(changed.any(1).sum())} of {len(changed)} nodes (framed)."
         rows, sides = code_rows(codes, self.model, changed)
         self.show(pictures.sheet([tiles, *rows], [SIDE, *sides], told))
 
@@ -121,13 +90,9 @@ def code_rows(codes: Tensor, model: Any, marked: Tensor) -> tuple[list[list[Tile
     places, framed = (auto.from_nodes(t)[0] for t in (codes, marked[None]))  # (n, C')
     c = places.shape[1]
     side = SIDE if c <= 3 else 124
-    tiles = [
-        Tile(
-            f"codebook {b}",
-            pictures.code_map(places[:, b], auto.map_size, model.n_codes, side, framed[:, b]),
-        )
-        for b in range(c)
-    ]
+    size = auto.map_size, model.n_codes, side
+    maps = [pictures.code_map(places[:, b], *size, framed[:, b]) for b in range(c)]
+    tiles = [Tile(f"codebook {b}", drawn) for b, drawn in enumerate(maps)]
     rows = [tiles[i : i + 4] for i in range(0, c, 4)]
     return rows, [side] * len(rows)
 
@@ -162,10 +127,9 @@ class CodeEditor(Explorer):
         self.palette = Palette(self, self._choose)
         self.undo_button = self.button_for("undo", "undo", self.undo, "96px")
         self.reset_button = self.button_for("reset", "refresh", self.reset, "96px")
-        for slider in (self.codebook_slider, self.code_slider):
-            slider.style.description_width, slider.layout.width = "70px", "300px"
+        sized("300px", "70px", self.codebook_slider, self.code_slider)
         self.on(self.board, self._point, "node")
-        self.on(self.codebook_slider, lambda c: setattr(self, "codebook", c))
+        self.tie(codebook=self.codebook_slider)
         self.on(self.code_slider, self._choose)
         self.on(self.paint_box, lambda on: setattr(self, "brush", self.code if on else None))
         self.model = model
@@ -185,25 +149,15 @@ class CodeEditor(Explorer):
         model = proposal["value"]
         if getattr(model, "autoencoder", None) is None:
             raise ValueError("expected a CausalVQ with an autoencoder: there is nothing to decode")
-        self._original = codes_of(model, self._image)  # refuses an image that does not fit
+        self._original = given.codes_of(model, self._image)  # refuses an image that does not fit
         return model
 
-    @traitlets.validate("node")
-    def _check_node(self, proposal: Any) -> int:
-        return whole("node", proposal["value"], self._original.shape[1])
-
-    @traitlets.validate("codebook")
-    def _check_codebook(self, proposal: Any) -> int:
-        return whole("codebook", proposal["value"], self._original.shape[2])
-
-    @traitlets.validate("code")
-    def _check_code(self, proposal: Any) -> int:
-        return whole("code", proposal["value"], self.model.n_codes)
-
-    @traitlets.validate("brush")
-    def _check_brush(self, proposal: Any) -> int | None:
-        brush = proposal["value"]
-        return None if brush is None else whole("brush", brush, self.model.n_codes)
+    @traitlets.validate("node", "codebook", "code", "brush")
+    def _check_whole(self, proposal: Any) -> int | None:
+        name, value, (_, n, c) = proposal["trait"].name, proposal["value"], self._original.shape
+        if name == "brush" and value is None:
+            return None
+        return given.whole(name, value, {"node": n, "codebook": c}.get(name, self.model.n_codes))
 
     @traitlets.validate("codes")
     def _check_codes(self, proposal: Any) -> Tensor:
@@ -238,9 +192,8 @@ class CodeEditor(Explorer):
         ]
         moved = (original - edited).abs().amax(dim=1)[0] > 1 / 255
         told = (
-            f"{int(changed.sum())} of {changed.numel()} codes edited, "
-            f"at {int(changed.any(1).sum())} nodes; "
-            f"{float(moved.float().mean()):.0%} of the pixels changed."
+            f"{int(changed.sum())} of {changed.numel()} codes edited, at "
+            f"{int(changed.any(1).sum())} nodes; {moved.float().mean():.0%} of the pixels changed."
         )
         self.show(pictures.sheet([tiles], [120], told))
         self._select(None)
@@ -253,7 +206,8 @@ class CodeEditor(Explorer):
         edited = (self.codes != self._original)[0, :, self.codebook]
         with self.writing():
             self.code = int(table[self.node])
-            self.codebook_slider.value, self.code_slider.value = self.codebook, self.code
+            self.follow()
+            self.code_slider.value = self.code
             self.board.put(
                 image=self._image_url,
                 tints=css_colors(table.tolist(), self.model.n_codes),
@@ -288,11 +242,9 @@ class CodeEditor(Explorer):
 
     def _point(self, node: int | None) -> None:
         """A click on a node; a second one lets nothing go here."""
-        at = self.node if node is None else node
-        if self.brush is None:
-            self.node = at
-        else:
-            self.paint(at)
+        self.node = self.node if node is None else node
+        if self.brush is not None:
+            self.paint(self.node)
 
     def _choose(self, code: int) -> None:
         """The slider or the palette: this node gets the code, and so do those painted next."""
@@ -303,9 +255,7 @@ class CodeEditor(Explorer):
     def undo(self) -> None:
         """Take back the last edited code, to what it was before the reader started to move it."""
         if self._edits:
-            node, codebook, before = self._edits.pop()
-            self.node, self.codebook = node, codebook
-            self.codes = before
+            self.node, self.codebook, self.codes = self._edits.pop()
 
     def reset(self) -> None:
         """Back to the codes of the image."""

@@ -1,4 +1,4 @@
-"""What the graph explorer shows: an action on codes, while nodes are held and edges are cut.
+"""What the graph explorer shows: an action on codes, nodes held, edges cut, and what is beside it.
 
 Holding a node is a hard `do()`: it has the code that the reader gave it, before and after the
 action, so no edge into it is left and the action cannot set it. Its effects stay, which is the
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,21 @@ from PIL import Image
 from torch import Tensor
 
 from cvq_tutorial.common.arrays import counts
+from cvq_tutorial.common.images import to_float
 from cvq_tutorial.draw import sheets as pictures
 from cvq_tutorial.draw.arrows import MARGIN, graph_over_image, size_over
-from cvq_tutorial.draw.palette import code_colors
+from cvq_tutorial.draw.parts import code_colors
 from cvq_tutorial.draw.style import png
+from cvq_tutorial.explore import given
+from cvq_tutorial.worlds.world import ImageWorld
 
 NONE = "none"
+NOTHING, TRUE_Y, ANOTHER, MODEL = "nothing", "true y", "another x", "another model"
+MISSING = {  # why it does not stand beside
+    TRUE_Y: "the true y is known where the explorer starts from a world",
+    ANOTHER: "there is no other x: expected a world, or several images to start",
+    MODEL: "there is no other model: give one as `other`",
+}
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ def make_frame(
     """
     held = held or {}
     before = model.check_codes(codes).clone()  # (1, N, C)
-    n_nodes, n_codebooks = before.shape[1:]
+    n_nodes = before.shape[1]
     for node, kept in held.items():
         before[0, node] = torch.tensor(kept)
     images: list[np.ndarray | None] = [None, None]
@@ -94,7 +103,6 @@ def make_frame(
     if action == NONE:
         none = np.zeros((n_nodes, n_nodes))
         return Frame(before, before, none[0], none, images[0], images[0])
-    joint = model.n_nodes == n_nodes
     own = torch.arange(model.n_nodes).view(-1, n_nodes)  # the model's nodes at each place
     away = torch.zeros(model.n_nodes, model.n_nodes, dtype=torch.bool)
     away[:, own[:, sorted(held)].flatten()] = True
@@ -103,9 +111,8 @@ def make_frame(
     out = model.distribution(before, model.check_actions(action, 1), cut=away.to(model.device))
     probs = model.from_nodes(out.log_probs()).exp()  # (1, N, C, K)
     mask = model.from_nodes(out.mask)[0].amax(1)  # (N,)
-    edges = out.edges[0]  # row = cause
-    if not joint:
-        edges = edges.view(n_codebooks, n_nodes, n_codebooks, n_nodes).amax((0, 2))
+    layers = model.n_nodes // n_nodes  # codebooks, where each has nodes of its own
+    edges = out.edges[0].view(layers, n_nodes, layers, n_nodes).amax((0, 2))  # row = cause
     mask, edges = mask.cpu().double().numpy(), edges.cpu().double().numpy()
     for cause, effect in cut:
         edges[cause, effect] = 0.0
@@ -139,6 +146,138 @@ def in_words(
     )
 
 
+# Beside it -------------------------------------------------------------------------------------
+#
+# Two models of one world, such as two seeds, have codes of their own, which do not compare; but a
+# node is the same place in both, and so is an edge. In a world of codes the codes mean the same in
+# both, too: there what is held and cut is held and cut in both. How many edges they share says
+# little without what chance would share.
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What the third board compares with.
+
+    heading: "" for nothing.  codes: (1, N, C) or None.  image: uint8 (H, W, 3) or None.  mask: (N,)
+    or None.  told: a sentence.  other: the frame of another model.  n_codes: of that model, 0
+    without one.  own_codes: whether they mean something else than the explorer's model means.
+    """
+
+    heading: str = ""
+    codes: Tensor | None = None
+    image: NDArray[np.uint8] | None = None
+    mask: NDArray[np.float64] | None = None
+    told: str = ""
+    other: Frame | None = None
+    n_codes: int = 0
+    own_codes: bool = False
+
+    @property
+    def comparable(self) -> bool:
+        """Whether there are codes, and they mean what the explorer's model means by them."""
+        return self.codes is not None and not self.own_codes
+
+    def in_words(self, made: Frame, threshold: float) -> str:
+        """The sentence, with the edges that another model shares with the frame `made`."""
+        shared = shared_edges(made, self.other, threshold) if self.other else ""
+        return f"{self.told} {shared}".strip()
+
+
+def true_y(
+    model: Any, world: ImageWorld, values: Sequence[int], action: str, made: Frame
+) -> Beside:
+    """The world's image after the action, and how near the frame's comes to it."""
+    if action == NONE:
+        y, name = given.start_image(world, values), "true x"
+    elif action not in world.factors.action_names:
+        return Beside(f"true y: the world knows no {action}")
+    elif not given.possible(world, values, action):
+        return Beside(f"true y: none, {action} leads nowhere from this x")
+    else:
+        y, name = given.start_image(world, given.after_action(world, values, action)), "true y"
+    codes = model.encode(y).cpu()
+    other = int((codes != made.after.cpu()).any(-1).sum())
+    assert made.image_after is not None  # a world of images has a model of images
+    near = given.psnr_text(to_float(made.image_after[None]), y)
+    told = f"Beside the {name}: PSNR {near}, other codes at {other} of {codes.shape[1]} nodes."
+    return Beside(name, codes, pictures.pixels(y), None, told)
+
+
+def another_x(model: Any, image: Any) -> Beside:
+    """Another picture, or other codes, as they are."""
+    shown = None if model.autoencoder is None else pictures.pixels(image)
+    return Beside(ANOTHER, given.codes_of(model, image), shown, None, "Beside it another x.")
+
+
+def another_action(
+    model: Any, codes: Tensor, action: str, held: Mapping[int, Any],
+    cut: Sequence[tuple[int, int]], made: Frame,
+) -> Beside:  # fmt: skip
+    """What another action does to the same codes, with the same nodes held and edges cut."""
+    other = make_frame(model, codes, action, dict(held), cut)
+    told = f"Beside it do({action}), which {_sets(other, made)}."
+    return Beside(f"after do({action})", other.after, other.image_after, other.mask, told)
+
+
+def another_model(
+    model: Any, other: Any, image: Any, action: str, held: Mapping[int, Any],
+    cut: Sequence[tuple[int, int]], made: Frame,
+) -> Beside:  # fmt: skip
+    """What another model of the same places does; in a world of codes, as held and cut here."""
+    if action != NONE and action not in other.action_names:
+        return Beside(f"{MODEL}: it knows no {action}")
+    own = not (model.autoencoder is other.autoencoder is None and model.n_codes == other.n_codes)
+    kept, told = (held, cut), f"Beside it {MODEL}"
+    if held or cut:
+        told += ", nothing held or cut: its codes are its own" if own else ", held and cut as here"
+    if own:
+        kept = {}, ()
+    found = make_frame(other, given.codes_of(other, image), action, *kept)
+    told += ", which "
+    if not own:
+        differ = int((found.after.cpu() != made.after.cpu()).any(-1).sum())
+        told += f"ends up with other codes at {differ} of {len(made.mask)} nodes and "
+    heading = MODEL + in_hand(*kept) + ("" if action == NONE else f", after do({action})")
+    seen = found.after, found.image_after, found.mask, f"{told}{_sets(found, made)}."
+    return Beside(heading, *seen, found, other.n_codes, own)
+
+
+def check_another(model: Any, other: Any, image: Any) -> None:
+    """Raise ValueError unless the other model sees as many places in the image."""
+    wanted, found = (given.codes_of(m, image).shape[1] for m in (model, other))
+    if wanted != found:
+        raise ValueError(f"another model: expected {wanted} places, as the first, found {found}")
+
+
+def shared_edges(made: Frame, other: Frame, threshold: float) -> str:
+    """How many edges into nodes that both set are in both graphs, and how many chance would share.
+
+    By chance: as many edges as each has there, laid at random among all pairs of a cause and such a
+    node.
+    """
+    both = counts(made.mask) & counts(other.mask)  # (N,)
+    if not both.any():
+        return "They set no node together."
+    one, two = (frame.graph[:, both] >= threshold for frame in (made, other))
+    shared, a, b = int((one & two).sum()), int(one.sum()), int(two.sum())
+    return (
+        f"Into these come {a} edges here and {b} there; {shared} are shared, "
+        f"{a * b / one.size:.1f} would be by chance."
+    )
+
+
+def in_hand(held: Sized, cut: Sized) -> str:
+    """What a heading says of the nodes that are held and the edges that are cut."""
+    told = f", {len(held)} held" if held else ""
+    return told + (f", {len(cut)} cut" if cut else "")
+
+
+def _sets(other: Frame, made: Frame) -> str:
+    both = int((counts(other.mask) & counts(made.mask)).sum())
+    n = int(counts(other.mask).sum())
+    return f"sets {n} node{'s' * (n != 1)}, {both} of them the same"
+
+
 # For pages without a kernel ----------------------------------------------------------------------
 
 INCH = {False: 60, True: 80}  # CSS pixels of an inch of a board: of an image, of a world of codes
@@ -161,9 +300,8 @@ def drawn_edges(
     used_only: bool,
 ) -> pictures.Pixels:  # fmt: skip
     """The first board: the codes before, and the arrows of a node, if one is pinned."""
-    graph = np.where(counts(made.mask), made.graph, 0.0) if used_only else made.graph
-    if node is None:  # no arrows, as on the page
-        graph = np.zeros_like(graph)
+    graph = np.where(counts(made.mask) | (not used_only), made.graph, 0.0)
+    graph = graph * (node is not None)  # no arrows without a node, as on the page
     below = _picture(made.before, made.image_before, grid, n_codes)
     texts = code_texts(made.before) if made.image_before is None else None
     arrows = graph_over_image(below, graph, grid, node or 0, threshold, top_k, codes=texts)
@@ -195,3 +333,29 @@ def _picture(
         return image
     colors = (code_colors(n_codes) * 255).round().astype(np.uint8)
     return colors[codes[0, :, 0].reshape(grid).numpy()]  # a pixel for each
+
+
+def drawn_boards(
+    made: Frame, third: Beside, headings: tuple[str, str], grid: Grid, n_codes: int,
+    moved: Sequence[int], edges: tuple[int | None, float, int, bool],
+) -> list[pictures.Tile]:  # fmt: skip
+    """The boards for pages without a kernel. edges: as the last arguments of `drawn_edges`.
+
+    In a world of codes, where the arrows of another model stand over its codes after, those of this
+    one stand there, too: both at one moment.
+    """
+    set_ = drawn_set(made.after, made.image_after, made.mask, grid, n_codes, moved)
+    if third.other is not None and made.image_after is None:
+        set_ = drawn_edges(replace(made, before=made.after), grid, n_codes, *edges)
+    boards = [drawn_edges(made, grid, n_codes, *edges), set_]
+    tiles = [pictures.Tile(*both) for both in zip(headings, boards, strict=True)]
+    if third.other is not None:  # its arrows are what is compared, over its codes after, as live
+        assert third.codes is not None
+        seen = replace(third.other, before=third.codes, image_before=third.image)
+        over = drawn_edges(seen, grid, third.n_codes, *edges)
+        tiles.append(pictures.Tile(third.heading, over))
+    elif third.codes is not None:
+        mask = np.ones(len(made.mask)) if third.mask is None else third.mask
+        over = drawn_set(third.codes, third.image, mask, grid, n_codes)
+        tiles.append(pictures.Tile(third.heading, over))
+    return tiles

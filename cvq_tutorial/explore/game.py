@@ -13,8 +13,9 @@ from cvq_tutorial.common.images import to_float
 from cvq_tutorial.data.transitions import sample_transitions, visible_only
 from cvq_tutorial.draw import sheets as pictures
 from cvq_tutorial.draw.sheets import Tile
+from cvq_tutorial.explore import given
 from cvq_tutorial.explore.actions import SIDE, action_buttons
-from cvq_tutorial.explore.base import Explorer, action_name, has_images, same_actions, whole
+from cvq_tutorial.explore.base import Explorer
 from cvq_tutorial.worlds.world import ImageWorld
 
 CANNOT = "cannot tell"
@@ -23,8 +24,7 @@ CELL = "padding:1px 12px 1px 0;text-align:left;font-weight:normal"
 
 
 class RetrievalGame(Explorer):
-    """Which action leads from x to y? You guess, then the model says what it thinks, and both are
-    counted.
+    """Which action leads from x to y? You guess, then the model, and both are counted.
 
     model: a CausalVQ.  world: its world, with images.  seed: draws the pairs, all from the test
     split and all visible. Traits, to read: `round` (from 0), `truth` (the action's name), `guess`
@@ -46,8 +46,12 @@ class RetrievalGame(Explorer):
 
     def __init__(self, model: Any, world: ImageWorld, seed: int = 0) -> None:
         super().__init__()
-        self.model, self.world, self.seed = model, has_images(world), whole("seed", seed, 2**31)
-        same_actions(model, world)
+        self.model, self.world, self.seed = (
+            model,
+            given.has_images(world),
+            given.whole("seed", seed, 2**31),
+        )
+        given.same_actions(model, world)
         self._pairs: list[tuple[np.ndarray, np.ndarray, int]] = []
         self.buttons, grid = action_buttons(self, model.action_names, self.choose)
         self.cannot_button = self.button_for(CANNOT, "question", self.cannot_tell, "236px")
@@ -63,9 +67,8 @@ class RetrievalGame(Explorer):
         """Draw another pair."""
         while self.round + 1 >= len(self._pairs):
             numbers = np.random.default_rng([self.seed, len(self._pairs)])
-            some = sample_transitions(
-                self.world.factors, 4 * self.world.factors.n_factors, "test", numbers
-            )
+            space = self.world.factors
+            some = sample_transitions(space, 4 * space.n_factors, "test", numbers)
             some = visible_only(self.world, some)
             self._pairs += zip(some.x, some.y, some.actions.tolist(), strict=True)
         self.round += 1
@@ -77,7 +80,7 @@ class RetrievalGame(Explorer):
 
     def choose(self, action: str | int) -> None:
         """Guess. Raises ValueError when this pair already had its guess."""
-        self._answer(action_name(action, self.model.action_names))
+        self._answer(given.action_name(action, self.model.action_names))
 
     def cannot_tell(self) -> None:
         """Guess nothing: a round that you do not win. Raises ValueError as `choose`."""
@@ -97,15 +100,13 @@ class RetrievalGame(Explorer):
         self.posterior = found.log_posterior[0].exp().cpu().numpy()
         self.answer = self.model.action_names[int(found.actions[0])]
         self.guess = guess
-        won = 1, int(guess == self.truth), int(self.answer == self.truth)
-        self.played += 1
-        self.score += won[1]
-        self.model_score += won[2]
+        won = np.array([1, guess == self.truth, self.answer == self.truth], dtype=int)
         space = self.world.factors
         factor = space.names[int(space.factor_of(np.array([space.action_id(self.truth)]))[0])]
-        pairs, yours, models = self.by_factor.get(factor, (0, 0, 0))
-        told = pairs + won[0], yours + won[1], models + won[2]
+        told = tuple(np.add(self.by_factor.get(factor, (0, 0, 0)), won).tolist())
         self.by_factor = dict(self.by_factor) | {factor: told}
+        sums = np.sum([*self.by_factor.values()], axis=0).tolist()
+        self.played, self.score, self.model_score = sums
         self._draw()
 
     def _score_table(self) -> str:
@@ -135,19 +136,17 @@ class RetrievalGame(Explorer):
             tiles.append(Tile("what the model thinks: first your guess", pictures.blank(SIDE, 1.7)))
             told = f"Pair {self.round + 1}: one action leads from x to y. Which? {scores}"
         else:
-            marks: dict[int, str] = {}
-            for name, word in ((self.truth, "true"), (self.guess, "you"), (self.answer, "model")):
-                if name == CANNOT:
-                    continue
-                bar = names.index(name)
-                marks[bar] = f"{marks[bar]}, {word}" if bar in marks else word
+            words = {"true": self.truth, "you": self.guess, "model": self.answer}
+            marks = {
+                names.index(action): ", ".join(word for word, a in words.items() if a == action)
+                for action in words.values()
+                if action != CANNOT
+            }
             picture = pictures.bars(self.posterior, names, SIDE, int(1.7 * SIDE), marks)
             tiles.append(Tile("what the model thinks", picture))
             right = "right" if self.guess == self.truth else f"it was {self.truth}"
             sure = self.posterior[names.index(self.answer)]
-            if self.guess == CANNOT:
-                told = f"You could not tell: {right}. "
-            else:
-                told = f"You said {self.guess}: {right}. "
+            yours = "could not tell" if self.guess == CANNOT else f"said {self.guess}"
+            told = f"You {yours}: {right}. "
             told += f"The model said {self.answer} ({sure:.0%}). {scores}"
         self.show(pictures.sheet([tiles], [SIDE], told))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from itertools import permutations
 from typing import Any
 
@@ -13,7 +12,7 @@ import traitlets
 
 from cvq_tutorial.draw import sheets as pictures
 from cvq_tutorial.draw.sheets import Tile
-from cvq_tutorial.explore.base import Explorer
+from cvq_tutorial.explore.base import Explorer, sized
 from cvq_tutorial.identify import linear, match, order, twins
 from cvq_tutorial.identify.checks import Unidentifiable
 from cvq_tutorial.identify.report import RATIOS
@@ -23,6 +22,7 @@ from cvq_tutorial.identify.scores import SoftSolution
 SIDE, WIDE = 210, 310
 SIZES = (500, 1000, 2500, 10_000, 50_000, 250_000)
 NOISES = (0.0, 0.01, 0.1, 0.3)
+ROWS = "row = ancestor of the column"
 STRENGTHS = (-1.5, -1.0, -0.5, 0.5, 1.0, 1.5)
 
 
@@ -30,29 +30,16 @@ def slider(name: str, options: Sequence[Any], value: Any) -> ipywidgets.Selectio
     """A slider over given values."""
     shown = [(f"{o:,}" if isinstance(o, int) else f"{o:g}", o) for o in options]
     made = ipywidgets.SelectionSlider(options=shown, value=value, description=name)
-    made.style.description_width, made.layout.width = "92px", "320px"
+    sized("320px", "92px", made)
     return made
 
 
-class Chooser(Explorer):
-    """An explorer whose controls each set one trait, checked against the values they offer."""
-
-    def over(self, *more: ipywidgets.Widget, **controls: ipywidgets.Widget) -> None:
-        """Put named controls above the picture, each following the trait of its name, and more."""
-        self._controls = controls
-        for name, control in controls.items():
-            self.on(control, partial(setattr, self, name))
-        above = ipywidgets.VBox([*controls.values(), *more])
-        self.children = [above, self.picture, self.caption, self.strip]
-
-    def follow(self) -> None:
-        """Show the traits on the controls."""
-        with self.writing():
-            for name, control in self._controls.items():
-                control.value = getattr(self, name)
+def ancestors(title: str, found: Any, truth: Any, note: str = "") -> Tile:
+    """Relations found, beside the truth."""
+    return Tile(title, pictures.relations(found, truth, SIDE), note)
 
 
-class SamplesExplorer(Chooser):
+class SamplesExplorer(Explorer):
     """How many samples do causes need, and how much noise do they bear? Linear, perfect.
 
     models: worlds that are drawn and solved at every setting (5 latents, 10 observed).  seed: of
@@ -84,21 +71,16 @@ class SamplesExplorer(Chooser):
             self._known[key] = self._solved()
         self.share, whole, random, self.error, refused, (found, truth) = self._known[key]
         names = ["order of all right", "all ancestors right", "a random order"]
+        shares = pictures.bars([self.share, whole, random], names, SIDE, WIDE)
         tiles = [
-            Tile(
-                "ancestors of one model: true",
-                pictures.relations(truth, truth, SIDE),
-                "row = ancestor of the column",
-            ),
-            Tile(
+            ancestors("ancestors of one model: true", truth, truth, ROWS),
+            ancestors(
                 "and found" if found is not None else "and found: refused",
-                pictures.relations(np.zeros_like(truth) if found is None else found, truth, SIDE),
+                np.zeros_like(truth) if found is None else found,
+                truth,
                 'wrong cells say "missed" or "false"',
             ),
-            Tile(
-                f"share of {self.models} models",
-                pictures.bars([self.share, whole, random], names, SIDE, WIDE),
-            ),
+            Tile(f"share of {self.models} models", shares),
         ]
         told = (
             f"{self.samples} samples per context, noise {self.noise:g}"
@@ -142,7 +124,7 @@ class SamplesExplorer(Chooser):
         )
 
 
-class RatioExplorer(Chooser):
+class RatioExplorer(Explorer):
     """From which ratio on is a second direction one? Missed and false ancestors, soft.
 
     solution: of `identify.ancestors_from_samples`.  truth: (K, K) its true ancestors, in the
@@ -155,9 +137,8 @@ class RatioExplorer(Chooser):
         super().__init__()
         self.solution, self.truth = solution, np.asarray(truth, dtype=bool)
         if self.truth.shape != solution.ancestors.shape:
-            raise ValueError(
-                f"truth: expected {solution.ancestors.shape}, found {self.truth.shape}"
-            )
+            wanted = solution.ancestors.shape
+            raise ValueError(f"truth: expected {wanted}, found {self.truth.shape}")
         self.over(ratio=slider("ratio", RATIOS, self.ratio))
         self._draw(None)
 
@@ -168,12 +149,8 @@ class RatioExplorer(Chooser):
         self.missed, self.false = int((truth & ~found).sum()), int((found & ~truth).sum())
         null = float(np.median(self.solution.tolerance))
         tiles = [
-            Tile(
-                f"at ratio {self.ratio:g}",
-                pictures.relations(found, truth, SIDE),
-                "row = ancestor of the column",
-            ),
-            Tile(f"by the null, about {null:.2g}", pictures.relations(own, truth, SIDE)),
+            ancestors(f"at ratio {self.ratio:g}", found, truth, ROWS),
+            ancestors(f"by the null, about {null:.2g}", own, truth),
         ]
         told = (
             f"Ratio {self.ratio:g}: of {int(truth.sum())} ancestors {self.missed} missed, "
@@ -184,7 +161,7 @@ class RatioExplorer(Chooser):
         self.show(pictures.sheet([tiles], [SIDE], told))
 
 
-class TwinExplorer(Chooser):
+class TwinExplorer(Explorer):
     """Take a context away, and be handed the world that nobody can tell from yours.
 
     world: a `LatentWorld` of `identify.draw_world`.  Traits, settable: `context` that is missing,
@@ -198,44 +175,38 @@ class TwinExplorer(Chooser):
     def __init__(self, world: linear.LatentWorld) -> None:
         super().__init__()
         self.world = world
-        self.over(
-            context=slider("without context", range(1, len(world.targets) + 1), 1),
-            strength=slider("mix in", STRENGTHS, self.strength),
-        )
+        contexts = slider("without context", range(1, len(world.targets) + 1), 1)
+        self.over(context=contexts, strength=slider("mix in", STRENGTHS, self.strength))
         self._draw(None)
 
     @traitlets.validate("context")
     def _check(self, proposal: Any) -> int:
-        if not 1 <= proposal["value"] <= len(self.world.targets):
-            raise ValueError(
-                f"context: expected 1 to {len(self.world.targets)}, found {proposal['value']}"
-            )
-        return proposal["value"]
+        value, most = proposal["value"], len(self.world.targets)
+        if not 1 <= value <= most:
+            raise ValueError(f"context: expected 1 to {most}, found {value}")
+        return value
 
     @traitlets.observe("context", "strength")
     def _draw(self, _: Any) -> None:
         self.follow()
         d, m = len(self.world.H), int(self.world.targets[self.context - 1])
         left = Tile("your world", pictures.weights(self.world.weights, SIDE), "row = cause")
+        first = f"Without context {self.context} (target z{m}"
         if m == d - 1:
             self.pair = twins.missing_source(self.world)
-            first = (
-                f"Without context {self.context} (target z{m}, which comes first: nothing can be "
-                "mixed in, yet one other world fits)"
-            )
+            first += ", which comes first: nothing can be mixed in, yet one other world fits"
         else:
             c = self.strength * (np.arange(d) > m)
             self.pair = twins.missing_context(self.world, self.context, c)
-            first = f"Without context {self.context} (target z{m})"
         right = Tile("its twin", pictures.weights(self.pair.other.weights, SIDE), "row = cause")
         told = (
-            f"{first}: all covariances that are left agree to {self.pair.measured:.0e}, the "
+            f"{first}): all covariances that are left agree to {self.pair.measured:.0e}, the "
             f"weights differ by {self.pair.apart:.2f}."
         )
         self.show(pictures.sheet([[left, right]], [SIDE], told))
 
 
-class BetExplorer(Chooser):
+class BetExplorer(Explorer):
     """Which run draws two interventions at once best? Bet first, then press the button.
 
     rows: of `identify.report.extrapolation`.  Traits: `bet`, name of a run, settable; `shown`.
@@ -247,13 +218,12 @@ class BetExplorer(Chooser):
     def __init__(self, rows: Sequence[Mapping[str, Any]]) -> None:
         super().__init__()
         self.rows = list(rows)
-        names = [row["run"] for row in self.rows]
-        self.bet = names[0]
-        menu = ipywidgets.Dropdown(options=names, description="I bet on")
+        self._names = [row["run"] for row in self.rows]
+        menu = ipywidgets.Dropdown(options=self._names, description="I bet on")
         self.button = ipywidgets.Button(description="show", icon="eye")
         self.on_click(self.button, self.reveal)
         self.over(self.button, bet=menu)
-        self._draw(None)
+        self.bet = self._names[0]
 
     def reveal(self) -> None:
         """Show the measured numbers."""
@@ -261,34 +231,24 @@ class BetExplorer(Chooser):
 
     @traitlets.validate("bet")
     def _check(self, proposal: Any) -> str:
-        names = [row["run"] for row in self.rows]
-        if proposal["value"] not in names:
-            raise ValueError(
-                f"bet: expected one of {', '.join(names)}, found {proposal['value']!r}"
-            )
-        return proposal["value"]
+        value, names = proposal["value"], self._names
+        if value not in names:
+            raise ValueError(f"bet: expected one of {', '.join(names)}, found {value!r}")
+        return value
 
     @traitlets.observe("bet", "shown")
     def _draw(self, _: Any) -> None:
-        if not hasattr(self, "_controls"):
-            return
         self.follow()
-        names = [row["run"] for row in self.rows]
-        values = [row["MMD on doubles"] for row in self.rows]
-        best = names[int(np.argmin(values))]
+        names, values = self._names, [row["MMD on doubles"] for row in self.rows]
         if not self.shown:
             share, marks = np.zeros(len(names)), {names.index(self.bet): "your bet"}
             told = f"You bet on {self.bet!r}. Nothing is shown yet."
         else:
-            share = np.array(
-                [
-                    np.log(row["copy"] / row["MMD on doubles"]) / np.log(row["copy"] / row["floor"])
-                    for row in self.rows
-                ]
-            ).clip(0, 1)
+            floors, copies = (np.array([row[k] for row in self.rows]) for k in ("floor", "copy"))
+            share = (np.log(copies / values) / np.log(copies / floors)).clip(0, 1)
             marks = {i: f"MMD {v:.2g}" for i, v in enumerate(values)}
             each = ", ".join(f"{n} {v:.2g}" for n, v in zip(names, values, strict=True))
-            floor, copy = self.rows[0]["floor"], self.rows[0]["copy"]
+            floor, copy, best = floors[0], copies[0], names[int(np.argmin(values))]
             told = (
                 f"You bet on {self.bet!r}, the smallest discrepancy has {best!r}. Squared MMD on "
                 f"unseen doubles: {each}; floor {floor:.2g}, copy {copy:.2g}."

@@ -57,9 +57,8 @@ class Palette(ipywidgets.VBox):
     def __init__(self, explorer: Explorer, choose: Callable[[int], None]) -> None:
         super().__init__()
         self.explorer = explorer
-        self.open_box = ipywidgets.Checkbox(
-            False, description="choose a code by its look", indent=False
-        )
+        look = "choose a code by its look"
+        self.open_box = ipywidgets.Checkbox(False, description=look, indent=False)
         self.board = GraphWidget(noun="code", layout=HIDDEN)
         self._shown: tuple[Any, Tensor, int, int] | None = None
         self._drawn: tuple[Any, Tensor, int, int] | None = None
@@ -82,12 +81,9 @@ class Palette(ipywidgets.VBox):
             if self._drawn is not None and all(map(_same, self._drawn, self._shown)):
                 return
             rows, columns = nearly_square(model.n_codes)
-            self.board.put(
-                image=data_url(looks(*self._shown)),
-                rows=rows,
-                columns=columns,
-                heading=f"node {node} with each code of codebook {codebook}",
-            )
+            heading = f"node {node} with each code of codebook {codebook}"
+            image = data_url(looks(*self._shown))
+            self.board.put(image=image, rows=rows, columns=columns, heading=heading)
         self._drawn = self._shown
 
 

@@ -12,18 +12,9 @@ import traitlets
 
 from cvq_tutorial.draw import sheets as pictures
 from cvq_tutorial.draw.sheets import Tile
+from cvq_tutorial.explore import given
 from cvq_tutorial.explore.actions import action_buttons
-from cvq_tutorial.explore.base import (
-    Checked,
-    Explorer,
-    action_name,
-    has_images,
-    middle_values,
-    psnr_text,
-    same_actions,
-    start_image,
-    whole,
-)
+from cvq_tutorial.explore.base import Checked, Explorer, factor_sliders, sized
 from cvq_tutorial.measure.sequences import follow, pairs_at
 from cvq_tutorial.worlds.world import ImageWorld, has_every_picture
 
@@ -69,45 +60,36 @@ class PlanExplorer(Explorer):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.model, self.world, self.seed = model, has_images(world), whole("seed", seed, 2**31)
+        self.model, self.world, self.seed = (
+            model,
+            given.has_images(world),
+            given.whole("seed", seed, 2**31),
+        )
         if not has_every_picture(world):
-            raise ValueError(
-                f"expected a world with a picture of every setting, found {world.name!r}"
-            )
-        same_actions(model, world)
+            wanted = "a world with a picture of every setting"
+            raise ValueError(f"expected {wanted}, found {world.name!r}")
+        given.same_actions(model, world)
         self._rounds = 0
         self.side_menu = ipywidgets.Dropdown(options=["x", "y"], description="sliders move")
-        self.sliders = [
-            ipywidgets.SelectionSlider(
-                options=[(factor.label(value), value) for value in range(factor.size)],
-                description=factor.name,
-            )
-            for factor in world.factors.factors
-        ]
+        self.sliders = factor_sliders(world)
         self.find_button = self.button_for("find a plan", "search", self.find, "133px")
         self.random_button = self.button_for("random pair", "random", self.random_pair, "133px")
         self.back_button = self.button_for("step back", "undo", self.back, "133px")
         self.step_slider = ipywidgets.IntSlider(description="step of plan", max=0, disabled=True)
         self.try_box = ipywidgets.Checkbox(False, description="try it yourself", indent=False)
-        for control in (self.side_menu, *self.sliders, self.step_slider):
-            control.style.description_width, control.layout.width = "92px", "270px"
+        sized("270px", "92px", self.side_menu, self.step_slider)
         self.buttons, grid = action_buttons(self, model.action_names, self.do)
-        self.on(self.step_slider, lambda step: setattr(self, "step", step))
-        self.on(self.try_box, lambda on: setattr(self, "trying", on))
-        self.on(self.side_menu, lambda side: setattr(self, "side", side))
+        self.tie(side=self.side_menu, step=self.step_slider, trying=self.try_box)
         for slider in self.sliders:
             self.on(slider, self._moved)
-        row = ipywidgets.HBox(
-            [self.find_button, self.random_button], layout={"flex_flow": "row wrap"}
-        )
+        row = ipywidgets.HBox([self.find_button, self.random_button])
+        row.layout.flex_flow = "row wrap"
         self._moving = ipywidgets.VBox([self.side_menu, *self.sliders])
         self._acting = ipywidgets.VBox([grid, self.back_button])
-        column = ipywidgets.VBox(
-            [self._moving, self._acting, row, self.step_slider, self.try_box],
-            layout={"margin": "20px 12px 0 0"},
-        )
+        parts = [self._moving, self._acting, row, self.step_slider, self.try_box]
+        column = ipywidgets.VBox(parts, layout={"margin": "20px 12px 0 0"})
         self.children = [self.beside(column), self.caption, self.strip]
-        start = self._checked("x", middle_values(world) if x is None else x)
+        start = self._checked("x", given.middle_values(world) if x is None else x)
         step = 1 if start[0] + 1 < world.factors.sizes[0] else -1
         goal = (start[0] + step, *start[1:]) if y is None else self._checked("y", y)
         with self.hold_trait_notifications():  # a picture needs both
@@ -115,7 +97,7 @@ class PlanExplorer(Explorer):
 
     def find(self) -> None:
         """Search for a plan from x to y, and show it."""
-        pair = (self.model.encode(start_image(self.world, v)) for v in (self.x, self.y))
+        pair = (self.model.encode(given.start_image(self.world, v)) for v in (self.x, self.y))
         self.find_button.description, self.find_button.disabled = "searching", True
         try:
             self.plan = self.model.plan(*pair, max_steps=LONGEST)
@@ -123,30 +105,22 @@ class PlanExplorer(Explorer):
             self.find_button.description, self.find_button.disabled = "find a plan", False
 
     def do(self, action: str | int) -> None:
-        """Do an action of your own, in the world.
-
-        Raises ValueError for one that leads nowhere, and after eight.
-        """
-        name = action_name(action, self.model.action_names)
+        """Do an action of your own, in the world; ValueError if it leads nowhere or after eight."""
+        name = given.action_name(action, self.model.action_names)
         if len(self.yours) == LONGEST:
             raise ValueError(f"expected at most {LONGEST} actions, as in a plan; step back first")
-        self.world.factors.apply(*self._now(name))  # raises
+        given.after_action(self.world, self._ways()[-1], name)  # raises
         self.yours = (*self.yours, name)
 
     def back(self) -> None:
         """Take back the last of your own actions."""
         self.yours = self.yours[:-1]
 
-    def _now(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Where your own actions lead, (1, F), and the number of one more."""
-        values = self._ways()[-1][None]
-        return values, np.array([self.world.factors.action_id(name)])
-
-    def _ways(self) -> list[np.ndarray]:
+    def _ways(self) -> list[tuple[int, ...]]:
         """The settings that your own actions lead through, x first."""
-        space, ways = self.world.factors, [np.array(self.x, dtype=np.int64)]
+        ways = [tuple(self.x)]
         for name in self.yours:
-            ways.append(space.apply(ways[-1][None], np.array([space.action_id(name)]))[0])
+            ways.append(given.after_action(self.world, ways[-1], name))
         return ways
 
     def random_pair(self) -> None:
@@ -166,15 +140,11 @@ class PlanExplorer(Explorer):
         return self._checked(proposal["trait"].name, proposal["value"])
 
     def _checked(self, name: str, values: Any) -> tuple[int, ...]:
-        space, found = self.world.factors, tuple(values)
-        if len(found) != space.n_factors:
-            raise ValueError(f"{name}: expected {space.n_factors} integers, found {len(found)}")
-        pairs = zip(found, space.factors, strict=True)
-        return tuple(whole(f"{name}: {factor.name}", v, factor.size) for v, factor in pairs)
+        return given.setting_of(self.world, values, name, f"{name}: ")
 
     @traitlets.validate("step")
     def _check_step(self, proposal: Any) -> int:
-        return whole("step", proposal["value"], 1 + (len(self.plan) if self.plan else 0))
+        return given.whole("step", proposal["value"], 1 + (len(self.plan) if self.plan else 0))
 
     @traitlets.observe("x", "y")
     def _changed(self, _: Any) -> None:
@@ -196,18 +166,17 @@ class PlanExplorer(Explorer):
             return
         values = self.x if self.side == "x" else self.y
         with self.writing():
-            self.side_menu.value = self.side
+            self.follow()
             for slider, value in zip(self.sliders, values, strict=True):
                 slider.value = value
-            self.step_slider.value, self.try_box.value = self.step, self.trying
-        full = len(self.yours) == LONGEST
+        full, now = len(self.yours) == LONGEST, self._ways()[-1]
         for name, button in self.buttons.items():
-            button.disabled = full or not bool(self.world.factors.legal(*self._now(name))[0])
+            button.disabled = full or not given.possible(self.world, now, name)
         self.back_button.disabled = not self.yours
         self._moving.layout.display = "none" if self.trying else None
         self._acting.layout.display = None if self.trying else "none"
         self.find_button.button_style = "primary" if self.plan is None else ""
-        x, y = (start_image(self.world, v) for v in (self.x, self.y))
+        x, y = (given.start_image(self.world, v) for v in (self.x, self.y))
         large = [Tile("x", pictures.pixels(x)), Tile("y", pictures.pixels(y))]
         above, below, told = [], [], f"{self._difference()}."
         if self.plan is None:
@@ -219,7 +188,7 @@ class PlanExplorer(Explorer):
             images = [image.cpu() for image in images]
             at = images[self.step]
             title = f"imagined after {self.step} action{'s' * (self.step != 1)}"
-            large.append(Tile(title, pictures.pixels(at), f"PSNR to y {psnr_text(at, y)}"))
+            large.append(Tile(title, pictures.pixels(at), f"PSNR to y {given.psnr_text(at, y)}"))
             end: np.ndarray | None = np.array(self.x, dtype=np.int64)
             for step, image in enumerate(images):
                 name = self.plan.names[step - 1] if step else "start"
@@ -231,35 +200,30 @@ class PlanExplorer(Explorer):
                     above.append(Tile(title, pictures.blank(SMALL), "not there"))
                     below.append(Tile(model_title, pictures.pixels(image), name))
                 else:
-                    truth = start_image(self.world, end.tolist())
+                    truth = given.start_image(self.world, end.tolist())
                     above.append(Tile(title, pictures.pixels(truth), name))
-                    below.append(Tile(model_title, pictures.pixels(image), psnr_text(image, truth)))
+                    below.append(
+                        Tile(model_title, pictures.pixels(image), given.psnr_text(image, truth))
+                    )
             told += f" {self._verdict(end)}"
-        room = LONGEST + 1 - len(above)
-        above += [Tile("", pictures.blank(SMALL), " ")] * room
-        below += [Tile("", pictures.blank(SMALL), " ")] * room
-        rows = [large, above, below]
+        strips = [above, below]
         if self.trying:
             mine, verdict = self._tried()
-            rows.append(mine + [Tile("", pictures.blank(SMALL), " ")] * (LONGEST + 1 - len(mine)))
+            strips.append(mine)
             told += f" {verdict}"
-        sides = [SIDE] + [SMALL] * (len(rows) - 1)
-        self.show(pictures.sheet(rows, sides, told))
+        for strip in strips:
+            strip += [Tile("", pictures.blank(SMALL), " ")] * (LONGEST + 1 - len(strip))
+        self.show(pictures.sheet([large, *strips], [SIDE] + [SMALL] * len(strips), told))
 
     def _tried(self) -> tuple[list[Tile], str]:
         """The images that your actions lead through, and how far they come."""
-        space, ways = self.world.factors, self._ways()
-        n, y = len(self.yours), np.array(self.y)
-        tiles = [
-            Tile(
-                str(i) if i else "yours",
-                pictures.pixels(start_image(self.world, values.tolist())),
-                self.yours[i - 1] if i else "start",
-            )
-            for i, values in enumerate(ways)
-        ]
+        ways, n = self._ways(), len(self.yours)
+        images = [pictures.pixels(given.start_image(self.world, values)) for values in ways]
+        titles = ["yours", *map(str, range(1, n + 1))]
+        tiles = [*map(Tile, titles, images, ["start", *self.yours])]
         count = f"{n} action{'s' * (n != 1)}"
-        other = [name for name, a, b in zip(space.names, ways[-1], y, strict=True) if a != b]
+        names = self.world.factors.names
+        other = [name for name, a, b in zip(names, ways[-1], self.y, strict=True) if a != b]
         if other:
             done = f" after {in_words(self.yours)}" if n else ""
             return tiles, f"You: {count}{done}; still other than y: {', '.join(other)}."
@@ -276,9 +240,8 @@ class PlanExplorer(Explorer):
         steps = in_words(plan.names)
         if not plan.reached:
             steps = f"not reached, nearest after {steps or 'no action'}"
-        told = (
-            f"The plan: {steps or 'none needed'}; all actions were tried on {plan.expanded} states."
-        )
+        steps = steps or "none needed"
+        told = f"The plan: {steps}; all actions were tried on {plan.expanded} states."
         if end is None:
             return f"{told} In the world one of these actions does not exist."
         true = bool((end == np.array(self.y)).all())

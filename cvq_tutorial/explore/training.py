@@ -1,7 +1,4 @@
-"""The training monitor: curves, reconstructions and the mask while a model learns.
-
-In one picture without flicker.
-"""
+"""The training monitor: curves, reconstructions and the mask in one picture, while it learns."""
 
 from __future__ import annotations
 
@@ -15,7 +12,8 @@ from cvq_tutorial.common.images import to_float
 from cvq_tutorial.data.transitions import sample_values
 from cvq_tutorial.draw import sheets as pictures
 from cvq_tutorial.draw.sheets import Tile
-from cvq_tutorial.explore.base import Explorer, has_images, whole
+from cvq_tutorial.explore import given
+from cvq_tutorial.explore.base import Explorer, handled
 from cvq_tutorial.worlds.world import ImageWorld
 
 N_IMAGES, SIDE = 7, 80  # they fill the width of the curves
@@ -35,35 +33,27 @@ class TrainingMonitor(Explorer):
 
     def __init__(self, world: ImageWorld, seed: int = 0) -> None:
         super().__init__()
-        self.world = has_images(world)
-        values = sample_values(world.factors, N_IMAGES, "valid", whole("seed", seed, 2**31))
+        self.world = given.has_images(world)
+        values = sample_values(world.factors, N_IMAGES, "valid", given.whole("seed", seed, 2**31))
         self._images = to_float(world.render(values))
         self._codes: Tensor | None = None
         self.children = [self.picture, self.caption, self.strip]
         self._draw(None)
 
     def __call__(self, row: dict[str, Any], model: Any) -> None:
-        """Take one row of the log and the model as it is now.
+        """Take a row of the log and the model; an error goes to the strip, training goes on."""
+        self._take(row, model)
 
-        An error goes to the strip: training goes on.
-        """
-        try:
-            self._take(row, model)
-        except Exception as error:
-            self.tell_error(f"{type(error).__name__}: {error}")
-        else:
-            self.tell_error(None)
-
+    @handled
     def _take(self, row: dict[str, Any], model: Any) -> None:
         if row.get("phase") not in pictures.PANELS:
-            raise ValueError(
-                f"phase must be one of {', '.join(pictures.PANELS)}, found {row.get('phase')!r}"
-            )
+            known = ", ".join(pictures.PANELS)
+            raise ValueError(f"phase must be one of {known}, found {row.get('phase')!r}")
         last = self.rows[-1] if self.rows else {}
         if last.get("phase") == row["phase"] and row["step"] <= last["step"]:
             self.rows = []  # another run
         self.rows = [*self.rows, dict(row)]
-        self.phase, self.step = row["phase"], whole("step", row["step"], 2**62)
+        self.phase, self.step = row["phase"], given.whole("step", row["step"], 2**62)
         self._draw(model)
 
     def _draw(self, model: Any) -> None:
@@ -71,18 +61,16 @@ class TrainingMonitor(Explorer):
         made, masks = empty, empty
         images = [Tile("image" * (i == 0), pictures.pixels(x)) for i, x in enumerate(self._images)]
         if model is not None:
-            if model.autoencoder.quantizer.started:
-                shown = model.reconstruct(self._images)
-            else:  # nothing is quantised yet
-                shown = self._images
+            started = model.autoencoder.quantizer.started  # else nothing is quantised yet
+            shown = model.reconstruct(self._images) if started else self._images
             made = [Tile("decoded" * (i == 0), pictures.pixels(x)) for i, x in enumerate(shown)]
             if self.phase == "transition":
                 masks = self._masks(model)
         numbers = {k: v for k, v in (self.rows[-1] if self.rows else {}).items() if k in SAID}
-        told = ", ".join(f"{SAID[k]} {v:.3g}" for k, v in numbers.items())
-        told = (
-            f"{self.phase}, step {self.step}: {told}." if self.phase else "Training has not begun."
-        )
+        told = "Training has not begun."
+        if self.phase:
+            each = ", ".join(f"{SAID[k]} {v:.3g}" for k, v in numbers.items())
+            told = f"{self.phase}, step {self.step}: {each}."
         self.show(pictures.training(self.rows, [images, made, masks], told))
 
     def _masks(self, model: Any) -> list[Tile]:

@@ -15,8 +15,8 @@ from cvq_tutorial.common.images import to_float
 from cvq_tutorial.data.transitions import sample_transitions
 from cvq_tutorial.draw import sheets as pictures
 from cvq_tutorial.draw.sheets import Tile
-from cvq_tutorial.explore.base import action_name, has_images, whole
-from cvq_tutorial.explore.identified import Chooser
+from cvq_tutorial.explore import given
+from cvq_tutorial.explore.base import Explorer
 from cvq_tutorial.measure.unnamed import match, together
 from cvq_tutorial.worlds.world import is_world
 
@@ -25,7 +25,7 @@ SHOWN = 8  # pictures to try an action on
 NOBODY = "no name yet"
 
 
-class UnnamedExplorer(Chooser):
+class UnnamedExplorer(Explorer):
     """What does each learnt action do, what would you call it, and which two are one?
 
     The names count on test pairs: a pair is right if the learnt action that the model reads in it
@@ -50,11 +50,10 @@ class UnnamedExplorer(Chooser):
 
     def __init__(self, model: Any, world: Any, seed: int = 0, pairs: int = 240) -> None:
         super().__init__()
-        n = whole("pairs", pairs, 100_000, SHOWN)
+        n = given.whole("pairs", pairs, 100_000, SHOWN)
         self.model, self.images = model, is_world(world) and world.has_images
-        self.read, self.true, self.known, self._x = self._pairs(
-            world, n, whole("seed", seed, 2**31)
-        )
+        seed = given.whole("seed", seed, 2**31)
+        self.read, self.true, self.known, self._x = self._pairs(world, n, seed)
         self._done: dict[int, tuple[list[pictures.Pixels], Tensor]] = {}
         codes = [(model.action_names[i], i) for i in range(model.n_actions)]
         menu, numbers = ipywidgets.Dropdown, range(SHOWN)
@@ -76,7 +75,7 @@ class UnnamedExplorer(Chooser):
 
         Raises ValueError for a name that no action has.
         """
-        name = name if name == NOBODY else action_name(name, self.known)
+        name = name if name == NOBODY else given.action_name(name, self.known)
         one = self.groups[self.code]
         both = zip(self.names, self.groups, strict=True)
         self.names = tuple(name if group == one else old for old, group in both)
@@ -87,7 +86,7 @@ class UnnamedExplorer(Chooser):
 
         It keeps the name of the code at hand, or that of the other where it has none.
         """
-        one, two = self.groups[self.code], self.groups[whole("code", other, len(self.groups))]
+        one, two = self.groups[self.code], self.groups[given.whole("code", other, len(self.groups))]
         name = self.names[self.code]
         name = self.names[other] if name == NOBODY else name
         both = list(zip(self.names, self.groups, strict=True))
@@ -108,7 +107,7 @@ class UnnamedExplorer(Chooser):
     @traitlets.validate("code", "start")
     def _check(self, proposal: Any) -> int:
         size = {"code": self.model.n_actions, "start": SHOWN}[proposal["trait"].name]
-        return whole(proposal["trait"].name, proposal["value"], size)
+        return given.whole(proposal["trait"].name, proposal["value"], size)
 
     @traitlets.observe("code", "start")
     def _moved(self, _: Any) -> None:
@@ -121,9 +120,9 @@ class UnnamedExplorer(Chooser):
         """Codes that are read in test pairs, true actions, their names, and what is shown first."""
         if not self.images and is_world(world):  # a world of codes
             told = world.sample(n, "test", seed)
-            x, y = torch.from_numpy(told.x), torch.from_numpy(told.y)
+            x, y = map(torch.from_numpy, (told.x, told.y))
         else:
-            told = sample_transitions(has_images(world).factors, n, "test", seed)
+            told = sample_transitions(given.has_images(world).factors, n, "test", seed)
             x, y = (to_float(world.render(values)) for values in (told.x, told.y))
         read = self.model.retrieve(x, y).actions.cpu().numpy()
         names = (world.factors if self.images else world).action_names
@@ -144,13 +143,11 @@ class UnnamedExplorer(Chooser):
             out = self.model.intervene(self._x, self.code)
             mask = out.mask.amax(2).cpu()
             after = out.images if self.images else out.codes
+            pairs = zip(after.cpu(), mask, strict=True)
             if self.images:
-                over = [
-                    pictures.set_nodes_over(image, m, self.model.grid, SIDE)
-                    for image, m in zip(after.cpu(), mask, strict=True)
-                ]
+                over = [pictures.set_nodes_over(y, m, self.model.grid, SIDE) for y, m in pairs]
             else:
-                over = [self._pixels(c, counts(m)) for c, m in zip(after, mask, strict=True)]
+                over = [self._pixels(y, counts(m)) for y, m in pairs]
             self._done[self.code] = [self._pixels(one.cpu()) for one in after] + over, mask
         return self._done[self.code]
 
@@ -158,9 +155,8 @@ class UnnamedExplorer(Chooser):
         from sklearn.metrics import normalized_mutual_info_score  # slow to load
 
         found = np.array(self.groups)[self.read]
-        self.right = float(
-            (np.array(self.names)[self.read] == np.array(self.known)[self.true]).mean()
-        )
+        named, truly = np.array(self.names)[self.read], np.array(self.known)[self.true]
+        self.right = float((named == truly).mean())
         table = together(self.true, found, len(self.known), len(self.groups))
         actions = match(table)
         used = np.flatnonzero(actions >= 0)
@@ -178,9 +174,8 @@ class UnnamedExplorer(Chooser):
         nodes = int(counts(mask).sum())
         left, named = len(set(self.groups)), sum(n != NOBODY for n in self.names)
         usual = float(np.bincount(self.true).max() / len(self.true))
-        lines = {"named right": self.right, "best names": self.best, "one name for all": usual}
-        lines["NMI"] = self.nmi
-        bars = pictures.bars([*lines.values()], [*lines], SIDE, WIDE)
+        lines = ["named right", "best names", "one name for all", "NMI"]
+        bars = pictures.bars([self.right, self.best, usual, self.nmi], lines, SIDE, WIDE)
         x = [self._pixels(one) for one in self._x]
         with_it = [i for i, group in enumerate(self.groups) if group == self.groups[self.code]]
         shares = int(np.isin(self.read, with_it).sum())

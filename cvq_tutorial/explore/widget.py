@@ -1,5 +1,6 @@
-"""The code grid over an image as a widget: nodes to hover, focus and pin, and the arrows of a
-graph. `Names` says what the controls of an explorer are called.
+"""The code grid over an image as a widget: nodes to hover, focus and pin, and arrows of a graph.
+
+`Names` says what the controls of an explorer are called.
 
 It knows nothing about models. Python puts pictures, labels, a mask and edges into its traits; the
 front end (`graph_widget.js`, shipped with the package, without any import) draws them and gives
@@ -17,9 +18,10 @@ from typing import Any
 import anywidget
 import numpy as np
 import traitlets
+from matplotlib.colors import to_hex
 
 from cvq_tutorial.common.arrays import EDGE_AT
-from cvq_tutorial.draw.palette import code_colors
+from cvq_tutorial.draw.parts import code_colors
 from cvq_tutorial.draw.sheets import Pixels, png_of
 
 
@@ -93,12 +95,13 @@ class Names(anywidget.AnyWidget):
     alt = traitlets.Unicode("").tag(sync=True)
 
 
-def data_url(image: Pixels) -> str:
-    """The pixels (h, w, 3) as a data URL."""
+def data_url(image: Pixels | None) -> str:
+    """The pixels (h, w, 3) as a data URL, "" for none."""
+    if image is None:
+        return ""
     return "data:image/png;base64," + b64encode(png_of(image)).decode("ascii")
 
 
 def css_colors(codes: Sequence[int], n_codes: int) -> list[str]:
     """The colour of each code, as in code maps."""
-    table = (code_colors(n_codes) * 255).round().astype(int)
-    return ["#{:02x}{:02x}{:02x}".format(*table[code]) for code in codes]
+    return [to_hex(color) for color in code_colors(n_codes)[codes]]

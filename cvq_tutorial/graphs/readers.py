@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import warnings
 from collections.abc import Hashable, Iterable
 from typing import Any
@@ -225,6 +226,12 @@ def _seen(edge: ElementTree.Element) -> ElementTree.Element:
     return edge
 
 
+# a text in quotes, or a number with an exponent and no point, as igraph writes it: networkx takes
+# `1e-05` for two things, 1 and an attribute `e` of -5
+TEXT_OR_REAL = re.compile(r'"[^"]*"|(?<![\w.+-])([+-]?\d+)([eE][+-]?\d+)(?![\w.])')
+
+
 def from_gml(data: bytes) -> nx.DiGraph:
     """GML of networkx, igraph and others."""
-    return named(nx.parse_gml(data.decode(), label="id"))
+    text = TEXT_OR_REAL.sub(lambda at: f"{at[1]}.0{at[2]}" if at[1] else at[0], data.decode())
+    return named(nx.parse_gml(text, label="id"))

@@ -43,10 +43,6 @@ class CausalShapes3D:
             by `steps`, round its values and back to the first if need be.
         actions: "steps" or "set", see `factors`.
 
-    Attributes:
-        factors: those of shapes3d, with their causes. image_shape: (64, 64, 3).
-        factor_graph: bool (6, 6), row = cause, column = effect: the truth.
-
     Raises:
         ValueError: a link that is no such triple, an unknown factor, steps that move nothing, the
             same link twice, links that run in a circle, unknown actions.
@@ -56,7 +52,9 @@ class CausalShapes3D:
     actions: str = "steps"
     name: str = field(default="causal_shapes3d", init=False)
     has_images: Literal[True] = field(default=True, init=False)
-    factors: FactorSpace = field(init=False, repr=False)
+    factors: FactorSpace = field(init=False, repr=False)  #: those of shapes3d, with their causes
+    image_shape: tuple[int, int, int] = field(default=Shapes3D.image_shape, init=False)
+    credit: str = field(default=Shapes3D.credit, init=False)
     _room: Shapes3D = field(default_factory=Shapes3D, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -77,16 +75,6 @@ class CausalShapes3D:
     def options(self) -> dict:
         """What `make_world("causal_shapes3d", **options)` needs to make this world again."""
         return {"links": [list(link) for link in self.links], **self.factors.actions_option}
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(64, 64, 3)."""
-        return self._room.image_shape
-
-    @property
-    def credit(self) -> str:
-        """Whom to name beside a picture."""
-        return self._room.credit
 
     @property
     def fingerprint(self) -> str:
@@ -127,8 +115,7 @@ class CausalShapes3D:
         What set it before does not matter, its causes stay as they are. It stays set under further
         actions of the world `cut(factor)`, and only there.
 
-        Raises:
-            TypeError, ValueError: values as `render`; an unknown factor, a value out of range.
+        Raises TypeError, ValueError: values as `render`; an unknown factor, a value out of range.
         """
         before = self.factors.check(values)
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):

@@ -12,13 +12,14 @@ a `parity` and in a `gate` none does: whoever does not know all parents knows no
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
 from cvq_tutorial.common.checks import close_match, whole_number
+from cvq_tutorial.worlds.factor import integers
 from cvq_tutorial.worlds.factors import NO_ACTION, split_id, split_of_keys
 
 _LARGEST_TABLE = 100_000  # settings of the parents of one target
@@ -27,16 +28,11 @@ MECHANISMS = {"table": 1, "parity": 2, "gate": 3, "copy": 1}  # and the fewest p
 
 @dataclass(frozen=True)
 class CodeTransitions:
-    """Transitions as codes.
+    """Transitions as codes."""
 
-    Attributes:
-        x, y: int64 (n, N, 1), codes before and after; the last axis is the single codebook.
-        actions: int64 (n,), in 0 .. A-1.
-    """
-
-    x: np.ndarray
-    actions: np.ndarray
-    y: np.ndarray
+    x: np.ndarray  #: int64 (n, N, 1), codes before; the last axis is the single codebook
+    actions: np.ndarray  #: int64 (n,), in 0 .. A-1
+    y: np.ndarray  #: int64 (n, N, 1), codes after
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -62,11 +58,6 @@ class CodesWorld:
             parent, another variable.
         min_parents: fewest parents; more where the mechanism needs more.
 
-    Attributes:
-        targets: bool (A, N), the variables that an action sets.
-        graph: bool (A, N, N), [a, i, j] is "i is a cause of j under action a" (row = cause,
-            column = effect); True only in columns of targets.
-
     Raises:
         TypeError, ValueError: an argument of the wrong kind or outside its range.
     """
@@ -83,7 +74,10 @@ class CodesWorld:
     name: str = field(default="codes", init=False)
     has_images: Literal[False] = field(default=False, init=False)
     credit: str = field(default="Drawn from a seed by cvq_tutorial.", init=False)
+    #: bool (A, N), the variables that an action sets
     targets: np.ndarray = field(init=False, repr=False, compare=False)
+    #: bool (A, N, N), [a, i, j] is "i is a cause of j under action a" (row = cause, column =
+    #: effect); True only in columns of targets
     graph: np.ndarray = field(init=False, repr=False, compare=False)
     _parents: np.ndarray = field(init=False, repr=False, compare=False)  # (A, N, P), -1 = none
     _tables: np.ndarray = field(init=False, repr=False, compare=False)  # (A, N, K**P)
@@ -134,12 +128,8 @@ class CodesWorld:
                 graph[action, causes, target] = True
                 parents[action, target, : len(causes)] = causes
                 tables[action, target, : table.size] = table.ravel()
-        for attribute, array in (
-            ("targets", targets),
-            ("graph", graph),
-            ("_parents", parents),
-            ("_tables", tables),
-        ):
+        made = {"targets": targets, "graph": graph, "_parents": parents, "_tables": tables}
+        for attribute, array in made.items():
             array.setflags(write=False)
             object.__setattr__(self, attribute, array)
 
@@ -156,17 +146,12 @@ class CodesWorld:
     @property
     def options(self) -> dict:
         """What `make_world("codes", **options)` needs to make this world again."""
-        told = {
-            "n_variables": int(self.n_variables),
-            "n_codes": int(self.n_codes),
-            "n_actions": int(self.n_actions),
-            "n_targets": int(self.n_targets),
-            "max_parents": int(self.max_parents),
-            "noise": float(self.noise),
-            "seed": int(self.seed),
-        }
-        younger = {"mechanism": str(self.mechanism), "min_parents": int(self.min_parents)}
-        return told | {k: v for k, v in younger.items() if v != getattr(CodesWorld, k)}
+        told = {}
+        for name in (f.name for f in fields(self) if f.init):
+            default, value = getattr(CodesWorld, name), getattr(self, name)
+            if value != default or name not in ("mechanism", "min_parents"):  # the younger ones
+                told[name] = type(default)(value)
+        return told
 
     @cached_property
     def fingerprint(self) -> str:
@@ -196,9 +181,7 @@ class CodesWorld:
             ("codes", x, 0, self.n_codes - 1),
             ("actions", actions, NO_ACTION, self.n_actions - 1),
         ):
-            if not np.issubdtype(array.dtype, np.integer):
-                raise TypeError(f"{what}: expected integers, found {array.dtype}")
-            bad = (array < low) | (array > high)
+            bad = (integers(array, what) < low) | (array > high)
             if bad.any():
                 raise ValueError(
                     f"{what}: expected {low}..{high}, found {array[bad][0]} at "
@@ -207,10 +190,8 @@ class CodesWorld:
         codes, actions = x[:, :, 0].astype(np.int64), actions.astype(np.int64)
         parents = self._parents[actions]  # (n, N, P); action -1 reads a row that is not used below
         rows = np.arange(len(codes))[:, None, None]
-        read = np.where(parents < 0, 0, codes[rows, parents])  # (n, N, P)
-        setting = read @ (
-            self.n_codes ** np.arange(self.max_parents)
-        )  # (n, N), first parent fastest
+        read = np.where(parents < 0, 0, codes[rows, parents])  # (n, N, P), first parent fastest
+        setting = read @ (self.n_codes ** np.arange(self.max_parents))  # (n, N)
         new = self._tables[actions[:, None], np.arange(self.n_nodes), setting]
         is_set = self.targets[actions] & (actions >= 0)[:, None]
         return np.where(is_set, new, codes)[:, :, None]
@@ -232,26 +213,24 @@ class CodesWorld:
         """
         wanted = split_id(split)
         whole_number("n", n, 0, 2**40)
-        rng = (
-            seed if isinstance(seed, np.random.Generator) else np.random.default_rng([seed, wanted])
-        )
-        kept_x: list[np.ndarray] = []
-        kept_actions: list[np.ndarray] = []
+        if not isinstance(seed, np.random.Generator):
+            seed = np.random.default_rng([seed, wanted])
+        rng = seed
+        kept: list[tuple[np.ndarray, np.ndarray]] = []
         found, tried = 0, 0
-        while found < n or not kept_x:
+        while found < n or not kept:
             m = min(8 * (n - found) + 256, 2**16)
             x = rng.integers(0, self.n_codes, size=(m, self.n_nodes))
             actions = rng.integers(0, self.n_actions, size=m)
             inside = split_of_keys(_keys(x, actions)) == wanted
-            kept_x.append(x[inside])
-            kept_actions.append(actions[inside])
+            kept.append((x[inside], actions[inside]))
             found, tried = found + int(inside.sum()), tried + m
             if n and not found and tried > 100_000:
                 raise ValueError(
                     f"split {split!r} holds no transition of this world ({tried} draws)"
                 )
-        x = np.concatenate(kept_x)[:n, :, None]
-        actions = np.concatenate(kept_actions)[:n]
+        x, actions = (np.concatenate(parts)[:n] for parts in zip(*kept, strict=True))
+        x = x[:, :, None]
         y = self.apply(x, actions)
         if self.noise:
             hit = self.targets[actions] & (rng.random((n, self.n_nodes)) < self.noise)

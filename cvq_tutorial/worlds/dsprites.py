@@ -37,10 +37,7 @@ REPEATS = (10, 20, 40)  # steps of orientation after which each shape looks the 
 
 
 class TurningFactors(FactorSpace):
-    """The factors of dSprites, which know that a square turned by 90 degrees is the same picture.
-
-    `transitions` splits what looks alike together, so that no test picture was seen in training.
-    """
+    """The factors of dSprites, which know that a square turned by 90 degrees is the same."""
 
     def first_alike(self, values: np.ndarray) -> np.ndarray:
         """The smallest values with the same picture: int64 (B, 5) for integers (B, 5)."""
@@ -68,17 +65,14 @@ _RAYS = 8  # samples per pixel and side where edges are smooth
 
 @dataclass(frozen=True)
 class DSprites:
-    """The world `dsprites`: `render` makes the pictures of any factor values.
+    """The world `dsprites`: `render` makes the pictures, grey, of any factor values.
+
+    Its factors are shape 3, scale 6, orientation 40 (cyclic), pos_x 32 (from left to right), pos_y
+    32 (from top to bottom, last fastest).
 
     Args:
         antialias: smooth edges, 65 levels of grey; False gives black and white only.
         actions: "steps" or "set", see `factors`.
-
-    Attributes:
-        factors: shape 3, scale 6, orientation 40 (cyclic), pos_x 32 (from left to right), pos_y 32
-            (from top to bottom, last fastest).
-        image_shape: (64, 64, 3); the three channels are equal.
-        stamps: uint8 (720, 33, 33), number (shape * 6 + scale) * 40 + orientation.
 
     Raises:
         TypeError: antialias is no bool. ValueError: unknown actions.
@@ -95,6 +89,7 @@ class DSprites:
         "drawn by cvq_tutorial.",
         init=False,
     )
+    #: uint8 (720, 33, 33), number (shape * 6 + scale) * 40 + orientation
     stamps: np.ndarray = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -114,18 +109,7 @@ class DSprites:
         return hashlib.sha256(self.stamps.tobytes()).hexdigest()[:16]
 
     def render(self, values: np.ndarray) -> np.ndarray:
-        """Pictures of factor values.
-
-        Args:
-            values: integers (B, 5), each in its factor's range; any batch, any order, repeats
-                allowed.
-
-        Returns:
-            uint8 (B, 64, 64, 3). A picture depends on its own row of `values` only.
-
-        Raises:
-            TypeError, ValueError: values of the wrong kind, shape or range.
-        """
+        """Pictures uint8 (B, 64, 64, 3) of factor values (B, 5), see `ImageWorld.render`."""
         shape, scale, turn, left, top = self.factors.check(values).T
         stamp = self.stamps[(shape * len(SCALES) + scale) * len(TURNS) + turn]  # (B, 33, 33)
         grey = np.zeros((len(shape), SIZE, SIZE), dtype=np.uint8)

@@ -42,32 +42,30 @@ class Factor:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.isidentifier():
             raise ValueError(f"a factor name must be an identifier, found {self.name!r}")
+        where = f"factor {self.name!r}:"
         if isinstance(self.size, bool) or not isinstance(self.size, (int, np.integer)):
-            raise TypeError(f"factor {self.name!r}: size must be an integer, found {self.size!r}")
+            raise TypeError(f"{where} size must be an integer, found {self.size!r}")
         if self.size < 2:
-            raise ValueError(f"factor {self.name!r}: size must be at least 2, found {self.size}")
+            raise ValueError(f"{where} size must be at least 2, found {self.size}")
         if self.kind not in KINDS:
-            raise ValueError(close_match(f"kind of factor {self.name!r}:", self.kind, KINDS))
+            raise ValueError(close_match(f"kind of {where}", self.kind, KINDS))
         if self.kind == "cyclic" and self.size < 3:
             raise ValueError(
-                f"factor {self.name!r}: a cyclic factor must have at least 3 values, found 2 "
-                "(a step up and a step down would be the same)"
+                f"{where} a cyclic factor must have at least 3 values, found 2 (a step up and a "
+                "step down would be the same)"
             )
         if self.kind == "binary" and self.size != 2:
-            raise ValueError(
-                f"factor {self.name!r}: a binary factor must have 2 values, found {self.size}"
-            )
+            raise ValueError(f"{where} a binary factor must have 2 values, found {self.size}")
         if self.values is not None and len(self.values) != self.size:
             raise ValueError(
-                f"factor {self.name!r}: expected {self.size} texts in values, "
-                f"found {len(self.values)}"
+                f"{where} expected {self.size} texts in values, found {len(self.values)}"
             )
         for cause in self.causes:
             fits = isinstance(cause, (tuple, list)) and [type(c) for c in cause] == [str, int]
             if not fits or cause[1] % self.size == 0:
                 raise ValueError(
-                    f"factor {self.name!r}: a cause is a name and how many steps it moves this one "
-                    f"(no multiple of {self.size}), found {cause!r}"
+                    f"{where} a cause is a name and how many steps it moves this one (no multiple "
+                    f"of {self.size}), found {cause!r}"
                 )
         object.__setattr__(self, "causes", tuple((name, steps) for name, steps in self.causes))
 
@@ -92,7 +90,7 @@ def links_of(factors: Sequence[Factor]) -> tuple[tuple[int, int, int], ...]:
     Raises ValueError for a cause that is no factor (close names are given) and for a circle.
     """
     names = [factor.name for factor in factors]
-    causes = [[(_position(name, names), steps) for name, steps in f.causes] for f in factors]
+    causes = [[(position("factor", n, names), steps) for n, steps in f.causes] for f in factors]
     try:
         depth = depths({i: [cause for cause, _ in some] for i, some in enumerate(causes)})
     except CycleError as error:
@@ -104,10 +102,46 @@ def links_of(factors: Sequence[Factor]) -> tuple[tuple[int, int, int], ...]:
     return tuple((cause, i, steps) for i in order for cause, steps in causes[i])
 
 
-def _position(name: str, names: list[str]) -> int:
+def position(kind: str, name: object, names: Sequence[str], none: str = "") -> int:
+    """Where a name stands among the known ones; a number is checked to be one of them.
+
+    none: said of -1 where that is one, too. Raises ValueError, with close names.
+    """
+    if isinstance(name, (int, np.integer)) and not isinstance(name, bool):
+        if not (-1 if none else 0) <= name < len(names):
+            raise ValueError(f"{kind}: expected 0..{len(names) - 1}{none}, found {name}")
+        return int(name)
     if name not in names:
-        raise ValueError(close_match("factor", name, names))
+        raise ValueError(close_match(kind, name, names))
     return names.index(name)
+
+
+def integers(values: object, what: str) -> np.ndarray:
+    """`values` as an int64 array. Raises TypeError for others, though not for an empty batch."""
+    array = np.asarray(values)
+    if not np.issubdtype(array.dtype, np.integer) and (array.size or array.dtype != np.float64):
+        raise TypeError(f"{what}: expected integers, found {array.dtype}")
+    return array.astype(np.int64)
+
+
+def numbers_of(
+    values: object, what: str, low: int, high: int, length: int | None = None, none: str = ""
+) -> np.ndarray:
+    """Numbers int64 (B,) in low .. high, or in -1 .. high where that is said to be `none`.
+
+    Raises TypeError: no integers. ValueError: another shape or length, or out of range.
+    """
+    array = np.asarray(values)
+    if array.ndim != 1 or length not in (None, len(array)):
+        expected = "B" if length is None else length
+        raise ValueError(f"{what}: expected shape ({expected},), found {array.shape}")
+    array = integers(array, what)
+    bad = (array < (-1 if none else low)) | (array > high)
+    if bad.any():
+        raise ValueError(
+            f"{what}: expected {low}..{high}{none}, found {array[bad][0]} at {np.argmax(bad)}"
+        )
+    return array
 
 
 # As JSON -----------------------------------------------------------------------------------------

@@ -29,21 +29,22 @@ from typing import Self
 import numpy as np
 
 from cvq_tutorial.common.checks import close_match
-from cvq_tutorial.worlds.factor import Factor, factor_from_json, factor_to_json, links_of
+from cvq_tutorial.worlds.factor import (
+    Factor,
+    factor_from_json,
+    factor_to_json,
+    integers,
+    links_of,
+    numbers_of,
+    position,
+)
 from cvq_tutorial.worlds.splits import SPLITS, split_id, split_of_keys
 
-__all__ = [
-    "ACTIONS",
-    "NO_ACTION",
-    "SPLITS",
-    "Factor",
-    "FactorSpace",
-    "split_id",
-    "split_of_keys",
-]
+__all__ = ["ACTIONS", "NO_ACTION", "SPLITS", "Factor", "FactorSpace", "split_id", "split_of_keys"]
 
 NO_ACTION = -1
 ACTIONS = ("steps", "set")
+_NONE = ", or -1 for none"
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ class FactorSpace:
                 f"factor values: expected shape (B, {self.n_factors}) for {', '.join(self.names)}, "
                 f"found {array.shape}"
             )
-        array = _integers(array, "factor values")
+        array = integers(array, "factor values")
         bad = (array < 0) | (array >= np.array(self.sizes))
         if bad.any():
             row, column = np.argwhere(bad)[0]
@@ -207,19 +208,9 @@ class FactorSpace:
     def values(self, index: object) -> np.ndarray:
         """Factor values int64 (B, F) of image numbers (B,).
 
-        Raises:
-            TypeError: not integers. ValueError: not one-dimensional, or outside 0 .. size-1.
+        Raises TypeError: not integers. ValueError: not one-dimensional, or outside 0 .. size-1.
         """
-        array = np.asarray(index)
-        if array.ndim != 1:
-            raise ValueError(f"image index: expected shape (B,), found {array.shape}")
-        array = _integers(array, "image index")
-        bad = (array < 0) | (array >= self.size)
-        if bad.any():
-            raise ValueError(
-                f"image index: expected 0..{self.size - 1}, found {array[bad][0]} "
-                f"at {np.argmax(bad)}"
-            )
+        array = numbers_of(index, "image index", 0, self.size - 1)
         return array[:, None] // self._strides % np.array(self.sizes)  # (B, F)
 
     def index(self, values: object) -> np.ndarray:
@@ -229,55 +220,27 @@ class FactorSpace:
     def factor_id(self, name: str | int) -> int:
         """Position of a factor, given its name (or position, which is checked).
 
-        Raises:
-            ValueError: unknown name (close ones named) or position out of range.
+        Raises ValueError: unknown name (close ones named) or position out of range.
         """
-        if isinstance(name, (int, np.integer)) and not isinstance(name, bool):
-            if not 0 <= name < self.n_factors:
-                raise ValueError(f"factor: expected 0..{self.n_factors - 1}, found {name}")
-            return int(name)
-        if name not in self.names:
-            raise ValueError(close_match("factor", name, self.names))
-        return self.names.index(name)
+        return position("factor", name, self.names)
 
     def action_id(self, action: str | int) -> int:
         """Number of an action, given its name ("scale+") or number; -1 and "none" are no action.
 
-        Raises:
-            ValueError: unknown name (close ones named) or number out of range.
+        Raises ValueError: unknown name (close ones named) or number out of range.
         """
-        if isinstance(action, (int, np.integer)) and not isinstance(action, bool):
-            if not NO_ACTION <= action < self.n_actions:
-                raise ValueError(
-                    f"action: expected 0..{self.n_actions - 1}, or -1 for none, found {action}"
-                )
-            return int(action)
         if action == "none":
             return NO_ACTION
-        if action not in self.action_names:
-            raise ValueError(close_match("action", action, self.action_names))
-        return self.action_names.index(action)
+        return position("action", action, self.action_names, _NONE)
 
     def check_actions(self, actions: object, length: int | None = None) -> np.ndarray:
         """`actions` as an int64 array (B,) after checking shape, kind and range -1 .. A-1."""
-        array = np.asarray(actions)
-        if array.ndim != 1 or (length is not None and len(array) != length):
-            expected = "(B,)" if length is None else f"({length},)"
-            raise ValueError(f"actions: expected shape {expected}, found {array.shape}")
-        array = _integers(array, "actions")
-        bad = (array < NO_ACTION) | (array >= self.n_actions)
-        if bad.any():
-            raise ValueError(
-                f"actions: expected 0..{self.n_actions - 1}, or -1 for none, found {array[bad][0]} "
-                f"at {np.argmax(bad)}"
-            )
-        return array
+        return numbers_of(actions, "actions", 0, self.n_actions - 1, length, _NONE)
 
     def factor_of(self, actions: object) -> np.ndarray:
         """Which factor each action changes: int64 (B,) of actions (B,); -1 for no action.
 
-        Raises:
-            TypeError, ValueError: as `check_actions`.
+        Raises TypeError, ValueError: as `check_actions`.
         """
         return self._table[self.check_actions(actions), 0]
 
@@ -358,9 +321,10 @@ class FactorSpace:
         return moved
 
     def first_alike(self, values: np.ndarray) -> np.ndarray:
-        """The smallest values with the same picture, which splits go by: here the same values.
+        """The smallest values with the same picture: int64 (B, F); here the same values.
 
-        Worlds in which settings look alike have a space that knows them.
+        Worlds in which settings look alike have a space that knows them: `transitions` splits these
+        together, so that no test picture was seen in training.
         """
         return values
 
@@ -376,10 +340,9 @@ class FactorSpace:
     def from_json(cls, data: list | dict) -> FactorSpace:
         """The space that `to_json` wrote, now or when there were steps only and no kinds.
 
-        Raises:
-            ValueError: not a list of dicts with the keys name, size, ordered, cyclic, values (and
-                causes and kind, where there are some), alone or beside the actions.
-            TypeError, ValueError: what Factor and FactorSpace refuse.
+        Raises ValueError: not a list of dicts with the keys name, size, ordered, cyclic, values
+        (and causes and kind, where there are some), alone or beside the actions. TypeError,
+        ValueError: what Factor and FactorSpace refuse.
         """
         actions = "steps"
         if isinstance(data, dict) and set(data) == {"actions", "factors"}:
@@ -392,11 +355,3 @@ class FactorSpace:
                 f"factors: expected a list of dicts with keys {sorted(keys)}, found {data!r:.80}"
             )
         return cls(tuple(factor_from_json(d) for d in data), actions=actions)
-
-
-def _integers(array: np.ndarray, what: str) -> np.ndarray:
-    if array.size == 0 and array.dtype == np.float64:
-        return array.astype(np.int64)  # np.asarray([]) is float64: an empty batch is no type error
-    if not np.issubdtype(array.dtype, np.integer):
-        raise TypeError(f"{what}: expected integers, found {array.dtype}")
-    return array.astype(np.int64)

@@ -37,10 +37,7 @@ OTHERS = {
     b"\x93NUMPY": "a single array (.npy)",
     b"MATLAB 5.0": "a MATLAB 5 file",
     b"MATLAB 7.3": "a MATLAB 7.3 file",
-    b"\x80\x02": "a pickle",
-    b"\x80\x03": "a pickle",
-    b"\x80\x04": "a pickle",
-    b"\x80\x05": "a pickle",
+    **{b"\x80%c" % protocol: "a pickle" for protocol in range(2, 6)},
     b"%PDF": "a PDF",
     b"%!PS": "PostScript",
     b"\xff\x0a": "JPEG XL",
@@ -52,8 +49,7 @@ OTHERS = {
     b"version https://git-lfs": "a pointer of Git LFS (fetch the file itself: git lfs pull)",
 }
 _BRANDS = {  # of files that begin with a box "ftyp"
-    b"avif": "AVIF",
-    b"avis": "AVIF",
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), "HEIC"),
     **dict.fromkeys((b"mif1", b"msf1"), "HEIF"),
 }
@@ -97,11 +93,9 @@ def kind_of(path: Path) -> str:
     if head[128:132] == b"DICM":
         return "DICOM"
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if start.startswith(_PAGES):
-        return "a web page"
-    if b"<svg" in start:
+    if b"<svg" in start and not start.startswith(_PAGES):
         return "an SVG drawing"
-    if start.startswith(b"<?xml"):
+    if start.startswith((*_PAGES, b"<?xml")):
         return "a web page"
     ending = path.suffix.lower()
     if ending in (".tga", ".icb", ".vda", ".vst") and _TGA.match(head):

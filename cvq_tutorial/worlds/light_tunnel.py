@@ -33,10 +33,7 @@ TWINS = (("polariser_1+", "polariser_2-"), ("polariser_1-", "polariser_2+"))
 
 
 class TunnelFactors(FactorSpace):
-    """The factors of the tunnel, which know that only the difference of the angles is seen.
-
-    `transitions` splits what looks alike together, so that no test picture was seen in training.
-    """
+    """The factors of the tunnel, which know that only the difference of the angles is seen."""
 
     def first_alike(self, values: np.ndarray) -> np.ndarray:
         """The smallest values with the same picture: int64 (B, 5) for integers (B, 5)."""
@@ -58,17 +55,15 @@ FACTORS = TunnelFactors(
 class LightTunnel:
     """The world `light_tunnel`: `render` makes the pictures of any factor values.
 
-    Attributes:
-        factors: red, green, blue 5, how bright the beams are; polariser_1 and polariser_2 3, their
-            angles in degrees.
-        twins: pairs of names of actions that lead to the same picture from every picture: the
-            truth about what cannot be retrieved.
-        image_shape: (24, 24, 3).
+    Its factors are red, green, blue 5, how bright the beams are; polariser_1 and polariser_2 3,
+    their angles in degrees.
     """
 
     name: str = field(default="light_tunnel", init=False)
     has_images: Literal[True] = field(default=True, init=False)
     factors: TunnelFactors = field(default=FACTORS, init=False, repr=False)
+    #: pairs of names of actions that lead to the same picture from every picture: the truth about
+    #: what cannot be retrieved
     twins: tuple[tuple[str, str], ...] = field(default=TWINS, init=False, repr=False)
     image_shape: tuple[int, int, int] = field(default=(SIZE, SIZE, 3), init=False)
     credit: str = field(
@@ -89,18 +84,7 @@ class LightTunnel:
         return hashlib.sha256(self.render(every).tobytes()).hexdigest()[:16]
 
     def render(self, values: np.ndarray) -> np.ndarray:
-        """Pictures of factor values.
-
-        Args:
-            values: integers (B, 5), each in its factor's range; any batch, any order, repeats
-                allowed.
-
-        Returns:
-            uint8 (B, 24, 24, 3). A picture depends on its own row of `values` only.
-
-        Raises:
-            TypeError, ValueError: values of the wrong kind, shape or range.
-        """
+        """Pictures uint8 (B, 24, 24, 3) of factor values (B, 5), see `ImageWorld.render`."""
         values = self.factors.check(values)
         turned = np.deg2rad(FIRST[values[:, 3]] - SECOND[values[:, 4]])
         passes = LEAK + (1 - LEAK) * np.cos(turned) ** 2  # (B,)

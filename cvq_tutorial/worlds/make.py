@@ -7,7 +7,7 @@ known graph too; in `light_tunnel` two actions are twins that no picture tells a
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,8 @@ _WORLDS: dict[str, Callable[..., Any]] = {
     "smallnorb": smallnorb.smallnorb_world,
     "mpi3d": mpi3d.mpi3d_world,
 }
-_BENCHMARKS = {m.BENCHMARK.world: m.BENCHMARK for m in (shapes3d_file, dsprites_file, cars3d)}
-_BENCHMARKS |= {m.BENCHMARK.world: m.BENCHMARK for m in (smallnorb, mpi3d)}
+_FILES = shapes3d_file, dsprites_file, cars3d, smallnorb, mpi3d
+BENCHMARKS = {module.BENCHMARK.world: module.BENCHMARK for module in _FILES}
 
 
 def world_names() -> tuple[str, ...]:
@@ -64,11 +64,16 @@ def make_world(name: str, **options: object) -> World:
     """
     if name not in _WORLDS:
         raise ValueError(close_match("world", name, _WORLDS))
-    known = list(inspect.signature(_WORLDS[name]).parameters)
+    check_options(f"option of world {name}:", _WORLDS[name], options)
+    return _WORLDS[name](**options)
+
+
+def check_options(kind: str, takes: Callable[..., Any], options: Iterable[str]) -> None:
+    """Raise ValueError, with close names, for an option that a function does not take."""
+    known = list(inspect.signature(takes).parameters)
     for option in options:
         if option not in known:
-            raise ValueError(close_match(f"option of world {name}:", option, known))
-    return _WORLDS[name](**options)
+            raise ValueError(close_match(kind, option, known))
 
 
 def recipe_world(name: str, options: Mapping[str, Any]) -> str:
@@ -82,8 +87,8 @@ def recipe_world(name: str, options: Mapping[str, Any]) -> str:
 
 def data_places(name: str) -> tuple[Path, ...]:
     """Where a world looks for its data if it is told nothing, in order; () where it needs none."""
-    if name in _BENCHMARKS:
-        return _BENCHMARKS[name].places()
+    if name in BENCHMARKS:
+        return BENCHMARKS[name].places()
     if name == "faces":
         return tuple(data_root() / folder / CELEBA for folder in FOLDERS)
     return (data_root() / "sprites",) if name == "sprites" else ()
@@ -94,6 +99,6 @@ def published_factors(name: str) -> FactorSpace | None:
 
     None: they depend on the files, or the world needs none.
     """
-    if name in _BENCHMARKS:
-        return _BENCHMARKS[name].factors
+    if name in BENCHMARKS:
+        return BENCHMARKS[name].factors
     return sprites.FACTORS if name == "sprites" else None

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, reduce
 from pathlib import Path
 from typing import Literal
 
@@ -72,13 +73,11 @@ _TONES = {"floor": (0.62, 0.94), "wall": (0.50, 1.0), "object": (0.88, 1.0)}
 class Shapes3D:
     """The world `shapes3d`: `render` makes the pictures of any factor values.
 
+    Its factors are floor_hue 10, wall_hue 10, object_hue 10, scale 8, shape 4, orientation 15 (last
+    fastest).
+
     Args:
         actions: "steps" or "set", see `factors`.
-
-    Attributes:
-        factors: floor_hue 10, wall_hue 10, object_hue 10, scale 8, shape 4, orientation 15 (last
-            fastest).
-        image_shape: (64, 64, 3).
 
     Raises:
         ValueError: unknown actions.
@@ -119,18 +118,7 @@ class Shapes3D:
         return hashlib.sha256(self.weights.tobytes() + COLOURS.tobytes()).hexdigest()[:16]
 
     def render(self, values: np.ndarray) -> np.ndarray:
-        """Pictures of factor values.
-
-        Args:
-            values: integers (B, 6), each in its factor's range; any batch, any order, repeats
-                allowed.
-
-        Returns:
-            uint8 (B, 64, 64, 3). A picture depends on its own row of `values` only.
-
-        Raises:
-            TypeError, ValueError: values of the wrong kind, shape or range.
-        """
+        """Pictures uint8 (B, 64, 64, 3) of factor values (B, 6), see `ImageWorld.render`."""
         values = self.factors.check(values)
         geometry = (values[:, 4] * len(SCALES) + values[:, 3]) * len(AZIMUTHS) + values[:, 5]
         images = np.empty((len(values), SIZE * SIZE, 3), dtype=np.uint8)
@@ -190,13 +178,9 @@ def _meet_tube(o: Triple, d: Triple, radius: float, low: float, high: float) -> 
 def _meet(shape: str, o: Triple, d: Triple) -> Interval:
     """Where rays are inside the body of scale 1: (near, far)."""
     if shape == "cube":
-        sides = [
-            _meet_slab(o[0], d[0], -_CUBE, _CUBE),
-            _meet_slab(o[1], d[1], -_CUBE, _CUBE),
-            _meet_slab(o[2], d[2], 0.0, 2 * _CUBE),
-        ]
-        near = np.maximum(np.maximum(sides[0][0], sides[1][0]), sides[2][0])
-        return near, np.minimum(np.minimum(sides[0][1], sides[1][1]), sides[2][1])
+        low = (-_CUBE, -_CUBE, 0.0)
+        sides = [_meet_slab(o[i], d[i], low[i], low[i] + 2 * _CUBE) for i in range(3)]
+        return reduce(np.maximum, [n for n, _ in sides]), reduce(np.minimum, [f for _, f in sides])
     if shape == "cylinder":
         return _meet_tube(o, d, _CYLINDER[0], 0.0, _CYLINDER[1])
     if shape == "sphere":
@@ -207,11 +191,8 @@ def _meet(shape: str, o: Triple, d: Triple) -> Interval:
         _meet_sphere(o, d, radius, height - radius),
         _meet_tube(o, d, radius, radius, height - radius),
     ]
-    near, far = (
-        np.array(np.inf),
-        np.array(-np.inf),
-    )  # the union of the parts is convex, so one interval
-    for n, f in parts:
+    near, far = np.array(np.inf), np.array(-np.inf)
+    for n, f in parts:  # their union is convex, so one interval
         near = np.where(n <= f, np.minimum(near, n), near)
         far = np.where(n <= f, np.maximum(far, f), far)
     return near, far
@@ -327,13 +308,9 @@ def _trace(
 
 def build_weights() -> np.ndarray:
     """Trace all buffers: uint8 (480, 4096, 4), number (shape * 8 + scale) * 15 + orientation."""
-    buffers = []
-    for shape in SHAPES:
-        light = _shadow(shape)
-        buffers += [
-            _trace(shape, scale, azimuth, light) for scale in SCALES for azimuth in AZIMUTHS
-        ]
-    return np.stack(buffers)
+    lit = [(shape, _shadow(shape)) for shape in SHAPES]
+    views = itertools.product(lit, SCALES, AZIMUTHS)
+    return np.stack([_trace(shape, scale, turn, light) for (shape, light), scale, turn in views])
 
 
 def cache_path() -> Path:

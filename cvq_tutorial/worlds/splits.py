@@ -15,8 +15,7 @@ def split_of_keys(keys: np.ndarray) -> np.ndarray:
     The split is a fixed hash of the key (the splitmix64 finaliser), the same on every machine and
     in every version; no table is kept and no key can be in two splits.
 
-    Args:
-        keys: uint64 (B,), distinct for distinct things.
+    keys: uint64 (B,), distinct for distinct things.
     """
     mixed = np.asarray(keys, dtype=np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

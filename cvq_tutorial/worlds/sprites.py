@@ -80,10 +80,6 @@ class Sprites:
         sheets: hash that the sheets must have (a world's own `options` carry it); None takes any.
         actions: "steps" or "set", see `factors`.
 
-    Attributes:
-        factors: as in the module's text. image_shape: (64, 64, 3).
-        fingerprint: hash of the sheets; equal to REAL_SHEETS for the published ones.
-
     Raises:
         FileNotFoundError: the folder or a sheet is missing. ValueError: a sheet of another size,
             one that is no picture, sheets that do not have the hash `sheets`, or unknown actions.
@@ -94,7 +90,7 @@ class Sprites:
     actions: str = "steps"
     name: str = field(default="sprites", init=False)
     has_images: Literal[True] = field(default=True, init=False)
-    factors: FactorSpace = field(init=False, repr=False)
+    factors: FactorSpace = field(init=False, repr=False)  #: as in the module's text
     image_shape: tuple[int, int, int] = field(default=(_TILE, _TILE, 3), init=False)
     _tiles: dict[str, np.ndarray] = field(init=False, repr=False, compare=False)
 
@@ -116,7 +112,7 @@ class Sprites:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the pixels of all sheets in use."""
+        """Hash of the pixels of all sheets in use; REAL_SHEETS for the published ones."""
         digest = hashlib.sha256()
         for component in SHEETS:
             digest.update(self._tiles[component].data)
@@ -138,18 +134,7 @@ class Sprites:
         return _CREDIT if self.is_real else _OTHER_CREDIT
 
     def render(self, values: np.ndarray) -> np.ndarray:
-        """Pictures of factor values.
-
-        Args:
-            values: integers (B, 9), each in its factor's range; any batch, any order, repeats
-                allowed.
-
-        Returns:
-            uint8 (B, 64, 64, 3). A picture depends on its own row of `values` only.
-
-        Raises:
-            TypeError, ValueError: values of the wrong kind, shape or range.
-        """
+        """Pictures uint8 (B, 64, 64, 3) of factor values (B, 9), see `ImageWorld.render`."""
         values = self.factors.check(values)
         pose = (values[:, 6] * len(_ROTATIONS) + values[:, 7]) * _FRAMES + values[:, 8]
         column = {c: values[:, self.factors.factor_id(c)] for c in SHEETS}
@@ -200,8 +185,7 @@ def stand_in_sheets(folder: str | Path, seed: int = 0) -> Path:
     Characters are made of ellipses and bars; colours come from the seed. Like the real ones the
     eyes are blank in some poses, so that some steps change no pixel.
 
-    Raises:
-        OSError: the folder cannot be written.
+    Raises OSError: the folder cannot be written.
     """
     folder = Path(folder)
     for c, component in enumerate(SHEETS):

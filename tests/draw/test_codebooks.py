@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cvq_tutorial.draw import style as picture
-from cvq_tutorial.draw.codebooks import channels_read, error_against_bits
+from cvq_tutorial.draw.quantized import channels_read, error_against_bits
 
 SPLIT = np.kron(np.eye(2, dtype=bool), np.ones((1, 3), dtype=bool))
 OVERLAP = np.array([[1, 1, 1, 0, 0, 0], [0, 1, 1, 1, 0, 0]], dtype=bool)

@@ -9,7 +9,7 @@ import pytest
 from figure_cases import LONG, drawn, table
 from figure_parts import some_images
 
-from cvq_tutorial.draw import compose as draw_compose
+from cvq_tutorial import draw as draw_compose
 from cvq_tutorial.measure.metrics import psnr
 
 

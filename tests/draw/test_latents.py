@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cvq_tutorial.draw import style as picture
-from cvq_tutorial.draw.latents import traversals
+from cvq_tutorial.draw.rows import traversals
 
 
 def test_rows_and_steps_are_where_they_should_be():

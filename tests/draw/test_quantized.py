@@ -11,9 +11,9 @@ from PIL import Image
 from cvq_tutorial.draw.quantized import (
     code_cells,
     codes_among_points,
-    image_rows,
     patches_by_code,
 )
+from cvq_tutorial.draw.rows import image_rows
 from cvq_tutorial.draw.style import png
 
 RNG = np.random.default_rng(0)

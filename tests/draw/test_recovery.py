@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cvq_tutorial.draw import style as picture
-from cvq_tutorial.draw.recovery import cutting_curve, recovery_curve
+from cvq_tutorial.draw.curves import cutting_curve, recovery_curve
 
 
 def test_curves_and_levels_are_drawn_as_they_are():

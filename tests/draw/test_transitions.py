@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cvq_tutorial.draw.transitions import PAIRS, pairs
+from cvq_tutorial.draw.rows import PAIRS, pairs
 
 X = np.random.default_rng(0).integers(0, 256, size=(3, 8, 8, 3), dtype=np.uint8)
 TITLES, NOTES = ["Round+", "Red-", "Large+"], ["", "Dark\nFramed", "Dark"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cvq_tutorial.draw.values import accuracy_by_value
+from cvq_tutorial.draw.curves import accuracy_by_value
 
 SHARES, LABELS = [0.7, 0.2, 0.1], ["red", "green", "blue"]
 LINES = {"even": [1.0, 0.9, 0.8], "skewed": [1.0, 0.5, 0.25]}

@@ -8,7 +8,7 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from cvq_tutorial.draw import style as picture
 from cvq_tutorial.draw.whole import method_overview, overview
-from cvq_tutorial.explore.base import start_image
+from cvq_tutorial.explore.given import start_image
 from cvq_tutorial.lessons import shipped
 
 NAMES = ["a+", "b+", "a-", "b-"]

@@ -38,8 +38,8 @@ from cvq_tutorial.draw import sheets as draw_explore
 from cvq_tutorial.draw.arrows import graph_over_image
 from cvq_tutorial.draw.images import code_maps
 from cvq_tutorial.draw.style import BLUE, png
-from cvq_tutorial.explore import beside, frames, palette, unnamed, widget
 from cvq_tutorial.explore import codes as codes_explorer
+from cvq_tutorial.explore import frames, palette, unnamed, widget
 from cvq_tutorial.identify import draw_world, match, scores
 from cvq_tutorial.lessons.shipped import SHIPPED
 from cvq_tutorial.measure.judge import Judge
@@ -941,7 +941,7 @@ def test_in_a_world_of_codes_another_model_is_held_and_cut_as_well():
     assert explorer.held[at] == tuple(alone.frame.after[0, at].tolist())
     finer = CausalVQ(None, CausalTransition(12, 1, one.n_codes + 1, 1, width=8), [action]).eval()
     made = explorer.frame  # the same number means another code to this one
-    seen = beside.another_model(one, finer, states, action, explorer.held, (), made)
+    seen = frames.another_model(one, finer, states, action, explorer.held, (), made)
     assert not seen.comparable and torch.equal(seen.other.before, states)
     explorer.close(), alone.close()
 
@@ -950,9 +950,9 @@ def test_arrows_of_two_models_of_codes_stand_at_one_moment(monkeypatch):
     one, other = untrained(CODES_WORLD), untrained(CODES_WORLD, seed=1)
     explorer = explore.GraphExplorer(one, CODES, other=other)
     drawn, before = [], explorer.stored_png()
-    draw_edges = beside.drawn_edges
+    draw_edges = frames.drawn_edges
     monkeypatch.setattr(
-        beside, "drawn_edges", lambda made, *rest: drawn.append(made) or draw_edges(made, *rest)
+        frames, "drawn_edges", lambda made, *rest: drawn.append(made) or draw_edges(made, *rest)
     )
     explorer.stored_png()
     assert len(drawn) == 1  # beside nothing: arrows over what was before
@@ -973,10 +973,10 @@ def test_edges_by_chance_are_those_laid_at_random():
 
     one = frame([1, 1, 0, 0], (0, 0), (1, 0), (2, 1), (3, 3))
     other = frame([1, 1, 1, 0], (0, 0), (3, 0), (2, 2))
-    told = beside.shared_edges(one, other, 0.5)  # 8 pairs of a cause and a node that both set
+    told = frames.shared_edges(one, other, 0.5)  # 8 pairs of a cause and a node that both set
     assert told.startswith("Into these come 3 edges here and 2 there; 1 are shared, 0.8 would be")
     assert (
-        beside.shared_edges(one, frame([0, 0, 1, 1], (0, 0)), 0.5) == "They set no node together."
+        frames.shared_edges(one, frame([0, 0, 1, 1], (0, 0)), 0.5) == "They set no node together."
     )
 
 
@@ -985,7 +985,7 @@ def test_another_model_must_be_of_the_same_places_and_know_the_action():
         explore.GraphExplorer(MODEL, IMAGE).beside = "another model"
     large = np.zeros((128, 128, 3), np.uint8)
     with pytest.raises(ValueError, match="another model: expected 256 places, as the first"):
-        beside.check_another(fake_model(256), fake_model(64), large)
+        frames.check_another(fake_model(256), fake_model(64), large)
     explorer = explore.GraphExplorer(MODEL, IMAGE, "scale+", other=copy.deepcopy(OTHER))
     explorer.beside = "another model"
     assert explorer.board.edges_third

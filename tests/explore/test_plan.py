@@ -16,7 +16,7 @@ from PIL import Image
 
 from cvq_tutorial.data.transitions import split_of
 from cvq_tutorial.draw import sheets
-from cvq_tutorial.explore.base import start_image
+from cvq_tutorial.explore.given import start_image
 from cvq_tutorial.explore.plan import LONGEST, PlanExplorer, in_words
 from cvq_tutorial.lessons.shipped import SHIPPED
 from cvq_tutorial.method.plan import Plan

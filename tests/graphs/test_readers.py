@@ -386,6 +386,17 @@ def test_gml():
             read(text.replace(old, new), "gml")
 
 
+@pytest.mark.parametrize("real", ["1e-05", "9E-05", "5e-1", "1e0", "1.5e-3"])
+def test_gml_of_igraph_has_reals_without_a_point(real):
+    """igraph 1.0.0 writes `weight 1e-05`, of which networkx 3.6.1 reads a weight of 1."""
+    text = 'graph [ directed 1 node [ id 3 label "1e5 a" ] node [ id 5 label "b" ] '
+    text += f"edge [ source 3 target 5 weight {real} ] ]"
+    graph = read(text, "gml")
+    assert graph.names == ("1e5 a", "b") and graph.edges.tolist() == [[0, float(real)], [0, 0]]
+    with pytest.raises(ValueError, match="1e"):
+        read(text.replace(real, "1e+20"), "gml")
+
+
 # networkx and pandas in memory -------------------------------------------------------------------
 
 

@@ -490,6 +490,13 @@ def test_a_stub_and_its_solution_stand_side_by_side(tmp_path):
         builder.read_source(source, builder.targets_of(source)[0])
 
 
+def test_a_comment_that_begins_like_a_command_stays_a_comment(tmp_path):
+    lines = "# cat and dog are the classes\n# copy the codes\nx = 1  # why?"
+    source = project(tmp_path, f"# %%\n{lines}\n", "03_try.py")
+    book = builder.read_source(source, builder.targets_of(source)[0])
+    assert [cell.source for cell in book.cells if cell.cell_type == "code"] == [lines]
+
+
 def test_new_words_keep_what_was_executed_and_new_code_does_not(tmp_path, monkeypatch, capsys):
     source = project(tmp_path)
     monkeypatch.setattr(builder, "sources", lambda names: [source])

@@ -32,8 +32,7 @@ from cvq_tutorial.worlds.tables.choose import choose, identifier
 from cvq_tutorial.worlds.tables.columns import Column
 from cvq_tutorial.worlds.tables.files import AttributeTable, read_table
 from cvq_tutorial.worlds.tables.find import find_table
-from cvq_tutorial.worlds.tables.known import read_known_pairs
-from cvq_tutorial.worlds.tables.pairs import FoundPairs, finders
+from cvq_tutorial.worlds.tables.pairs import FoundPairs, finders, read_known_pairs
 from cvq_tutorial.worlds.tables.space import pair_report
 from cvq_tutorial.worlds.tables.world import STAND_IN, PictureWorld, faces_world
 
@@ -264,14 +263,16 @@ def test_the_nearest_of_all_candidates_is_taken():
     def distance(one, others):
         return np.abs(place[one][:, None] - place[others])
 
-    drawn = finder.draw(0, 300, np.random.default_rng(2), candidates=40, distance=distance)
+    near = FoundPairs(np.arange(40), values, candidates=40, distance=distance)
+    drawn = near.draw(0, 300, np.random.default_rng(2))
     for off, on in drawn.tolist():  # one of the two ends was drawn; the other is its nearest
         others = [np.flatnonzero((values == values[end] ^ [1, 0]).all(axis=1)) for end in (off, on)]
         nearest = [
             o[np.abs(place[o] - place[e]).argmin()] for o, e in zip(others, (off, on), strict=True)
         ]
         assert on == nearest[0] or off == nearest[1]
-    loose = finder.draw(0, 300, np.random.default_rng(2), candidates=3, distance=distance)
+    near = FoundPairs(np.arange(40), values, candidates=3, distance=distance)
+    loose = near.draw(0, 300, np.random.default_rng(2))
     free = finder.draw(0, 300, np.random.default_rng(2))
     gaps = [np.abs(place[d[:, 0]] - place[d[:, 1]]).mean() for d in (drawn, loose, free)]
     assert gaps[0] < gaps[1] < gaps[2]
@@ -604,6 +605,17 @@ def test_what_is_no_good_picture_is_refused_in_one_line(tmp_path):
 LIST = "list_attr_celeba.txt"
 SIX = table_of(6)
 SIX[:, 0], SIX[0, 2] = [1, 0, 1, 0, 1, 0], 0  # what the bad lists below are made from
+
+
+def test_a_picture_with_a_strange_value_is_told_and_left_out(tmp_path):
+    folder, told = celeba(tmp_path / "faces", SIX), []
+    replace(folder / LIST, "000002.jpg -1", "000002.jpg 2")
+    table = read_table(folder, told.append)
+    assert [line.partition(": ")[2] for line in told] == [
+        "5_o_Clock: expected 1 or -1 (or 0), found '2'"
+    ]
+    assert table.files == tuple(f"{i:06d}.jpg" for i in (1, 3, 4, 5, 6))
+    assert np.array_equal(table.values, np.delete(SIX, 1, axis=0))
 
 
 @pytest.mark.parametrize(

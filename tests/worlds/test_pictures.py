@@ -248,7 +248,7 @@ def test_a_picture_of_any_size_is_cropped_padded_or_stretched(tmp_path):
     stretched = square(image, 20, fit="stretch")
     assert stretched[:, :5].max() == 50 and stretched[:, 15:].min() == 250
     box = Image.fromarray(RGB).resize((7, 5), Image.Resampling.BOX)
-    found = pictures._resized(RGB, 5, 7)
+    found = pictures.resized(RGB[None], 5, 7)[0]
     assert np.abs(np.asarray(box).astype(int) - found).max() <= 1
     with pytest.raises(ValueError, match="unknown fit 'cut'; known: crop, pad, stretch"):
         square(image, 20, fit="cut")

@@ -17,7 +17,7 @@ from cvq_tutorial.common.folders import data_root
 from cvq_tutorial.worlds.inspect.check import check_folder
 from cvq_tutorial.worlds.make import make_world
 from cvq_tutorial.worlds.tables import splits
-from cvq_tutorial.worlds.tables.asked import Asked, How
+from cvq_tutorial.worlds.tables.asked import How
 from cvq_tutorial.worlds.tables.columns import column_of
 from cvq_tutorial.worlds.tables.files import read_table
 from cvq_tutorial.worlds.tables.pairs import FoundPairs
@@ -317,40 +317,40 @@ def test_a_list_without_a_header_is_asked_about(folder, tmp_path):
 def test_what_a_column_is_follows_from_its_distinct_values(texts, kind, values):
     if kind == "mixed":
         texts = ("1",) * 9 + ("seven",)
-    found = column_of(cells(*texts), Asked())
+    found = column_of(cells(*texts), How())
     assert (found.kind, found.values) == (kind, values), found
     assert "\n" not in found.line and found.line.startswith(f"x: {kind}")
 
 
 def test_options_change_what_a_column_is():
     ages = cells(*(str(18 + i % 50) for i in range(100)))
-    assert "18 to 67: bins={'x': 4} (--bins x=4)" in column_of(ages, Asked()).why
-    four = column_of(ages, Asked(bins={"x": 4}))
+    assert "18 to 67: bins={'x': 4} (--bins x=4)" in column_of(ages, How()).why
+    four = column_of(ages, How(bins={"x": 4}))
     assert four.kind == "binned" and sum(four.counts) == 100 and min(four.counts) >= 24
     assert four.values[0] == "18..30" and four.values[-1] == "56..67"
-    ends = column_of(ages, Asked(bins={"x": [30, 50]}))
+    ends = column_of(ages, How(bins={"x": [30, 50]}))
     assert ends.values == ("18..30", "31..50", "51..67") and ends.counts == (26, 40, 34)
-    named = column_of(ages, Asked(bins={"x": {"young": 30, "old": None}}))
+    named = column_of(ages, How(bins={"x": {"young": 30, "old": None}}))
     assert named.values == ("young", "old") and named.counts == (26, 74)
     hair = cells("0", "1", "2", "0", "1")
-    assert column_of(hair, Asked(kinds={"x": "categorical"})).kind == "categorical"
-    loose = column_of(cells("Left", "left", "left", "up"), Asked(spelling="loose"))
+    assert column_of(hair, How(kinds={"x": "categorical"})).kind == "categorical"
+    loose = column_of(cells("Left", "left", "left", "up"), How(spelling="loose"))
     assert (loose.kind, loose.values, loose.counts) == ("categorical", ("left", "up"), (3, 1))
     for bins, words in ((1, "a number of 2 or more"), ([50, 30], "rising"), ([5], "found none in")):
         with pytest.raises(ValueError, match=words):
-            column_of(ages, Asked(bins={"x": bins}))
+            column_of(ages, How(bins={"x": bins}))
     with pytest.raises(ValueError, match="two values that mean yes and no, found '0', '1', '2'"):
-        column_of(hair, Asked(kinds={"x": "yes/no"}))
+        column_of(hair, How(kinds={"x": "yes/no"}))
 
 
 def test_more_values_than_a_factor_may_have_are_refused_even_by_name():
     names = Cells("name", tuple(f"w{i:03}" for i in range(500)), np.arange(1000) % 500)
-    found = column_of(names, Asked(factors=["name"]))
+    found = column_of(names, How(factors=["name"]))
     assert (found.kind, found.distinct) == ("words", 500)
     assert found.why.startswith("'w000', 'w001', 'w002', 'w003', ... 500 values: too many for a")
     few = Cells("name", names.words[:40], np.arange(1000) % 40)
-    assert column_of(few, Asked()).kind == "words"
-    assert column_of(few, Asked(factors=["name"])).kind == "categorical"
+    assert column_of(few, How()).kind == "words"
+    assert column_of(few, How(factors=["name"])).kind == "categorical"
 
 
 @pytest.mark.parametrize(
@@ -362,10 +362,10 @@ def test_more_values_than_a_factor_may_have_are_refused_even_by_name():
 )  # fmt: skip
 def test_columns_called_like_a_person_are_asked_about(title, asked):
     column = Cells(title, tuple(f"v{i:02}" for i in range(12)), np.arange(48) % 12)
-    found = column_of(column, Asked())
+    found = column_of(column, How())
     assert (found.kind == "identity?") == asked, found
     assert not asked or f"(--identity {title})" in found.why
-    assert column_of(column, Asked(identity=True)).kind == "categorical"
+    assert column_of(column, How(identity="x")).kind == "categorical"
 
 
 def test_nothing_vanishes_without_a_line(folder, tmp_path, capsys):

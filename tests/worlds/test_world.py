@@ -9,7 +9,7 @@ import pytest
 from signs import Signs
 
 from cvq_tutorial.data.transitions import sample_transitions, sample_values, split_of
-from cvq_tutorial.explore.base import has_images
+from cvq_tutorial.explore.given import has_images
 from cvq_tutorial.worlds.factors import Factor, FactorSpace
 from cvq_tutorial.worlds.make import make_world
 from cvq_tutorial.worlds.world import CodeWorld, ImageWorld, has_every_picture, is_world

@@ -7,9 +7,4 @@ formats: `hdf5`, `npz`, `rows`, `unpack`.
 
 from cvq_tutorial.common.lazy import lazy
 
-__getattr__, __dir__, __all__ = lazy(
-    __name__,
-    {
-        "world": "FileWorld",
-    },
-)
+__getattr__, __dir__, __all__ = lazy(__name__, {"world": "FileWorld"})

@@ -8,7 +8,6 @@ disk under a name of theirs; a link or a name that leaves the archive is refused
 
 from __future__ import annotations
 
-import gzip
 import io
 import itertools
 import struct
@@ -24,12 +23,14 @@ import numpy as np
 
 from cvq_tutorial.common.archives import BUDGET, Budget, Metered
 from cvq_tutorial.common.checks import close_match
-from cvq_tutorial.worlds.factors import Factor, FactorSpace
+from cvq_tutorial.worlds.factors import FactorSpace
 from cvq_tutorial.worlds.files.lookup import (
     Benchmark,
     check_digest,
     check_side,
     digest_of,
+    unzipped,
+    varied,
     what_it_is,
 )
 from cvq_tutorial.worlds.files.unpack import UnpackedRows
@@ -56,14 +57,13 @@ _OTHER_CREDIT = "Cars in the layout of Cars3D, but other ones: name whoever made
 
 
 def _space(names: Sequence[str]) -> FactorSpace:
-    elevation = Factor("elevation", ELEVATIONS)
-    azimuth = Factor(
-        "azimuth", AZIMUTHS, "cyclic", tuple(str(360 // AZIMUTHS * a) for a in range(AZIMUTHS))
-    )
-    if len(names) == 1:
-        return FactorSpace((elevation, azimuth))
-    objects = Factor("object", len(names), "categorical", tuple(names))
-    return FactorSpace((elevation, azimuth, objects))
+    degrees = tuple(str(360 // AZIMUTHS * a) for a in range(AZIMUTHS))
+    return FactorSpace(
+        varied(
+            ("elevation", "azimuth", "object"), ("ordered", "cyclic", "categorical"),
+            (ELEVATIONS, AZIMUTHS, len(names)), (None, degrees, tuple(names)),
+        )
+    )  # fmt: skip
 
 
 BENCHMARK = Benchmark(
@@ -85,21 +85,11 @@ def cars3d_world(
     sha256: str | None = None,
     actions: str = "steps",
 ) -> FileWorld:
-    """The world `cars3d`.
+    """The world `cars3d`; pictures are unpacked on first use at the size that is wanted.
 
-    The pictures are unpacked on first use at the size that is wanted, see `unpack`.
-
-    Args:
-        path: the folder that holds list.txt (or data/cars/list.txt), or the tar, packed or not, see
-            `Benchmark.find`.
-        size, pictures: see FileWorld; their own size is 128 x 128.
-        sha256: hash that the tar must have, or list.txt and the .mat files in its order, see
-            `lookup.check_digest`.
-        actions: "steps" or "set", see `worlds.factors`.
-
-    Raises:
-        FileNotFoundError: nothing there. TypeError, ValueError: a wrong argument; one line on what
-            is wrong with a file.
+    path, size, pictures, sha256, actions: as in `files.world`, also the errors; path is the folder
+        that holds list.txt (or data/cars/list.txt), or the tar, packed or not, own pictures are 128
+        x 128, and the hash is that of the tar, or of list.txt and the .mat files in its order.
     """
     check_side(size)
     found = BENCHMARK.find(path)
@@ -107,7 +97,10 @@ def cars3d_world(
         if (kind := what_it_is(found)) not in ("text", "nothing known"):
             raise ValueError(f"{found}: expected the names of cars, found {kind}")
         names = _names_of(str(found), found.read_bytes()[: _LIST_BYTES + 1])
-        files = [found] + [_mat(found, line, name) for line, name in enumerate(names, 1)]
+        files = [found, *(found.with_name(f"{name}.mat") for name in names)]
+        for line, mat in enumerate(files[1:], 1):
+            if not mat.is_file():
+                raise ValueError(f"{found}: entry {line}: no file {mat.name} beside the list")
         blocks = partial(_of_folder, files[1:])
     else:
         files, members = [found], _scan(found)
@@ -120,17 +113,11 @@ def cars3d_world(
     )
     # Rows are in the order (object, elevation, azimuth), numbers in (elevation, azimuth, object).
     order = np.arange(rows.shape[0]).reshape(n, ELEVATIONS, AZIMUTHS).transpose(1, 2, 0).ravel()
-    about = replace(BENCHMARK, credit=_credit(files, n))
-    space = _space(names).with_actions(actions)
+    credit = BENCHMARK.credit if n == BENCHMARK.factors.sizes[-1] else _OTHER_CREDIT
+    if n == 14 and digest_of(files) == _STAND_IN:
+        credit = _STAND_IN_CREDIT
+    about, space = replace(BENCHMARK, credit=credit), _space(names).with_actions(actions)
     return FileWorld(about, found.parent, space, rows, size, pictures, order=order)
-
-
-def _credit(files: Sequence[Path], n: int) -> str:
-    """Whom to name: goes by how many cars there are, and by the content where there are 14."""
-    if n == BENCHMARK.factors.sizes[-1]:
-        return BENCHMARK.credit
-    stand_in = n == 14 and digest_of(files) == _STAND_IN
-    return _STAND_IN_CREDIT if stand_in else _OTHER_CREDIT
 
 
 def _names_of(where: str, data: bytes) -> list[str]:
@@ -156,14 +143,6 @@ def _names_of(where: str, data: bytes) -> list[str]:
     return names
 
 
-def _mat(listed: Path, line: int, name: str) -> Path:
-    """The file of one car of a list. Raises ValueError naming the line: it is not there."""
-    path = listed.parent / f"{name}.mat"
-    if not path.is_file():
-        raise ValueError(f"{listed}: entry {line}: no file {path.name} beside the list")
-    return path
-
-
 # Pictures ----------------------------------------------------------------------------------------
 
 
@@ -177,27 +156,24 @@ def _pictures_of(where: str, data: bytes, kind: str = "something else") -> np.nd
 
     if not data.startswith(b"MATLAB 5.0"):
         raise ValueError(f"{where}: expected a MATLAB 5 file (as -v7 saves it), found {kind}")
+    wrong = ""
     try:
         data = _inflated(data)
         held = {name: (shape, kind) for name, shape, kind in whosmat(io.BytesIO(data))}
+        shape, dtype = held.get("im", (None, None))
+        if shape is None:
+            wrong = close_match("variable", "im", held)
+        elif dtype != "uint8":
+            wrong = f"expected 'im' to be uint8, found {dtype}"
+        elif shape != _SHAPE:
+            hint = "; the axes are swapped" if sorted(shape) == sorted(_SHAPE) else ""
+            wrong = f"expected 'im' of shape {_SHAPE}, found {shape}{hint}"
+        else:
+            image = loadmat(io.BytesIO(data), variable_names=["im"])["im"]
+            return image.transpose(4, 3, 0, 1, 2).reshape(-1, SIDE, SIDE, 3)
     except Exception as error:  # a damaged file raises nearly anything
         raise ValueError(f"{where} is damaged: {' '.join(str(error).split())}") from error
-    if "im" not in held:
-        raise ValueError(f"{where}: {close_match('variable', 'im', held)}")
-    shape, dtype = held["im"]
-    if dtype != "uint8":
-        raise ValueError(f"{where}: expected 'im' to be uint8, found {dtype}")
-    if shape != _SHAPE:
-        swapped = sorted(shape) == sorted(_SHAPE)
-        raise ValueError(
-            f"{where}: expected 'im' of shape {_SHAPE}, found {shape}"
-            + ("; the axes are swapped" if swapped else "")
-        )
-    try:
-        image = loadmat(io.BytesIO(data), variable_names=["im"])["im"]
-        return image.transpose(4, 3, 0, 1, 2).reshape(-1, SIDE, SIDE, 3)
-    except Exception as error:
-        raise ValueError(f"{where} is damaged: {' '.join(str(error).split())}") from error
+    raise ValueError(f"{where}: {wrong}")
 
 
 def _inflated(data: bytes) -> bytes:
@@ -248,13 +224,13 @@ def _scan(path: Path) -> list[PurePosixPath]:
     seen: set[PurePosixPath] = set()
     for member, file in _members(path):
         place = PurePosixPath(member.name)
-        if place.name == _LIST and place.parent.name == "cars":
-            if member.size > _LIST_BYTES:
-                raise ValueError(f"{path}: {member.name}: expected at most {_LIST_BYTES} bytes")
+        listed = place.name == _LIST and place.parent.name == "cars"
+        most = _LIST_BYTES if listed else _MAT_BYTES
+        if (listed or place.suffix == ".mat") and member.size > most:
+            raise ValueError(f"{path}: {member.name}: expected at most {most} bytes")
+        if listed:
             folder, data = place.parent, _content(path, member, file)
         elif place.suffix == ".mat":
-            if member.size > _MAT_BYTES:
-                raise ValueError(f"{path}: {member.name}: expected at most {_MAT_BYTES} bytes")
             seen.add(place)
     if folder is None:
         raise ValueError(f"{path}: expected a file cars/{_LIST} in the archive, found none")
@@ -286,19 +262,13 @@ def _content(path: Path, member: tarfile.TarInfo, file: IO[bytes]) -> bytes:
         raise ValueError(f"{path}: {member.name} is cut short or damaged: {error}") from error
 
 
-def _unpacked(path: Path) -> IO[bytes]:
-    """The tar of a file, packed with gzip or not."""
-    packed = what_it_is(path) == "a gzip file"
-    return gzip.open(path) if packed else open(path, "rb")  # type: ignore[return-value]
-
-
 def _members(path: Path, budget: Budget = BUDGET) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
     """The files of an archive as a stream, each to be read before the next.
 
     Raises ValueError: as `_scan`.
     """
     try:
-        with _unpacked(path) as file:
+        with unzipped(path) as file:
             metered = Metered(file, path, budget)
             metered.next = _HEADERS  # the first is read when it is opened
             archive = tarfile.TarFile.open(str(path), "r|", metered)  # type: ignore[call-overload]

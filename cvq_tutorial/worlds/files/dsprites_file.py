@@ -15,11 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cvq_tutorial.worlds.factors import Factor, FactorSpace
-from cvq_tutorial.worlds.files import hdf5, npz
-from cvq_tutorial.worlds.files.lookup import Benchmark, check_digest, check_side
-from cvq_tutorial.worlds.files.rows import check_labels, check_pictures
-from cvq_tutorial.worlds.files.world import FileWorld, stored_rows
+from cvq_tutorial.worlds.factors import FactorSpace
+from cvq_tutorial.worlds.files.lookup import Benchmark, check_digest, check_side, varied
+from cvq_tutorial.worlds.files.rows import check_labels, check_order, check_pictures, tables_of
+from cvq_tutorial.worlds.files.world import FileWorld, stored_array, stored_rows
 
 _NAMES = ("color", "shape", "scale", "orientation", "pos_x", "pos_y")
 _SHAPES = {1: "square", 2: "ellipse", 3: "heart"}
@@ -27,10 +26,7 @@ _FILE = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64"
 
 
 class FullTurnFactors(FactorSpace):
-    """Factors whose orientation ends with a full turn, so that its last value is its first again.
-
-    `transitions` splits what looks alike together, so that no test picture was seen in training.
-    """
+    """Factors whose orientation ends with a full turn: its last value is its first again."""
 
     def first_alike(self, values: np.ndarray) -> np.ndarray:
         """The smallest values with the same picture: int64 (B, F) for integers (B, F)."""
@@ -43,19 +39,11 @@ class FullTurnFactors(FactorSpace):
 def _space(tables: list[np.ndarray]) -> FactorSpace:
     """The factors with these values each (colour, shape, scale, orientation, pos_x, pos_y)."""
     turns = tables[3]
-    texts: list[tuple[str, ...] | None] = [
-        None,
-        tuple(_SHAPES.get(int(v), str(v)) for v in tables[1]),
-        tuple(f"{v:.1f}" for v in tables[2]),
-        tuple(f"{np.rad2deg(v):.0f}" for v in turns),
-        None,
-        None,
-    ]
-    factors = tuple(
-        Factor(name, len(table), "categorical" if name in ("color", "shape") else "ordered", text)
-        for name, table, text in zip(_NAMES, tables, texts, strict=True)
-        if len(table) > 1
-    )
+    shapes = tuple(_SHAPES.get(int(v), str(v)) for v in tables[1])
+    degrees = tuple(f"{np.rad2deg(v):.0f}" for v in turns)
+    texts = (None, shapes, tuple(f"{v:.1f}" for v in tables[2]), degrees, None, None)
+    kinds = ("categorical", "categorical", "ordered", "ordered", "ordered", "ordered")
+    factors = varied(_NAMES, kinds, map(len, tables), texts)
     full = len(turns) > 1 and abs(turns[-1] - turns[0] - 2 * np.pi) < 1e-3
     return FullTurnFactors(factors) if full else FactorSpace(factors)
 
@@ -70,15 +58,11 @@ BENCHMARK = Benchmark(
     "in its layout.",
     factors=_space(
         [
-            np.array([1.0]),
-            np.array([1, 2, 3]),
-            np.linspace(0.5, 1, 6),
-            np.linspace(0, 2 * np.pi, 40),
-            np.linspace(0, 1, 32),
-            np.linspace(0, 1, 32),
+            np.array([1.0]), np.array([1, 2, 3]), np.linspace(0.5, 1, 6),
+            np.linspace(0, 2 * np.pi, 40), np.linspace(0, 1, 32), np.linspace(0, 1, 32),
         ]
     ),
-)
+)  # fmt: skip
 
 
 def dsprites_file_world(
@@ -88,36 +72,21 @@ def dsprites_file_world(
     sha256: str | None = None,
     actions: str = "steps",
 ) -> FileWorld:
-    """The world `dsprites_file`.
+    """The world `dsprites_file`; arguments and errors are those of `files.world`.
 
     A compressed npz and the published hdf5 are unpacked on first use, see `unpack`.
-
-    Args:
-        path: the file or its folder, see `Benchmark.find`.
-        size, pictures: see FileWorld.
-        sha256: hash that the file must have; it is read once for that.
-        actions: "steps" or "set", see `worlds.factors`.
-
-    Raises:
-        FileNotFoundError: no such file. TypeError, ValueError: a wrong argument; one line on what
-            is wrong with the file.
     """
     check_side(size)
     file = BENCHMARK.find(path)
-    images: npz.Array | hdf5.DataSet
-    labels: list[npz.Array] | list[hdf5.DataSet]
-    if file.suffix == ".npz":
-        images = npz.array_of(file, "imgs")
-        labels = [npz.array_of(file, f"latents_{name}") for name in ("classes", "values")]
-    else:
-        images = hdf5.dataset_of(file, "imgs")
-        labels = [hdf5.dataset_of(file, f"latents/{name}") for name in ("classes", "values")]
+    mark = "_" if file.suffix == ".npz" else "/"
+    images = stored_array(file, "imgs")
+    labels = [stored_array(file, f"latents{mark}{name}") for name in ("classes", "values")]
     check_pictures(str(images), images.shape, images.dtype, (64, 64))
     for found in labels:
         check_labels(str(found), found.shape, found.dtype, (images.shape[0], 6))
     check_digest([file], sha256)
     sizes = _sizes(str(labels[0]), labels[0].load())
-    space = _space(_tables(labels[1].load(), sizes)).with_actions(actions)
+    space = _space(tables_of(labels[1].load(), sizes)).with_actions(actions)
     rows = stored_rows(BENCHMARK, images)
     return FileWorld(BENCHMARK, file, space, rows, size, pictures, white=1)
 
@@ -135,20 +104,5 @@ def _sizes(where: str, classes: np.ndarray) -> tuple[int, ...]:
             f"{where}: expected the last of {len(classes)} rows to be the last combination, found "
             f"{classes[-1].tolist()}"
         )
-    for start in range(0, len(classes), 2**16):
-        part = classes[start : start + 2**16]
-        numbers = np.arange(start, start + len(part))
-        wanted = np.stack(np.unravel_index(numbers, sizes), axis=1)
-        if (part != wanted).any():
-            row, f = np.argwhere(part != wanted)[0]
-            raise ValueError(
-                f"{where}: row {start + row}: expected {_NAMES[f]} {wanted[row, f]}, found "
-                f"{part[row, f]}; the rows are not in their published order"
-            )
+    check_order(where, classes, [np.arange(n) for n in sizes], _NAMES)
     return sizes
-
-
-def _tables(values: np.ndarray, sizes: tuple[int, ...]) -> list[np.ndarray]:
-    """What the classes of each factor stand for, from the values (N, 6) of all rows."""
-    strides = [int(np.prod(sizes[f + 1 :])) for f in range(len(sizes))]
-    return [values[np.arange(n) * strides[f], f] for f, n in enumerate(sizes)]

@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,24 +29,20 @@ _DAMAGED = (KeyError, OSError, RuntimeError, TypeError, ValueError)  # what h5py
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set of an HDF5 file, as its header tells.
-
-    path: the file.  name: of the data set.  shape, dtype: of its array.
-    chunks: shape of the pieces that it is stored in, None where it is in one.
-    """
+    """A data set of an HDF5 file, as its header tells."""
 
     path: Path
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype
-    chunks: tuple[int, ...] | None
+    chunks: tuple[int, ...] | None  # shape of the pieces it is stored in, None where it is in one
 
     def __str__(self) -> str:
         return f"{self.path}: data set {self.name!r}"
 
     def load(self) -> np.ndarray:
         """The whole array, which must be small (labels). Raises ValueError: large or damaged."""
-        size = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        size = math.prod(self.shape) * self.dtype.itemsize
         if size > _SMALL:
             raise ValueError(f"{self}: expected at most {_SMALL} bytes, found {size}")
         with _opened(self.path) as file:
@@ -95,9 +91,8 @@ def names_of(path: Path) -> list[str]:
 def dataset_of(path: Path, name: str) -> DataSet:
     """The header of one data set of an HDF5 file.
 
-    Raises:
-        ValueError: one line naming the file: no HDF5 file (a web page, ...), damaged, no such data
-            set, or one whose numbers lie in another file.
+    Raises ValueError: one line naming the file: no HDF5 file (a web page, ...), damaged, no such
+    data set, or one whose numbers lie in another file.
     """
     import h5py
 
@@ -126,9 +121,8 @@ def check_stored(path: Path, data: Any, every: bool = False) -> None:
 
     A data set that itself says what stands for what was never written (a fill value) is believed.
 
-    Args:
-        path: of the file.  data: the open data set.
-        every: look at each piece (seconds where there are many); False only counts them.
+    path: of the file.  data: the open data set.
+    every: look at each piece (seconds where there are many); False only counts them.
     """
     try:
         fault = _fault(data, every)
@@ -175,18 +169,17 @@ def _fault(data: Any, every: bool) -> str:
     return f"{lacking:,} of {wanted:,} pieces are not in the file, of the rows from {listed} on"
 
 
+@dataclass(eq=False)
 class HDF5Rows:
-    """Pictures that are a data set of an HDF5 file.
+    """Pictures that are a data set of an HDF5 file."""
 
-    Args:
-        path: the file.  name: of the data set.  shape: (N, H, W) or (N, H, W, 3).
-    """
-
-    def __init__(self, path: Path, name: str, shape: tuple[int, ...]) -> None:
-        self.path, self.name, self.shape = path, name, shape
-        self._file: Any = None
-        self._process = 0
-        self._counted = False  # whether each piece was looked for, not just their number
+    path: Path
+    name: str  # of the data set
+    shape: tuple[int, ...]  # (N, H, W) or (N, H, W, 3)
+    _file: Any = field(default=None, init=False, repr=False)
+    _process: int = field(default=0, init=False, repr=False)
+    # whether each piece was looked for, not just their number
+    _counted: bool = field(default=False, init=False, repr=False)
 
     def __getstate__(self) -> dict:
         return {**vars(self), "_file": None, "_process": 0}

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from cvq_tutorial.common.folders import data_root
-from cvq_tutorial.worlds.factors import FactorSpace
+from cvq_tutorial.worlds.factors import Factor, FactorSpace
 from cvq_tutorial.worlds.kinds import kind_of
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A data set whose files the user provides.
+    """A data set whose files the user provides."""
 
-    Args:
-        world: name of the world that reads it.  title: name of the data set.
-        files: the names that its file may have, relative to its folder; the first one there counts.
-        folders: names that its folder may have, under `data_root()`.
-        get: where a user gets it.  credit: whom to name.
-        factors: of the published files.
-    """
-
-    world: str
+    world: str  # that reads it
     title: str
-    files: tuple[str, ...]
-    folders: tuple[str, ...]
-    get: str
-    credit: str
-    factors: FactorSpace = field(repr=False)
+    files: tuple[str, ...]  # names that its file may have, relative to its folder; the first counts
+    folders: tuple[str, ...]  # names that its folder may have, under `data_root()`
+    get: str  # where a user gets it
+    credit: str  # whom to name
+    factors: FactorSpace = field(repr=False)  # of the published files
 
     def places(self, files: Sequence[str] = ()) -> tuple[Path, ...]:
         """The files that are looked for, in order; `files` as in `find`."""
@@ -41,19 +35,15 @@ class Benchmark:
     def find(self, path: str | Path | None, files: Sequence[str] = ()) -> Path:
         """The file to read.
 
-        Args:
-            path: the file, or a folder that holds it; a relative path that is not there is looked
-                for under `data_root()`. None takes the first of `places()` that is there.
-            files: only these names count, () all of the data set.
-
-        Raises:
-            FileNotFoundError: one line that says where it was looked for and where to get it.
+        path: the file, or a folder that holds it; a relative path that is not there is looked for
+            under `data_root()`. None takes the first of `places()` that is there.
+        files: only these names count, () all of the data set.
+        Raises FileNotFoundError: one line that says where it was looked for and where to get it.
         """
         names = files or self.files
         if path is None:
-            for place in self.places(names):
-                if place.is_file():
-                    return place
+            if place := next((p for p in self.places(names) if p.is_file()), None):
+                return place
             root = data_root()
             raise FileNotFoundError(
                 f"no file of {self.title} in {root} (folders {', '.join(self.folders)}): "
@@ -67,9 +57,8 @@ class Benchmark:
             return path
         if not path.exists():
             raise FileNotFoundError(f"no file of {self.title} at {path}; get it from {self.get}")
-        for name in names:
-            if (path / name).is_file():
-                return path / name
+        if place := next((path / name for name in names if (path / name).is_file()), None):
+            return place
         there = ", ".join(sorted(p.name for p in path.iterdir())[:6]) or "nothing"
         raise FileNotFoundError(
             f"no file of {self.title} in {path}: expected {' or '.join(names)}, found {there}"
@@ -82,6 +71,17 @@ class Benchmark:
         return any((path / name).is_file() for name in self.files)
 
 
+def varied(
+    names: Iterable[str],
+    kinds: Iterable[str],
+    sizes: Iterable[int],
+    texts: Iterable[tuple[str, ...] | None],
+) -> tuple[Factor, ...]:
+    """The factors of these names, kinds, sizes and texts that have more than one value."""
+    every = zip(names, sizes, kinds, texts, strict=True)
+    return tuple(Factor(*told) for told in every if told[1] > 1)
+
+
 def what_it_is(path: Path) -> str:
     """What the first bytes of a file say it is, in a word or two.
 
@@ -91,6 +91,12 @@ def what_it_is(path: Path) -> str:
     if kind == "a web page":
         return "a web page (what a server sends in place of a file that it does not give)"
     return "nothing known" if kind == "unknown" else kind
+
+
+def unzipped(path: Path) -> IO[bytes]:
+    """An open file, read through gzip where its first bytes say so."""
+    packed = what_it_is(path) == "a gzip file"
+    return gzip.open(path) if packed else open(path, "rb")  # type: ignore[return-value]
 
 
 def digest_of(paths: Sequence[Path]) -> str:

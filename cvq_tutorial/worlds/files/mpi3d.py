@@ -13,12 +13,10 @@ from math import prod
 from pathlib import Path
 
 from cvq_tutorial.common.checks import close_match
-from cvq_tutorial.worlds.factors import Factor, FactorSpace
-from cvq_tutorial.worlds.files.hdf5 import dataset_of
-from cvq_tutorial.worlds.files.lookup import Benchmark, check_digest, check_side
-from cvq_tutorial.worlds.files.npz import array_of
+from cvq_tutorial.worlds.factors import FactorSpace
+from cvq_tutorial.worlds.files.lookup import Benchmark, check_digest, check_side, varied
 from cvq_tutorial.worlds.files.rows import check_pictures
-from cvq_tutorial.worlds.files.world import FileWorld, stored_rows
+from cvq_tutorial.worlds.files.world import FileWorld, stored_array, stored_rows
 
 _NAMES = (
     "object_color", "object_shape", "object_size", "camera_height", "background_color",
@@ -31,13 +29,8 @@ SIZES = ((6, 6, 2, 3, 3, 40, 40), (4, 4, 2, 3, 3, 40, 40))  # published, and old
 
 
 def _space(sizes: Sequence[int]) -> FactorSpace:
-    return FactorSpace(
-        tuple(
-            Factor(name, size, "categorical" if name in _UNORDERED else "ordered")
-            for name, size in zip(_NAMES, sizes, strict=True)
-            if size > 1
-        )
-    )
+    kinds = ["categorical" if name in _UNORDERED else "ordered" for name in _NAMES]
+    return FactorSpace(varied(_NAMES, kinds, sizes, [None] * len(_NAMES)))
 
 
 BENCHMARK = Benchmark(
@@ -60,29 +53,19 @@ def mpi3d_world(
     sha256: str | None = None,
     actions: str = "steps",
 ) -> FileWorld:
-    """The world `mpi3d`.
+    """The world `mpi3d`; a compressed npz is unpacked on first use, see `unpack`.
 
-    A compressed npz is unpacked on first use, see `unpack`.
-
-    Args:
-        path: the file or its folder, see `Benchmark.find`.
-        size, pictures: see FileWorld.
-        kind: "real", "realistic" or "toy": the file mpi3d_<kind>.npz (or .h5, .hdf5) is looked for.
-            None takes the first that is there, in this order.
-        sizes: of the seven factors, for a part of the data; None goes by the number of rows.
-        sha256: hash that the file must have; it is read once for that.
-        actions: "steps" or "set", see `worlds.factors`.
-
-    Raises:
-        FileNotFoundError: no such file. TypeError, ValueError: a wrong argument; one line on what
-            is wrong with the file.
+    path, size, pictures, sha256, actions: as in `files.world`, also the errors.
+    kind: "real", "realistic" or "toy": the file mpi3d_<kind>.npz (or .h5, .hdf5) is looked for.
+        None takes the first that is there, in this order.
+    sizes: of the seven factors, for a part of the data; None goes by the number of rows.
     """
     check_side(size)
     given = None if sizes is None else _check_sizes(sizes)
     if kind not in (None, *KINDS):
         raise ValueError(close_match("kind of MPI3D", kind, KINDS))
     file = BENCHMARK.find(path, [f"mpi3d_{kind}.{e}" for e in _ENDINGS] if kind else ())
-    images = (array_of if file.suffix == ".npz" else dataset_of)(file, "images")
+    images = stored_array(file, "images")
     check_pictures(str(images), images.shape, images.dtype, (64, 64, 3))
     known = {prod(s): s for s in (SIZES if given is None else (given,))}
     if images.shape[0] not in known:

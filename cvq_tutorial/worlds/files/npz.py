@@ -27,17 +27,13 @@ _SMALL = 2**28  # bytes: more than the labels of any benchmark
 
 @dataclass(frozen=True)
 class Array:
-    """An array of an npz file, as its header tells.
+    """An array of an npz file, as its header tells."""
 
-    path: the npz file.  name: without ".npy".  shape, dtype: of the array, in C order.
-    offset: where its numbers start in the file, None where they are compressed.
-    """
-
-    path: Path
-    name: str
+    path: Path  # the npz file
+    name: str  # without ".npy"
     shape: tuple[int, ...]
     dtype: np.dtype
-    offset: int | None
+    offset: int | None  # where its numbers start in the file, None where they are compressed
 
     def __str__(self) -> str:
         return f"{self.path}: array {self.name!r}"
@@ -75,10 +71,8 @@ class Array:
 def array_of(path: Path, name: str) -> Array:
     """The header of one array of an npz file.
 
-    Raises:
-        ValueError: one line naming the file: no npz (a web page, a pickle, ...), damaged, cut
-            short, encrypted, no such array, one that would have to be unpickled, or one in Fortran
-            order.
+    Raises ValueError: one line naming the file: no npz (a web page, a pickle, ...), damaged, cut
+    short, encrypted, no such array, one that would have to be unpickled, or one in Fortran order.
     """
     with _opened(path) as archive:
         names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]

@@ -7,13 +7,15 @@ process opens the file for itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from cvq_tutorial.worlds.pictures import area_weights
+from cvq_tutorial.worlds.factor import numbers_of
+from cvq_tutorial.worlds.pictures import resized
 
 
 class Rows(Protocol):
@@ -29,30 +31,18 @@ class Rows(Protocol):
 def check_rows(rows: object, n: int) -> np.ndarray:
     """Row numbers int64 (B,) in 0 .. n-1; negative ones count from the end, as numpy has it.
 
-    Raises:
-        TypeError: not integers. ValueError: not one-dimensional, or out of range.
+    Raises TypeError, ValueError as `numbers_of`.
     """
-    array = np.asarray(rows)
-    if array.ndim != 1:
-        raise ValueError(f"rows: expected shape (B,), found {array.shape}")
-    if array.size and not np.issubdtype(array.dtype, np.integer):
-        raise TypeError(f"rows: expected integers, found {array.dtype}")
-    array = array.astype(np.int64)
-    bad = (array < -n) | (array >= n)
-    if bad.any():
-        raise ValueError(
-            f"rows: expected {-n}..{n - 1}, found {array[bad][0]} at {int(np.argmax(bad))}"
-        )
+    array = numbers_of(rows, "rows", -n, n - 1)
     return np.where(array < 0, array + n, array)
 
 
 def check_pictures(where: str, shape: tuple[int, ...], dtype: np.dtype, wanted: tuple) -> None:
     """Raise ValueError unless an array holds pictures.
 
-    Args:
-        where: names the file and the array, and starts the message.
-        shape, dtype: of the array.
-        wanted: the shape of one picture.
+    where: names the file and the array, and starts the message.
+    shape, dtype: of the array.
+    wanted: the shape of one picture.
     """
     if dtype != np.uint8:
         hint = "; those in 0..1 become uint8 by (255 * x).round().astype(np.uint8), those in "
@@ -75,46 +65,55 @@ def check_labels(where: str, shape: tuple[int, ...], dtype: np.dtype, wanted: tu
         raise ValueError(f"{where}: expected shape {wanted}, found {shape}")
 
 
+def tables_of(labels: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
+    """The label of each value of a factor, (S,) each, from those (N, F) of all rows in order."""
+    strides = [int(np.prod(sizes[f + 1 :])) for f in range(len(sizes))]
+    return [labels[np.arange(n) * strides[f], f] for f, n in enumerate(sizes)]
+
+
+def check_order(
+    where: str, labels: np.ndarray, tables: Sequence[np.ndarray], names: Sequence[str]
+) -> None:
+    """Raise ValueError, naming the row, unless labels (N, F) say that rows are in order.
+
+    tables: the label of each value of each factor, the last one changing fastest.
+    """
+    told = "{:.3g}".format if labels.dtype.kind == "f" else str
+    for start in range(0, len(labels), 2**16):
+        part = labels[start : start + 2**16]
+        places = np.unravel_index(np.arange(start, start + len(part)), [len(t) for t in tables])
+        wanted = np.stack([table[p] for table, p in zip(tables, places, strict=True)], axis=1)
+        wrong = ~(np.abs(part - wanted) < 1e-6)  # also where it is not a number
+        if wrong.any():
+            row, f = np.argwhere(wrong)[0]
+            raise ValueError(
+                f"{where}: row {start + row}: expected {names[f]} {told(wanted[row, f])}, found "
+                f"{told(part[row, f])}; the rows are not in their published order"
+            )
+
+
 def shrink(pictures: np.ndarray, side: int | None) -> np.ndarray:
     """Pictures at another size, each new pixel the mean of the area that it covers.
 
-    Args:
-        pictures: uint8 (B, H, W) or (B, H, W, C).
-        side: of the results, in pixels; None leaves them as they are.
-
-    Returns:
-        uint8 (B, side, side[, C]).
+    pictures: uint8 (B, H, W) or (B, H, W, C).
+    side: of the results, in pixels; None leaves them as they are.
+    Returns uint8 (B, side, side[, C]).
     """
-    n, height, width = pictures.shape[:3]
-    if side is None or (height, width) == (side, side):
+    if side is None or pictures.shape[1:3] == (side, side):
         return pictures
-    flat = pictures.reshape(n, height, -1)
-    small = np.empty((n, side, side, flat.shape[2] // width), dtype=np.uint8)
-    for start in range(0, n, 32):  # 32 pictures of floats fit the processor's cache
-        part = flat[start : start + 32].astype(np.float32)  # (b, H, W * C)
-        lines = (area_weights(height, side) @ part).reshape(len(part), side, width, -1)
-        means = area_weights(width, side) @ lines  # (b, side, side, C)
-        small[start : start + 32] = np.rint(means).clip(0, 255)
-    return small.reshape(n, side, side, *pictures.shape[3:])
+    return resized(pictures, side, side)
 
 
+@dataclass(eq=False)
 class FlatRows:
-    """Pictures that lie one after the other in a file, uncompressed.
+    """Pictures that lie one after the other in a file, uncompressed."""
 
-    Args:
-        path: the file.  offset: of the first picture, in bytes.  shape: (N, H, W) or (N, H, W, 3).
-        check: called once before the first `read`; it raises ValueError for a damaged file. It is
-            sent to other processes, so it must pickle.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        offset: int,
-        shape: tuple[int, ...],
-        check: Callable[[], object] | None = None,
-    ) -> None:
-        self.path, self.offset, self.shape, self.check = path, offset, shape, check
+    path: Path
+    offset: int  # of the first picture, in bytes
+    shape: tuple[int, ...]  # (N, H, W) or (N, H, W, 3)
+    # called once before the first `read`; it raises ValueError for a damaged file. It is sent to
+    # other processes, so it must pickle.
+    check: Callable[[], object] | None = None
 
     def read(self, rows: object) -> np.ndarray:
         """Pictures uint8 (B, H, W[, 3]) of row numbers (B,), see `check_rows`.

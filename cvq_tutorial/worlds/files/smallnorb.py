@@ -13,7 +13,6 @@ just a number: toy 3 of the cars has nothing to do with toy 3 of the trucks.
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,8 +25,15 @@ from typing import IO
 import numpy as np
 
 from cvq_tutorial.common.checks import close_match
-from cvq_tutorial.worlds.factors import Factor, FactorSpace
-from cvq_tutorial.worlds.files.lookup import Benchmark, check_digest, check_side, what_it_is
+from cvq_tutorial.worlds.factors import FactorSpace
+from cvq_tutorial.worlds.files.lookup import (
+    Benchmark,
+    check_digest,
+    check_side,
+    unzipped,
+    varied,
+    what_it_is,
+)
 from cvq_tutorial.worlds.files.unpack import UnpackedRows
 from cvq_tutorial.worlds.files.world import FileWorld
 
@@ -60,18 +66,9 @@ def _space(tables: list[list[int]]) -> FactorSpace:
         tuple(str(10 * v) for v in tables[3]),  # degrees
         tuple(str(v) for v in tables[4]),
     ]
-    full_turn = tables[3] == list(range(0, 36, 2))
-    return FactorSpace(
-        tuple(
-            Factor(
-                name, len(text), values=text,
-                kind="categorical" if name not in ("elevation", "azimuth")
-                else "cyclic" if name == "azimuth" and full_turn else "ordered",
-            )
-            for name, text in zip(_NAMES, texts, strict=True)
-            if len(text) > 1
-        )
-    )  # fmt: skip
+    turn = "cyclic" if tables[3] == list(range(0, 36, 2)) else "ordered"
+    kinds = ("categorical", "categorical", "ordered", turn, "categorical")
+    return FactorSpace(varied(_NAMES, kinds, map(len, tables), texts))
 
 
 BENCHMARK = Benchmark(
@@ -96,21 +93,12 @@ def smallnorb_world(
     sha256: str | None = None,
     actions: str = "steps",
 ) -> FileWorld:
-    """The world `smallnorb`.
+    """The world `smallnorb`; pictures are unpacked on first use at the size that is wanted.
 
-    The pictures are unpacked on first use at the size that is wanted, see `unpack`.
-
-    Args:
-        path: the folder of the files, or one of them, see `Benchmark.find`.
-        size, pictures: see FileWorld; their own size is 96 x 96.
-        split: "training" or "testing" takes these files alone; None needs both.
-        sha256: hash that the files must have (dat, cat, info of training, then of testing), see
-            `lookup.check_digest`.
-        actions: "steps" or "set", see `worlds.factors`.
-
-    Raises:
-        FileNotFoundError: a file is missing. TypeError, ValueError: a wrong argument; one line on
-            what is wrong with a file.
+    path, size, pictures, sha256, actions: as in `files.world`, also the errors; the folder may be
+        named by one of its files, own pictures are 96 x 96, and the hash is that of dat, cat, info
+        of training, then of testing.
+    split: "training" or "testing" takes these files alone; None needs both.
     """
     check_side(size)
     if split not in (None, *SPLITS):
@@ -161,11 +149,10 @@ def _order(folder: Path, values: np.ndarray, tables: list[list[int]]) -> np.ndar
     Raises ValueError: a combination that is missing or there twice.
     """
     sizes = tuple(len(table) for table in tables)
+    expected = "expected one picture for each combination of the values in the info files"
     if prod(sizes) != len(values):  # before anything is made for each of them
-        raise ValueError(
-            f"{folder}: expected one picture for each combination of the values in the info files, "
-            f"{' x '.join(map(str, sizes))} = {prod(sizes):,}, found {len(values):,}"
-        )
+        grid = f"{' x '.join(map(str, sizes))} = {prod(sizes):,}"
+        raise ValueError(f"{folder}: {expected}, {grid}, found {len(values):,}")
     places = [np.searchsorted(t, c) for t, c in zip(tables, values.T, strict=True)]
     number = np.ravel_multi_index(places, sizes)
     count = np.bincount(number, minlength=len(values))
@@ -174,10 +161,8 @@ def _order(folder: Path, values: np.ndarray, tables: list[list[int]]) -> np.ndar
         at = np.unravel_index(wrong, sizes)
         told = ", ".join(f"{n} {t[i]}" for n, t, i in zip(_NAMES, tables, at, strict=True))
         times = "none" if count[wrong] == 0 else f"{count[wrong]} rows"
-        raise ValueError(
-            f"{folder}: expected one picture for each combination of the values in the info files, "
-            f"found {times} with {told} (and {int((count != 1).sum()) - 1} more such combinations)"
-        )
+        more = f"(and {int((count != 1).sum()) - 1} more such combinations)"
+        raise ValueError(f"{folder}: {expected}, found {times} with {told} {more}")
     return np.argsort(number)
 
 
@@ -186,19 +171,16 @@ def _order(folder: Path, values: np.ndarray, tables: list[list[int]]) -> np.ndar
 
 @dataclass(frozen=True)
 class Header:
-    """What the start of a file says.
-
-    path: the file.  shape, dtype: of its array.  start: where the numbers begin, in unpacked bytes.
-    """
+    """What the start of a file says of the array in it."""
 
     path: Path
     shape: tuple[int, ...]
     dtype: np.dtype
-    start: int
+    start: int  # where the numbers begin, in unpacked bytes
 
     def blocks(self, n: int) -> Iterator[np.ndarray]:
         """All rows in order, at most `n` at a time. Raises ValueError where the file ends early."""
-        size = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+        size = prod(self.shape[1:]) * self.dtype.itemsize
         done = 0
         with _opened(self.path) as file:
             _read(file, self.path, self.start, "the header")
@@ -270,11 +252,10 @@ def _left_pictures(parts: list[Header]) -> Iterator[tuple[int, np.ndarray]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    packed = what_it_is(path) == "a gzip file"
-    if path.suffix == ".gz" and not packed:
-        raise ValueError(f"{path}: expected a gzip file, found {what_it_is(path)}")
-    with gzip.open(path) if packed else open(path, "rb") as file:
-        yield file  # type: ignore[misc]
+    if path.suffix == ".gz" and (kind := what_it_is(path)) != "a gzip file":
+        raise ValueError(f"{path}: expected a gzip file, found {kind}")
+    with unzipped(path) as file:
+        yield file
 
 
 def _read(file: IO[bytes], path: Path, n: int | None, what: str) -> bytes:

@@ -41,13 +41,12 @@ Blocks = Callable[[], Iterable[tuple[int, np.ndarray]]]
 class UnpackedRows:
     """Pictures of files that are unpacked on the first `read`.
 
-    Args:
-        world: starts the name of the copy.
-        sources: the files; what they are names the copy.
-        shape: (N, H, W) or (N, H, W, 3), as `blocks` gives them.
-        blocks: all pictures: (row of the first, uint8 (b, H, W[, 3])), in any order of rows. It is
-            sent to other processes, so it must pickle.
-        side: of the pictures in the copy; None keeps theirs.
+    world: starts the name of the copy.
+    sources: the files; what they are names the copy.
+    shape: (N, H, W) or (N, H, W, 3), as `blocks` gives them.
+    blocks: all pictures: (row of the first, uint8 (b, H, W[, 3])), in any order of rows. It is sent
+        to other processes, so it must pickle.
+    side: of the pictures in the copy; None keeps theirs.
     """
 
     def __init__(
@@ -73,17 +72,15 @@ class UnpackedRows:
     def read(self, rows: object) -> np.ndarray:
         """Pictures uint8 (B, H, W[, 3]) of row numbers (B,); the first call may take minutes.
 
-        Raises:
-            TypeError, ValueError: rows as `check_rows`; originals that are damaged. OSError: the
-                copy cannot be written. Nothing is left of it then.
+        Raises TypeError, ValueError: rows as `check_rows`; originals that are damaged. OSError: the
+        copy cannot be written. Nothing is left of it then.
         """
         rows = check_rows(rows, self.shape[0])
         try:
             return self._read(rows)
-        except _Damaged:
-            pass  # the copy, not the originals: made again below
-        if self._rows is not None:
-            self._rows.close()
+        except _Damaged:  # the copy, not the originals: it is made again
+            if self._rows is not None:
+                self._rows.close()
         clear_leftovers(self.path.parent)
         write_atomic(self.path, lambda file: self._write(file.name))
         self._rows = None
@@ -94,10 +91,9 @@ class UnpackedRows:
         try:
             if self._rows is None:
                 found, sums = dataset_of(self.path, NAME), dataset_of(self.path, SUMS)
-                if (found.shape, found.dtype) != (self.shape, np.uint8):
-                    raise _Damaged(f"{self.path}: found {found.dtype} of shape {found.shape}")
-                if (sums.shape, sums.dtype) != (self.shape[:1], np.uint32):
-                    raise _Damaged(f"{self.path}: found sums of shape {sums.shape}")
+                wanted = (self.shape, np.uint8, self.shape[:1], np.uint32)
+                if (found.shape, found.dtype, sums.shape, sums.dtype) != wanted:
+                    raise _Damaged(f"{self.path}: other data sets than were written")
                 self._sums = sums.load()
                 self._rows = HDF5Rows(self.path, NAME, self.shape)
             pictures = self._rows.read(rows)
@@ -113,10 +109,7 @@ class UnpackedRows:
 
         done = np.zeros(self.shape[0], dtype=bool)
         sums = np.zeros(self.shape[0], dtype=np.uint32)
-        bar = tqdm(
-            total=len(done), desc=f"unpacking {self.source.name}, once", unit=" pictures",
-            disable=None, leave=False,
-        )  # fmt: skip
+        bar = _bar(len(done), f"unpacking {self.source.name}, once", " pictures")
         with bar, h5py.File(path, "w", libver="latest") as file:
             data = file.create_dataset(
                 NAME, self.shape, np.uint8, chunks=(1, *self.shape[1:]),
@@ -130,11 +123,13 @@ class UnpackedRows:
                     sums[row] = _sum(row, picture)
                 done[first : first + len(block)] = True
                 bar.update(len(block))
-            if not done.all():
-                raise ValueError(
-                    f"{self.source}: expected {len(done)} pictures, found {int(done.sum())}"
-                )
+            if (n := int(done.sum())) != len(done):
+                raise ValueError(f"{self.source}: expected {len(done)} pictures, found {n}")
             file.create_dataset(SUMS, data=sums, fletcher32=True, chunks=sums.shape)
+
+
+def _bar(n: int, what: str, unit: str) -> tqdm:
+    return tqdm(total=n, desc=what, unit=unit, disable=None, leave=False)
 
 
 class _Damaged(ValueError):
@@ -158,11 +153,7 @@ def verify_once(array: Array) -> None:
     if note.exists():
         return
     n = max(1, _PIECE * array.shape[0] // max(1, math.prod(array.shape) * array.dtype.itemsize))
-    bar = tqdm(
-        total=array.shape[0], desc=f"checking {array.path.name}, once", unit=" rows",
-        disable=None, leave=False,
-    )  # fmt: skip
-    with bar:
+    with _bar(array.shape[0], f"checking {array.path.name}, once", " rows") as bar:
         for _, block in array.blocks(n):
             bar.update(len(block))
     with contextlib.suppress(OSError):

@@ -8,6 +8,16 @@ says where it was looked for and where to get it.
 Nothing is loaded. A batch reads its own pictures, which become RGB of 0 .. 255: grey is repeated,
 and the 0 and 1 of dSprites are black and white. A file that can only be read from its start is
 unpacked first, see `unpack`.
+
+Each function that makes one takes
+
+* path: the file or its folder, see `Benchmark.find`;
+* size, pictures: see `FileWorld`;
+* sha256: hash that the file must have, which is read once for that; of several see `digest_of`;
+* actions: "steps" or "set", see `worlds.factors`;
+
+and raises FileNotFoundError where there is no such file, and TypeError or ValueError for a wrong
+argument, and in one line for what is wrong with the file.
 """
 
 from __future__ import annotations
@@ -15,17 +25,19 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from math import prod
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from cvq_tutorial.worlds.factors import FactorSpace
-from cvq_tutorial.worlds.files.hdf5 import DataSet, HDF5Rows
+from cvq_tutorial.worlds.files.hdf5 import DataSet, HDF5Rows, dataset_of
 from cvq_tutorial.worlds.files.lookup import Benchmark, check_side
-from cvq_tutorial.worlds.files.npz import Array
+from cvq_tutorial.worlds.files.npz import Array, array_of
 from cvq_tutorial.worlds.files.rows import FlatRows, Rows, check_rows, shrink
 from cvq_tutorial.worlds.files.unpack import UnpackedRows, verify_once
+from cvq_tutorial.worlds.pictures import spread
 
 _AT_ONCE = 2**20  # bytes that one picture may cost; more, and the file is unpacked first
 _BLOCK = 64 * 2**20  # bytes in memory while a file is unpacked
@@ -38,32 +50,19 @@ class FileWorld:
 
     The functions that `make_world` calls make it; see the modules named above.
 
-    Args:
-        benchmark: what the files are.  path: where they were found.
-        factors: one picture for each combination.
-        rows: the pictures as they are stored.
-        size: side of the pictures in pixels, None for their own.
-        pictures: hash that a sample of the pictures must have; None takes any.
-        order: row of each combination, int64 (N,); None where they are in order.
-        white: value that is white in the file, 1 or 255.
-        more: further options that make this world again.
-
-    Attributes:
-        name: of the world.  image_shape: (H, W, 3).
-
-    Raises:
-        TypeError, ValueError: a wrong size, a number of rows that does not fit, other pictures.
+    Raises TypeError, ValueError: a wrong size, a number of rows that does not fit, others.
     """
 
-    benchmark: Benchmark = field(repr=False)
-    path: Path
-    factors: FactorSpace = field(repr=False)
-    rows: Rows = field(repr=False)
-    size: int | None = 64
-    pictures: str | None = None
+    benchmark: Benchmark = field(repr=False)  #: what the files are
+    path: Path  #: where they were found
+    factors: FactorSpace = field(repr=False)  #: one picture for each combination
+    rows: Rows = field(repr=False)  #: the pictures as they are stored
+    size: int | None = 64  #: side of the pictures in pixels, None for their own
+    pictures: str | None = None  #: hash that a sample of them must have; None takes any
+    #: row of each combination, int64 (N,); None where they are in order
     order: np.ndarray | None = field(default=None, repr=False)
-    white: int = field(default=255, repr=False)
-    more: dict = field(default_factory=dict)
+    white: int = field(default=255, repr=False)  #: value that is white in the file, 1 or 255
+    more: dict = field(default_factory=dict)  #: further options that make this world again
     has_images: Literal[True] = field(default=True, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -74,11 +73,10 @@ class FileWorld:
                 f"{self.path}: expected {self.factors.size} pictures, one for each combination of "
                 f"{', '.join(self.factors.names)}, found {n}"
             )
-        if self.pictures is not None and self.pictures != self.fingerprint:  # else nothing is read
-            raise ValueError(
-                f"{self.path}: expected pictures with hash {self.pictures}, found "
-                f"{self.fingerprint}"
-            )
+        wanted = self.pictures
+        if wanted is not None and wanted != self.fingerprint:  # else nothing is read
+            found = self.fingerprint
+            raise ValueError(f"{self.path}: expected pictures with hash {wanted}, found {found}")
 
     @property
     def name(self) -> str:
@@ -88,16 +86,12 @@ class FileWorld:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(H, W, 3)."""
-        if self.size is not None:
-            return self.size, self.size, 3
-        return self.rows.shape[1], self.rows.shape[2], 3
+        height, width = self.rows.shape[1:3]
+        return self.size or height, self.size or width, 3
 
     @property
     def options(self) -> dict:
-        """What `make_world` needs to make this world again, wherever the files lie.
-
-        The first time it reads some pictures, see `fingerprint`.
-        """
+        """What `make_world` needs to make this world again, wherever the files lie; reads some."""
         told = {**self.more, "size": self.size, "pictures": self.fingerprint}
         return told | self.factors.actions_option
 
@@ -107,9 +101,8 @@ class FileWorld:
 
         It reads them, so it unpacks what has to be unpacked.
         """
-        numbers = np.unique(np.linspace(0, self.factors.size - 1, _PROBE).astype(np.int64))
         digest = hashlib.sha256(repr((self.factors.sizes, self.image_shape)).encode())
-        digest.update(self.read(numbers).tobytes())
+        digest.update(self.read(spread(self.factors.size, _PROBE)).tobytes())
         return digest.hexdigest()[:16]
 
     @property
@@ -118,17 +111,9 @@ class FileWorld:
         return self.benchmark.credit
 
     def render(self, values: np.ndarray) -> np.ndarray:
-        """Pictures of factor values.
+        """Pictures uint8 (B, H, W, 3) of factor values (B, F), see `ImageWorld.render`.
 
-        Args:
-            values: integers (B, F), each in its factor's range; any batch, any order, repeats
-                allowed.
-
-        Returns:
-            uint8 (B, H, W, 3).
-
-        Raises:
-            TypeError, ValueError: values of the wrong kind, shape or range; a damaged file.
+        Raises ValueError also for a damaged file.
         """
         return self.read(self.factors.index(values))
 
@@ -137,8 +122,7 @@ class FileWorld:
 
         Any order, repeats allowed; negative numbers count from the end.
 
-        Raises:
-            TypeError, ValueError: numbers as `rows.check_rows`; a damaged file.
+        Raises TypeError, ValueError: numbers as `rows.check_rows`; a damaged file.
         """
         numbers = check_rows(numbers, self.factors.size)
         rows = numbers if self.order is None else self.order[numbers]
@@ -155,6 +139,11 @@ class FileWorld:
         return images if images.ndim == 4 else np.repeat(images[..., None], 3, axis=3)
 
 
+def stored_array(path: Path, name: str) -> Array | DataSet:
+    """The header of one array of an npz or HDF5 file, by its ending; raises ValueError."""
+    return (array_of if path.suffix == ".npz" else dataset_of)(path, name)
+
+
 def stored_rows(benchmark: Benchmark, images: Array | DataSet) -> Rows:
     """The pictures of an npz or HDF5 file: read where they are, or unpacked first.
 
@@ -163,7 +152,7 @@ def stored_rows(benchmark: Benchmark, images: Array | DataSet) -> Rows:
 
     Raises ValueError: chunks so large that a few pictures do not fit in memory.
     """
-    picture = int(np.prod(images.shape[1:], dtype=np.int64))  # bytes
+    picture = prod(images.shape[1:])  # bytes
     if isinstance(images, Array):
         if images.offset is not None:
             return FlatRows(images.path, images.offset, images.shape, partial(verify_once, images))
@@ -175,7 +164,7 @@ def stored_rows(benchmark: Benchmark, images: Array | DataSet) -> Rows:
     deep = min(images.chunks[0], images.shape[0])  # pictures that share a chunk
     if deep * picture <= max(_AT_ONCE, picture):
         return rows
-    chunk = int(np.prod(images.chunks, dtype=np.int64))
+    chunk = prod(images.chunks)
     if chunk > _BLOCK:
         raise ValueError(
             f"{images}: expected chunks of at most {_BLOCK} bytes, found {chunk} ({images.chunks})"

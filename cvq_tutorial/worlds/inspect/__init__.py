@@ -5,10 +5,4 @@ In: a path. Out: a `WorldReport`. Read `report`, then `check`; `table` looks at 
 
 from cvq_tutorial.common.lazy import lazy
 
-__getattr__, __dir__, __all__ = lazy(
-    __name__,
-    {
-        "check": "check_folder",
-        "report": "WorldReport",
-    },
-)
+__getattr__, __dir__, __all__ = lazy(__name__, {"check": "check_folder", "report": "WorldReport"})

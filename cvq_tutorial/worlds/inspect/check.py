@@ -11,14 +11,14 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable, Mapping
-from inspect import signature as inspect_signature
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cvq_tutorial.common.archives import npy_header, open_member
-from cvq_tutorial.common.checks import close_match
 from cvq_tutorial.worlds.factors import Factor, FactorSpace
 from cvq_tutorial.worlds.files import cars3d, dsprites_file, mpi3d, shapes3d_file, smallnorb
 from cvq_tutorial.worlds.files.hdf5 import names_of
@@ -30,24 +30,22 @@ from cvq_tutorial.worlds.inspect.report import (
     FactorLine,
     WorldReport,
     tell_unseen,
-    values_text,
 )
 from cvq_tutorial.worlds.inspect.table import check_table
-from cvq_tutorial.worlds.make import make_world
+from cvq_tutorial.worlds.make import BENCHMARKS, check_options, make_world
 from cvq_tutorial.worlds.pictures import decode, is_picture, kind_of, square
 from cvq_tutorial.worlds.tables.asked import how_of
 from cvq_tutorial.worlds.tables.find import (
-    CELEBA,
-    CELEBA_CSV,
+    celebas_table,
     class_folders,
     packed,
     split_tables,
     tables_of,
 )
 from cvq_tutorial.worlds.tables.read import ENDINGS
+from cvq_tutorial.worlds.tables.sheet import Problem
 from cvq_tutorial.worlds.world import ImageWorld
 
-BENCHMARKS = tuple(m.BENCHMARK for m in (shapes3d_file, dsprites_file, cars3d, smallnorb, mpi3d))
 _UNPACK = 0.5  # gigabytes: a file that must be unpacked first is, up to here
 _SIDE = 64
 
@@ -67,10 +65,7 @@ def check_folder(
         FileNotFoundError: nothing is there. ValueError, TypeError: look below 1, wrong options.
     """
     if options:
-        known = list(inspect_signature(how_of).parameters)
-        for name in options:
-            if name not in known:
-                raise ValueError(close_match("option of a table:", name, known))
+        check_options("option of a table:", how_of, options)
         how_of(**options)  # raises for what is wrong with them
     path = Path(path).absolute()  # "." and a bare file name have a folder too
     if look < 1:
@@ -78,29 +73,27 @@ def check_folder(
     if not path.exists():
         raise FileNotFoundError(f"nothing to check at {path}")
     problems: list[str] = []
-    kind, inspect = _recognise(path)
+    table: Inspect = partial(check_table, look=look, options=options)
+    kind, inspect = _recognise(path, table)
     if path.is_dir() and (options or {}).get("table"):  # it may lie elsewhere
-        kind, inspect = "pictures with an attribute table", check_table
-    rng, more = np.random.default_rng(seed), {}
-    if inspect is check_table:
-        more = {"options": options}
+        kind, inspect = "pictures with an attribute table", table
     try:
-        report = inspect(path, kind, problems.append, look, rng, **more)
+        report = inspect(path, kind, problems.append, np.random.default_rng(seed))
     except (ValueError, OSError, ImportError) as error:
         problems.append(" ".join(str(error).split()))
         report = WorldReport(path, kind)
     base = path if path.is_dir() else path.parent  # the first line says where; the rest is in it
     name = base.name or str(base)  # the root has no name
     told = [text.replace(f"{base}/", "").replace(str(base), name) for text in problems]
-    return WorldReport(**{**vars(report), "problems": tuple(dict.fromkeys(told))})
+    return replace(report, problems=tuple(dict.fromkeys(told)))
 
 
 # What it is --------------------------------------------------------------------------------------
 
-Inspect = Callable[..., WorldReport]
+Inspect = Callable[[Path, str, Problem, np.random.Generator], WorldReport]
 
 
-def _recognise(path: Path) -> tuple[str, Inspect]:
+def _recognise(path: Path, check_table: Inspect) -> tuple[str, Inspect]:
     """What is there, in words, and the function that looks closer."""
     if path.is_file():
         table = path.suffix.lower() in ENDINGS and not _names_cars(path)
@@ -108,15 +101,12 @@ def _recognise(path: Path) -> tuple[str, Inspect]:
             return "pictures with an attribute table", check_table
     elif all((path / part).is_dir() for part in ("body", "hair", "shoes")):
         return "sheets of the world sprites", _world("sprites", root=path)
-    else:
-        for folder in (path, path.parent) if path.name == "img_align_celeba" else (path,):
-            if (folder / CELEBA).is_file() or (folder / CELEBA_CSV).is_file():
-                return "pictures with attributes in CelebA's layout", check_table
+    elif celebas_table(path):
+        return "pictures with attributes in CelebA's layout", check_table
     benchmark = _benchmark_of(path)
     if benchmark is not None:
-        return f"{benchmark.title}, for the world {benchmark.world}", _world(
-            benchmark.world, path=path
-        )
+        told = f"{benchmark.title}, for the world {benchmark.world}"
+        return told, _world(benchmark.world, path=path)
     if path.is_file():
         kind = what_it_is(path)
         return f"one picture ({kind})" if is_picture(kind) else kind, _unknown_file
@@ -139,7 +129,7 @@ def _names_cars(path: Path) -> bool:
 
 def _benchmark_of(path: Path) -> Benchmark | None:
     """The data set that a file or folder is by its names, or by those of its arrays; None: none."""
-    for benchmark in BENCHMARKS:
+    for benchmark in BENCHMARKS.values():
         if benchmark.is_at(path) and (benchmark is not cars3d.BENCHMARK or _names_cars(path)):
             return benchmark
     if path.is_dir():
@@ -184,9 +174,7 @@ def _arrays(path: Path) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _unknown_file(
-    path: Path, kind: str, problem: Callable[[str], None], look: int, rng: np.random.Generator
-) -> WorldReport:
+def _unknown_file(path: Path, kind: str, problem: Problem, _: object) -> WorldReport:
     """A file that no world reads; the arrays of an npz are named.
 
     Raises ValueError: a damaged npz or HDF5 file.
@@ -198,9 +186,7 @@ def _unknown_file(
     return WorldReport(path, kind, notes=notes)
 
 
-def _unknown_folder(
-    path: Path, kind: str, problem: Callable[[str], None], look: int, rng: np.random.Generator
-) -> WorldReport:
+def _unknown_folder(path: Path, kind: str, problem: Problem, _: object) -> WorldReport:
     """A folder that no world reads."""
     files = [entry for entry in sorted(path.iterdir()) if entry.is_file()]
     pictures = [file for file in files if is_picture(kind_of(file))]
@@ -222,9 +208,7 @@ def _unknown_folder(
 def _world(name: str, **options: Any) -> Inspect:
     """Looks at a world that has a picture for every setting of its factors."""
 
-    def inspect(
-        path: Path, kind: str, problem: Callable[[str], None], look: int, rng: np.random.Generator
-    ) -> WorldReport:
+    def inspect(path: Path, kind: str, problem: Problem, rng: np.random.Generator) -> WorldReport:
         world = make_world(name, **options)
         assert world.has_images
         return report_of(world, path, kind, problem, rng)
@@ -233,28 +217,18 @@ def _world(name: str, **options: Any) -> Inspect:
 
 
 def report_of(
-    world: ImageWorld,
-    path: Path,
-    kind: str,
-    problem: Callable[[str], None],
-    rng: np.random.Generator,
+    world: ImageWorld, path: Path, kind: str, problem: Problem, rng: np.random.Generator
 ) -> WorldReport:
-    """Look at an opened world with a picture for every setting of its factors.
-
-    problem: called with a line for each thing that is wrong.
-    """
+    """Look at an opened world with a picture for every setting of its factors."""
     space = world.factors
     height, width, _ = world.image_shape
-    told: tuple[str, ...] = (
-        f"make_world({world.name!r}, ...) reads it",
-        f"credit: {world.credit}",
-    )
+    told = [f"make_world({world.name!r}, ...) reads it", f"credit: {world.credit}"]
     whole = (space.size, space.size)
     if gigabytes := _unread(world):
-        told += (f"its pictures were not looked at: to read one, {gigabytes:.1f} GB are unpacked",)
+        told += [f"its pictures were not looked at: to read one, {gigabytes:.1f} GB are unpacked"]
         lines = tuple(_line(space, f, None) for f in space.factors)
         are = f"{height} x {width} pixels"
-        return WorldReport(path, kind, space.size, are, lines, whole, told)
+        return WorldReport(path, kind, space.size, are, lines, whole, tuple(told))
     x = rng.integers(0, space.sizes, size=(EDITS * space.n_factors, space.n_factors))
     factor = np.repeat(np.arange(space.n_factors), EDITS)
     rows = np.arange(len(x))
@@ -273,13 +247,13 @@ def report_of(
         tell_unseen(path, lines, problem)
     are = f"{height} x {width} pixels, uint8 {before.min()}..{before.max()} (looked at {len(x)})"
     shown = before[rng.permutation(len(before))[:SHOWN]]
-    return WorldReport(path, kind, space.size, are, lines, whole, told, images=shown)
+    return WorldReport(path, kind, space.size, are, lines, whole, tuple(told), images=shown)
 
 
 def _line(space: FactorSpace, factor: Factor, unseen: float | None) -> FactorLine:
     each = space.size // factor.size  # pictures with one value
     edits = each * (factor.size - 1)
-    return FactorLine(factor.name, factor.size, values_text(factor), each, edits, unseen)
+    return FactorLine.of(factor, each, edits, unseen)
 
 
 def _unread(world: ImageWorld) -> float:

@@ -18,50 +18,41 @@ LINES = 40  # problems in the text, which then says how many more there are
 
 @dataclass(frozen=True)
 class FactorLine:
-    """One factor as it was found.
-
-    Attributes:
-        name: of the factor.  size: number of values.  values: these in words, or their range.
-        rarest: pictures that have its rarest value.
-        edits: pairs of pictures that differ in one step of this factor alone.
-        unseen: share of edits, of those tried, that change no pixel; None where none was tried.
-    """
+    """One factor as it was found."""
 
     name: str
-    size: int
-    values: str
-    rarest: int
-    edits: int
-    unseen: float | None = None
+    size: int  # number of values
+    values: str  # these in words, or their range
+    rarest: int  # pictures that have its rarest value
+    edits: int  # pairs of pictures that differ in one step of this factor alone
+    unseen: float | None = None  # share of edits tried that change no pixel; None: none was tried
+
+    @classmethod
+    def of(cls, factor: Factor, rarest: int, edits: int, unseen: float | None) -> FactorLine:
+        """The line of a factor; its values are told in few words, of an order the two ends."""
+        told = [factor.label(value) for value in range(factor.size)]
+        values = ", ".join(told)
+        if factor.ordered and factor.size > 2:
+            values = f"{told[0]} .. {told[-1]}{', and round' if factor.cyclic else ''}"
+        return cls(factor.name, factor.size, values, rarest, edits, unseen)
 
 
 @dataclass(frozen=True)
 class WorldReport:
-    """What `check` found. `str()` of it is the text that the command prints.
+    """What `check` found. `str()` of it is the text that the command prints."""
 
-    Attributes:
-        path: what was looked at.  kind: what it is, in words.
-        n_images: pictures there are; 0 where it cannot be told.
-        images_are: their sizes, dtype and range, in words.
-        factors: one line each.
-        combinations: (with a picture, possible ones).
-        columns: what becomes of each column of a table.
-        command: the command line that trains on it, "" where that is not possible yet.
-        notes: what is worth knowing and no fault.  problems: what is wrong, a line each.
-        images: a sample, uint8 (B, H, W, 3) with B of at most 24; None where there is none.
-    """
-
-    path: Path
-    kind: str
-    n_images: int = 0
-    images_are: str = ""
+    path: Path  #: what was looked at
+    kind: str  #: what it is, in words
+    n_images: int = 0  #: pictures there are; 0 where it cannot be told
+    images_are: str = ""  #: their sizes, dtype and range, in words
     factors: tuple[FactorLine, ...] = ()
-    combinations: tuple[int, int] = (0, 0)
-    notes: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
+    combinations: tuple[int, int] = (0, 0)  #: with a picture, and possible ones
+    notes: tuple[str, ...] = ()  #: what is worth knowing and no fault
+    problems: tuple[str, ...] = ()  #: what is wrong, a line each
+    #: a sample, uint8 (B, H, W, 3) with B of at most 24; None where there is none
     images: np.ndarray | None = field(default=None, repr=False, compare=False)
-    columns: tuple[Column, ...] = ()
-    command: str = ""
+    columns: tuple[Column, ...] = ()  #: what becomes of each column of a table
+    command: str = ""  #: that trains on it, "" where that is not possible yet
 
     @property
     def ok(self) -> bool:
@@ -93,7 +84,13 @@ class WorldReport:
                     f"{f.name:<24.24}{f.size:>7}  {f.values:<28.28}{f.rarest:>10,}{f.edits:>14,}"
                     f"{unseen:>8}"
                 )
-        lines += self._table_of_columns()
+        if self.columns:
+            lines.append(f"{'column':<24}{'becomes':<13}values and pictures")
+        for column in self.columns[:LINES]:  # CelebA's list has nearly so many
+            told = column.told or f"{column.distinct:,} different"
+            lines.append(f"{column.title:<24.24}{column.kind:<13}{told}")
+        if len(self.columns) > LINES:
+            lines.append(f"... and {len(self.columns) - LINES} more columns")
         lines += [f"note: {note}" for note in self.notes]
         lines += [f"problem: {problem}" for problem in self.problems[:LINES]]
         if len(self.problems) > LINES:
@@ -101,31 +98,6 @@ class WorldReport:
         if self.command:
             lines.append(f"to train: {self.command}")
         return "\n".join(lines)
-
-    def _table_of_columns(self) -> list[str]:
-        """What becomes of each column of a table, with its values and how many pictures have them.
-
-        Of more than LINES, as CelebA's list has nearly, the first are shown.
-        """
-        if not self.columns:
-            return []
-        lines = [f"{'column':<24}{'becomes':<13}values and pictures"]
-        for column in self.columns[:LINES]:
-            some = [f"{v} {n:,}" for v, n in zip(column.values, column.counts, strict=True)]
-            more = f", ... {len(some)} values" if len(some) > 6 else ""
-            told = ", ".join(some[:6]) + more or f"{column.distinct:,} different"
-            lines.append(f"{column.title:<24.24}{column.kind:<13}{told}")
-        if len(self.columns) > LINES:
-            lines.append(f"... and {len(self.columns) - LINES} more columns")
-        return lines
-
-
-def values_text(factor: Factor) -> str:
-    """The values of a factor in few words: all kinds, or the first and the last of an order."""
-    if factor.ordered and factor.size > 2:
-        turn = ", and round" if factor.cyclic else ""
-        return f"{factor.label(0)} .. {factor.label(factor.size - 1)}{turn}"
-    return ", ".join(factor.label(value) for value in range(factor.size))
 
 
 def tell_unseen(path: Path, lines: tuple[FactorLine, ...], problem: Callable[[str], None]) -> None:

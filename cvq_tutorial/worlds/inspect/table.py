@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,15 @@ from cvq_tutorial.worlds.inspect.report import (
     FactorLine,
     WorldReport,
     tell_unseen,
-    values_text,
 )
-from cvq_tutorial.worlds.pictures import Pictures, decode, is_picture, kind_of
+from cvq_tutorial.worlds.pictures import Pictures, decode, is_picture, kind_of, spread
 from cvq_tutorial.worlds.tables.asked import How, how_of
 from cvq_tutorial.worlds.tables.choose import choose
 from cvq_tutorial.worlds.tables.files import AttributeTable, read_table
 from cvq_tutorial.worlds.tables.find import CELEBA, CELEBA_CSV, PAIRS, find_table
-from cvq_tutorial.worlds.tables.known import read_known_pairs
 from cvq_tutorial.worlds.tables.listed import lists_pairs, pairs_world
-from cvq_tutorial.worlds.tables.sheet import tell
+from cvq_tutorial.worlds.tables.pairs import read_known_pairs
+from cvq_tutorial.worlds.tables.sheet import Problem, tell
 from cvq_tutorial.worlds.tables.space import PictureSpace, pair_report, paired
 from cvq_tutorial.worlds.tables.world import SIZE, space_of
 
@@ -35,15 +34,13 @@ from cvq_tutorial.worlds.tables.world import SIZE, space_of
 def check_table(
     path: Path,
     kind: str,
-    problem: Callable[[str], None],
-    look: int,
+    problem: Problem,
     rng: np.random.Generator,
-    options: Mapping[str, Any] | None = None,
+    look: int,
+    options: Mapping[str, Any] | None,
 ) -> WorldReport:
     """Look at a folder of pictures with a table, or at the table file; arguments as in `check`.
 
-    kind: what the report calls it.  problem: called with a line for each thing that is wrong.
-    options: how the table is read, see `how_of`.
     Raises ValueError, FileNotFoundError: a table that cannot be read at all.
     """
     how = how_of(**(options or {}))
@@ -53,13 +50,16 @@ def check_table(
     faces = source.name in (CELEBA, CELEBA_CSV) and not options
     table = read_table(path, problem, None if faces else how)
     same = False if faces else None
+    sizes = np.bincount(table.split, minlength=len(SPLITS))
+    there = ", ".join(f"{name} {n}" for name, n in zip(SPLITS, sizes, strict=True))
+    known = table.identity
+    people = "" if known is None else f"; {len(np.unique(known[known >= 0]))} identities"
     notes = [
         f"make_world({'faces' if faces else 'pictures'!r}, root=...) reads it",
         f"table {source.name}, pictures in {table.folder.name}",
-        _split_note(table),
+        f"splits by {table.split_by}: {there}{people}",
         *table.notes,
     ]
-    sizes = np.bincount(table.split, minlength=len(SPLITS))
     if empty := [name for name, n in zip(SPLITS, sizes, strict=True) if not n]:
         problem(
             f"{source}: no picture in the split {' and in '.join(empty)}: expected some in each of "
@@ -70,14 +70,13 @@ def check_table(
             problem(f"{source}: {column.line}")
     if table.left_out:
         notes.append(f"columns that are no attribute: {', '.join(table.left_out)}")
-    constant = [column.title for column in table.columns if column.kind == "constant"]
-    if constant:
+    if constant := [column.title for column in table.columns if column.kind == "constant"]:
         notes.append(f"the same in every picture: {', '.join(constant)}")
 
-    known = None
+    pairs = None
     if faces and (source.parent / PAIRS).is_file():
-        known = read_known_pairs(source.parent / PAIRS, table, problem)
-        notes.append(f"{len(known)} known pairs in {PAIRS}")
+        pairs = read_known_pairs(source.parent / PAIRS, table, problem)
+        notes.append(f"{len(pairs)} known pairs in {PAIRS}")
     good, are = _look_at(table, look, problem, notes)
     told: dict[str, Any] = {"columns": table.columns}
     if not len(good):
@@ -85,24 +84,19 @@ def check_table(
     pictures = Pictures(table.folder, table.files, SIZE)
     told["images"] = pictures.get(good[:: max(1, len(good) // SHOWN)][:SHOWN])
     try:
-        columns, left_out = choose(table, list(how.asked.factors) or None, known, same)
+        columns, left_out = choose(table, list(how.factors) or None, pairs, same)
     except ValueError as error:
         problem(str(error))
         return WorldReport(path, kind, len(table.files), are, notes=tuple(notes), **told)
-    for name, why in left_out.items():
-        notes.append(f"{name} is left out: {why}")
-    space = space_of(table, columns, known, same)
+    notes += [f"{name} is left out: {why}" for name, why in left_out.items()]
+    space = space_of(table, columns, pairs, same)
     lines = _attribute_lines(space, pictures, problem, rng)
     tell_unseen(path, lines, problem)
-    notes += paired(space)
-    notes.append(
-        str(pair_report(space, SPLITS[int(sizes.argmax())], 200 * len(columns))).split("\n")[0]
-    )
-    there = len(np.unique(table.values[:, columns], axis=0))
+    drawn = pair_report(space, SPLITS[int(sizes.argmax())], 200 * len(columns))
+    notes += [*paired(space), str(drawn).split("\n")[0]]
+    combinations = len(np.unique(table.values[:, columns], axis=0)), space.size
     told["command"] = _command(path, faces, [table.names[c] for c in columns], options or {})
-    return WorldReport(
-        path, kind, len(table.files), are, lines, (there, space.size), tuple(notes), **told
-    )
+    return WorldReport(path, kind, len(table.files), are, lines, combinations, tuple(notes), **told)
 
 
 def _pairs_report(path: Path, how: How) -> WorldReport:
@@ -125,43 +119,28 @@ def _command(path: Path, faces: bool, factors: Sequence[str], options: Mapping[s
     for name, value in options.items():
         if name == "factors" or value in (None, {}, ()):
             continue
-        text = (
-            value
-            if isinstance(value, str)
-            else ",".join(f"{k}={v}" for k, v in value.items())
-            if isinstance(value, Mapping)
-            else ",".join(value)
-        )
+        listed = [f"{k}={v}" for k, v in value.items()] if isinstance(value, Mapping) else value
+        text = listed if isinstance(listed, str) else ",".join(listed)
         if name == "table" and not (path / text).is_file():  # it lies elsewhere
             text = str(Path(text).absolute())
         words += [f"--{name}", text]
     return shlex.join(words)
 
 
-def _split_note(table: AttributeTable) -> str:
-    counts = np.bincount(table.split, minlength=len(SPLITS))
-    sizes = ", ".join(f"{name} {n}" for name, n in zip(SPLITS, counts, strict=True))
-    told = f"splits by {table.split_by}: {sizes}"
-    if table.identity is None:
-        return told
-    return f"{told}; {len(np.unique(table.identity[table.identity >= 0]))} identities"
-
-
 def _look_at(
-    table: AttributeTable, look: int, problem: Callable[[str], None], notes: list[str]
+    table: AttributeTable, look: int, problem: Problem, notes: list[str]
 ) -> tuple[np.ndarray, str]:
     """Numbers of pictures that were decoded well, and what they are like in words."""
     sizes: Counter[tuple[int, int]] = Counter()
     grey, low, high = 0, 255, 0
-    good, seen = [], dict[bytes, int]()
-    copies: list[tuple[int, int]] = []
+    good, seen, copies = [], dict[bytes, int](), []
     faults: dict[str, list[str]] = {}
 
     def fault(text: str) -> None:  # many copies of one fault are one line
         what = text.split(": ", 1)[-1]
         faults.setdefault(what.split(":")[0], []).append(text)
 
-    looked_at = set(np.linspace(0, len(table.files) - 1, min(look, len(table.files))).astype(int))
+    looked_at = set(spread(len(table.files), look).tolist())
     for number, name in enumerate(table.files):
         path = table.folder / name
         if number not in looked_at:
@@ -196,8 +175,7 @@ def _look_at(
         notes.append(f"{grey} of {len(good)} pictures are grey, and are taken as RGB")
     if not good:
         return np.array([], dtype=np.int64), "none that can be decoded"
-    small = sum(n for (h, w), n in sizes.items() if min(h, w) < SIZE)
-    if small:
+    if small := sum(n for shape, n in sizes.items() if min(shape) < SIZE):
         notes.append(f"{small} pictures are smaller than {SIZE} pixels and are enlarged")
     (height, width), _ = sizes.most_common(1)[0]
     more = f" and {len(sizes) - 1} other sizes" if len(sizes) > 1 else ""
@@ -210,10 +188,7 @@ def _look_at(
 
 
 def _attribute_lines(
-    space: PictureSpace,
-    pictures: Pictures,
-    problem: Callable[[str], None],
-    rng: np.random.Generator,
+    space: PictureSpace, pictures: Pictures, problem: Problem, rng: np.random.Generator
 ) -> tuple[FactorLine, ...]:
     """A line per chosen attribute; edits are tried in the split that has the most pictures."""
     counts = np.sum([space.pair_counts(split) for split in SPLITS], axis=0)
@@ -233,9 +208,5 @@ def _attribute_lines(
         values = space.data.values[:, space.columns[i]]
         rarest = int(np.bincount(values, minlength=factor.size).min())
         unseen = float(np.mean(same[i])) if same[i] else None
-        lines.append(
-            FactorLine(
-                factor.name, factor.size, values_text(factor), rarest, int(counts[i]), unseen
-            )
-        )
+        lines.append(FactorLine.of(factor, rarest, int(counts[i]), unseen))
     return tuple(lines)

@@ -18,66 +18,40 @@ KINDS = ("yes/no", "ordered", "categorical")  # what `kinds` may say
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What somebody asked for, by title.
-
-    Args:
-        kinds: {title: one of KINDS}.
-        bins: {title: number of bins with as many rows each, or upper ends of all bins but the last,
-            or {name: upper end}, the last one None}.
-        factors: titles that must be factors.
-        spelling: "exact", or "loose" for words that differ in case or blanks to be one.
-        missing: "refuse", or "drop": rows with blanks are going to be left out.
-        identity: whether somebody said that there is none, or which column it is.
-    """
-
-    kinds: Mapping[str, str] = field(default_factory=dict)
-    bins: Mapping[str, Any] = field(default_factory=dict)
-    factors: Sequence[str] = ()
-    spelling: str = "exact"
-    missing: str = "refuse"
-    identity: bool = False
-
-
-@dataclass(frozen=True)
 class How:
-    """What is known of a table beforehand.
+    """What somebody asked for, and what is known of a table beforehand; columns go by title."""
 
-    Args:
-        asked: of its columns, see `Asked`.
-        table: name of the file.  file: title of the column that names the pictures.
-        header: titles of a table that has no line of them.
-        identity, split: titles of these columns; "none" for no identity, "draw" for a drawn split.
-        drop: (title, value): rows with it are left out.
-        even: the drawn split has 70, 15 and 15 percent of what there is, and a missing valid split
-            is taken from train; else every name has a split by itself, as ever in `faces`.
-    """
-
-    asked: Asked = field(default_factory=Asked)
-    table: str | None = None
-    file: str | None = None
-    header: Sequence[str] | None = None
-    identity: str | None = None
-    split: str | None = None
-    drop: Sequence[tuple[str, str]] = ()
+    kinds: Mapping[str, str] = field(default_factory=dict)  # each one of KINDS
+    # number of bins with as many rows each, or upper ends of all bins but the last, or {name: upper
+    # end}, the last one None
+    bins: Mapping[str, Any] = field(default_factory=dict)
+    factors: Sequence[str] = ()  # that must be factors
+    spelling: str = "exact"  # or "loose": words that differ in case or blanks are one
+    missing: str = "refuse"  # or "drop": rows with blanks are going to be left out
+    table: str | None = None  # name of the file
+    file: str | None = None  # which column names the pictures
+    header: Sequence[str] | None = None  # titles of a table that has no line of them
+    identity: str | None = None  # which column, or "none"
+    split: str | None = None  # which column, or "draw"
+    drop: Sequence[tuple[str, str]] = ()  # (title, value): rows with it are left out
+    # the drawn split has 70, 15 and 15 percent of what there is, and a missing valid split is taken
+    # from train; else every name has a split by itself, as ever in `faces`
     even: bool = False
 
 
-def check_asked(asked: Asked, titles: Sequence[str]) -> None:
+def check_asked(how: How, titles: Sequence[str]) -> None:
     """Raise ValueError for a column that is not there, or a kind that nobody knows."""
-    for what, names in (("factors", asked.factors), ("kinds", asked.kinds), ("bins", asked.bins)):
+    for what, names in (("factors", how.factors), ("kinds", how.kinds), ("bins", how.bins)):
         for name in names:
             if name not in titles:
                 raise ValueError(close_match(f"column in {what}:", name, titles[:50]))
-    for kind in asked.kinds.values():
+    for kind in how.kinds.values():
         if kind not in KINDS:
             raise ValueError(close_match("kind of column", kind, KINDS))
-    for what, value, known in (
-        ("spelling", asked.spelling, ("exact", "loose")),
-        ("missing", asked.missing, ("refuse", "drop")),
-    ):
-        if value not in known:
-            raise ValueError(close_match(what, value, known))
+    if how.spelling not in ("exact", "loose"):
+        raise ValueError(close_match("spelling", how.spelling, ("exact", "loose")))
+    if how.missing not in ("refuse", "drop"):
+        raise ValueError(close_match("missing", how.missing, ("refuse", "drop")))
 
 
 def how_of(
@@ -100,8 +74,10 @@ def how_of(
     for what, told in (("bins", bins), ("kinds", kinds)):
         if told is not None and not isinstance(told, Mapping):
             raise TypeError(f"{what}: expected a value for each column, found {told!r}")
-    asked = Asked(kinds or {}, bins or {}, tuple(factors or ()), spelling, missing, bool(identity))
-    return How(asked, table, file, columns, identity, split, [_pair(text) for text in drop], True)
+    return How(
+        kinds or {}, bins or {}, tuple(factors or ()), spelling, missing, table, file, columns,
+        identity, split, [_pair(text) for text in drop], even=True,
+    )  # fmt: skip
 
 
 def _pair(text: str) -> tuple[str, str]:

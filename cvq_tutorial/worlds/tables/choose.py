@@ -5,7 +5,7 @@ Nothing is left out without a reason that can be read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -30,16 +30,18 @@ def choose(
     Raises ValueError: a name that the table does not have or twice, two that are one as
     identifiers, one without a pair, or nothing left to choose.
     """
-    how = (known, same_identity)
+
+    def lacking(some: Sequence[int]) -> dict[str, str]:
+        return without_pairs(data, some, finders(data, some, known, same_identity))
+
     if names is not None:
-        return _named(data, names, how), {}
-    usable = [i for i, name in enumerate(data.names) if data.by_name[name].usable]
+        return _named(data, names, lacking), {}
     left_out: dict[str, str] = {}
     if known is not None:
-        columns = sorted(set(known[:, 2].tolist()))
+        columns = np.unique(known[:, 2]).tolist()
     else:
-        uneven = {c: _uneven(data, c) for c in usable}
-        order = sorted(usable, key=uneven.__getitem__)  # a stable sort
+        usable = [i for i, name in enumerate(data.names) if data.by_name[name].usable]
+        order = sorted(usable, key=lambda c: _uneven(data, c))  # a stable sort
         columns = sorted(order[:CHOSEN])
         for c in order[CHOSEN:]:
             left_out[data.names[c]] = (
@@ -47,41 +49,35 @@ def choose(
                 "a,b,c) chooses others, or more"
             )
     columns = _distinct(data, columns, left_out)
-    first = list(columns)
-    reasons_first: dict[str, str] = {}
-    while columns:
-        reasons = without_pairs(data, columns, finders(data, columns, *how))
-        reasons_first = reasons_first or reasons
-        if not reasons:
-            return columns, left_out
+    first, reasons = list(columns), lacking(columns)
+    reasons_first = reasons
+    while reasons:
         # One at a time, the rarest first: it no longer has to agree, so that others gain pairs.
         rare = [c for c in columns if data.names[c] in reasons]
-        worst = min(rare, key=lambda c: _rarest(data, c))
+        worst = min(rare, key=lambda c: _shares(data, c).min())
         left_out[data.names[worst]] = reasons[data.names[worst]]
         columns.remove(worst)
+        reasons = lacking(columns)
+    if columns:
+        return columns, left_out
     # The last one left had none, but another one may: from the most even on, whatever fits.
     for c in sorted(first, key=lambda c: _uneven(data, c)):
-        if not without_pairs(data, [*columns, c], finders(data, [*columns, c], *how)):
+        if not lacking([*columns, c]):
             columns.append(c)
             left_out.pop(data.names[c], None)
     if columns:
         return sorted(columns), left_out
+    why = [f"{name}: {reason}" for name, reason in reasons_first.items()]
+    why += [c.line for c in data.columns if c.kind not in ("picture", "split", "identity")]
     raise ValueError(
         f"{data.source}: no two pictures differ in one attribute alone in every split"
-        f"{_first_reason(data, reasons_first)}"
+        f"{f': {why[0]}' if why else ''}"
     )
 
 
-def _first_reason(data: AttributeTable, reasons: dict[str, str]) -> str:
-    """Why nothing is left to choose: of the first column without pairs, or of any with a fault."""
-    if reasons:
-        name, why = next(iter(reasons.items()))
-        return f": {name}: {why}"
-    lines = [c.line for c in data.columns if c.kind not in ("picture", "split", "identity")]
-    return f": {lines[0]}" if lines else ""
-
-
-def _named(data: AttributeTable, names: Sequence[str], how: tuple) -> list[int]:
+def _named(
+    data: AttributeTable, names: Sequence[str], lacking: Callable[[Sequence[int]], dict[str, str]]
+) -> list[int]:
     titles = [column.title for column in data.columns] or list(data.names)
     for name in names:
         if name not in titles:
@@ -96,13 +92,8 @@ def _named(data: AttributeTable, names: Sequence[str], how: tuple) -> list[int]:
     if len(_distinct(data, columns, same)) < len(columns):
         name, why = next(iter(same.items()))
         raise ValueError(f"{data.source}: {name}: {why}")
-    reasons = without_pairs(data, columns, finders(data, columns, *how))
-    for name, why in reasons.items():
-        alone = [
-            n
-            for n, c in zip(names, columns, strict=True)
-            if not without_pairs(data, [c], finders(data, [c], *how))
-        ]
+    for name, why in lacking(columns).items():
+        alone = [n for n, c in zip(names, columns, strict=True) if not lacking([c])]
         hint = f"; alone each of {', '.join(alone)} has pairs" if alone and len(names) > 1 else ""
         raise ValueError(f"{data.source}: no pair for attribute {name!r}: {why}{hint}")
     return columns
@@ -116,13 +107,13 @@ def without_pairs(
     for factor, split, value in lacking_pairs(data, columns, found):
         name = data.names[columns[factor]]
         column = data.by_name[name]
-        inside = data.values[data.split == split, columns[factor]]
+        values = data.values[:, columns[factor]]
+        inside = values[data.split == split]
         agree = "has a counterpart that agrees on the other chosen attributes"
         if value is not None:
             has, word = int((inside == value).sum()), column.values[value]
             whole = ", ".join(
-                f"{s} {int((data.values[data.split == i, columns[factor]] == value).sum())}"
-                for i, s in enumerate(SPLITS)
+                f"{s} {int((values[data.split == i] == value).sum())}" for i, s in enumerate(SPLITS)
             )
             none = f", and none of them {agree}" if has else f" ({whole})"
             reasons[name] = (
@@ -173,15 +164,5 @@ def _shares(data: AttributeTable, column: int) -> np.ndarray:
 
 def _uneven(data: AttributeTable, column: int) -> float:
     """How far the values of a column are from being equally frequent; 0.5 for a constant bit."""
-    if data.by_name[data.names[column]].values == ("no", "yes"):
-        return float(np.abs(data.values[:, column].mean() - 0.5))
     shares = _shares(data, column)
-    return float(shares.max() - 1 / len(shares))
-
-
-def _rarest(data: AttributeTable, column: int) -> float:
-    """The share of the rarest value of a column."""
-    if data.by_name[data.names[column]].values == ("no", "yes"):
-        share = float(data.values[:, column].mean())
-        return min(share, 1 - share)
-    return float(_shares(data, column).min())
+    return float(np.abs(shares[1] - 0.5) if len(shares) == 2 else shares.max() - 1 / len(shares))

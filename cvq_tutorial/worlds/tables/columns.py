@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from cvq_tutorial.worlds.tables.asked import Asked
+from cvq_tutorial.worlds.tables.asked import How
 from cvq_tutorial.worlds.tables.sheet import Cells
 
 FACTORS = ("yes/no", "ordered", "categorical", "binned")
@@ -42,25 +42,20 @@ _CLASSES = {"class", "label", "category"}
 class Column:
     """What became of one column.
 
-    Attributes:
-        title: as the table has it.
-        kind: one of FACTORS; "mixed", "blanks" or "spelling" for a factor with a fault; "identity?"
-            for an identity that nobody confirmed; "numbers", "words", "constant", "ids" for what is
-            no factor; "picture", "identity" or "split" for a column with another use.
-        values: of a factor, its S values in order.  counts: rows that have each, (S,).
-        codes: int16 (M,), the value of each row, -1 where its cell is blank; None for no factor.
-        distinct: how many different words.  blanks: how many blank cells.
-        why: what is to be said of it, and the option that changes it; "" for nothing.
+    kind: one of FACTORS; "mixed", "blanks" or "spelling" for a factor with a fault; "identity?" for
+        an identity that nobody confirmed; "numbers", "words", "constant", "ids" for what is no
+        factor; "picture", "identity" or "split" for a column with another use.
     """
 
-    title: str
+    title: str  # as the table has it
     kind: str
-    values: tuple[str, ...] = ()
-    counts: tuple[int, ...] = ()
+    values: tuple[str, ...] = ()  # of a factor, S in order
+    counts: tuple[int, ...] = ()  # (S,), rows that have each
+    # int16 (M,), the value of each row, -1 where its cell is blank; None for no factor
     codes: np.ndarray | None = field(default=None, repr=False, compare=False)
-    distinct: int = 0
-    blanks: int = 0
-    why: str = ""
+    distinct: int = 0  # different words
+    blanks: int = 0  # blank cells
+    why: str = ""  # what is to be said of it, and the option that changes it
 
     @property
     def usable(self) -> bool:
@@ -68,56 +63,55 @@ class Column:
         return self.kind in FACTORS
 
     @property
+    def told(self) -> str:
+        """Its values, with how many rows have each; "" where it is no factor."""
+        some = [f"{v} {n:,}" for v, n in zip(self.values, self.counts, strict=True)]
+        return ", ".join(some[:6]) + (f", ... {len(some)} values" if len(some) > 6 else "")
+
+    @property
     def line(self) -> str:
         """One line: name, kind, values with counts, why."""
-        if self.values:
-            some = [f"{v} {n:,}" for v, n in zip(self.values, self.counts, strict=True)]
-            told = ", ".join(some[:6]) + (f", ... {len(some)} values" if len(some) > 6 else "")
-        else:
-            told = f"{self.distinct:,} different values" if self.distinct > 1 else ""
+        told = self.told or (f"{self.distinct:,} different values" if self.distinct > 1 else "")
         parts = [part for part in (told, self.why) if part]
         return f"{self.title}: {self.kind}{': ' if parts else ''}{'; '.join(parts)}"
 
 
-def column_of(cells: Cells, asked: Asked, place: Any = None) -> Column:
+def column_of(cells: Cells, how: How, place: Any = None) -> Column:
     """What a column is, see the module's text.
 
     place: called with a row, says in words where it stands.
     Raises ValueError: bins or a kind that do not fit the column, in one line without the file.
     """
     where = place or (lambda row: f"row {row + 1}")
-    words, counts, codes = _known(cells)
-    told: dict[str, Any] = {
-        "distinct": len(words),
-        "blanks": int(len(codes) - counts.sum()),
-    }
-    title = cells.title
+    title, (there, codes) = cells.title, cells.known
+    words = list(there)
+    left = Column(title, "blank", distinct=len(words), blanks=int((codes < 0).sum()))
 
-    def made(kind: str, values: Sequence[str], codes: np.ndarray, why: str = "") -> Column:
-        numbers = np.bincount(codes[codes >= 0], minlength=len(values))
-        column = Column(
-            title, kind, tuple(values), tuple(numbers.tolist()), codes.astype(np.int16), why=why,
-            **told,
+    def made(kind: str, values: Sequence[str], codes: np.ndarray) -> Column:
+        counts = np.bincount(codes[codes >= 0], minlength=len(values))
+        column = replace(
+            left, kind=kind, values=tuple(values), counts=tuple(counts.tolist()),
+            codes=codes.astype(np.int16),
         )  # fmt: skip
-        if told["blanks"] and asked.missing != "drop" and kind in FACTORS:
-            first = where(int(np.flatnonzero(codes < 0)[0]))
-            some = f"blank in {told['blanks']:,} rows, the first is {first}"
-            hint = "missing='drop' (--missing drop) leaves such rows out"
-            return replace(column, kind="blanks", why=f"{some}; {hint}")
-        return column
+        if not left.blanks or how.missing == "drop":
+            return column
+        first = where(int(np.flatnonzero(codes < 0)[0]))
+        some = f"blank in {left.blanks:,} rows, the first is {first}"
+        hint = "missing='drop' (--missing drop) leaves such rows out"
+        return replace(column, kind="blanks", why=f"{some}; {hint}")
 
     def none(kind: str, why: str = "") -> Column:
-        return Column(title, kind, why=why, **told)
+        return replace(left, kind=kind, why=why)
 
     if not words:
-        return none("blank")
-    if title in asked.bins:
-        return made("binned", *_binned(title, words, codes, asked.bins[title]))
+        return left
+    if title in how.bins:
+        return made("binned", *_binned(title, words, codes, how.bins[title]))
     words, codes, differ = _spelt(words, codes)
     scale = _scale(words)
     if scale is not None:  # spellings of yes and no are no matter
         differ = []
-    if differ and asked.spelling != "loose" and len(words) <= MOST_ASKED:
+    if differ and how.spelling != "loose" and len(words) <= MOST_ASKED:
         one, other = differ[0]
         what = "leading zeros" if _number(one) is not None else "case or blanks"
         more = f" and {len(differ) - 1} more pairs" if len(differ) > 1 else ""
@@ -127,7 +121,7 @@ def column_of(cells: Cells, asked: Asked, place: Any = None) -> Column:
             "spelling='loose' (--spelling loose) takes them as one",
         )
     numbers = _numbers(words)
-    kind = asked.kinds.get(title)
+    kind = how.kinds.get(title)
     if len(words) == 1 and kind is None:
         return none("constant", f"{words[0]!r} in every picture")
     if scale is not None and kind in (None, "yes/no"):
@@ -135,13 +129,13 @@ def column_of(cells: Cells, asked: Asked, place: Any = None) -> Column:
         return made("yes/no", ("no", "yes"), np.where(codes < 0, -1, yes[codes].astype(int)))
     if kind == "yes/no":
         raise ValueError(f"{title}: expected two values that mean yes and no, found {_some(words)}")
-    if kind is None and not asked.identity and is_like_an_identity(title, words, len(codes)):
+    if kind is None and not how.identity and is_like_an_identity(title, words, len(codes)):
         return none(
             "identity?",
             f"is {title} who or what is shown? Then say identity={title!r} (--identity {title}): "
             "pairs show one of them, and none is in two splits; else identity='none'",
         )
-    wanted = kind is not None or title in asked.factors
+    wanted = kind is not None or title in how.factors
     if len(words) > (MOST_ASKED if wanted else MOST):
         return _too_many(title, words, numbers, codes, none)
     if stray := _stray(words, codes):
@@ -167,19 +161,11 @@ def column_of(cells: Cells, asked: Asked, place: Any = None) -> Column:
 def is_like_an_identity(title: str, words: Sequence[str], n_rows: int) -> bool:
     """Whether a column is called like a person or thing, and its values repeat."""
     parts = set(re.split(r"[^a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", title).lower()))
-    repeats = 2 < len(words) < n_rows
-    if parts & _PEOPLE:
-        return repeats
-    return repeats and bool(parts & _IDS) and not parts & _CLASSES and len(words) >= 8
+    an_id = parts & _IDS and not parts & _CLASSES and len(words) >= 8
+    return 2 < len(words) < n_rows and bool(parts & _PEOPLE or an_id)
 
 
 # Parts -------------------------------------------------------------------------------------------
-
-
-def _known(cells: Cells) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Words that are not blank, in how many rows, and the word of each row, -1 for a blank."""
-    blank = int(cells.words[:1] == ("",))
-    return list(cells.words[blank:]), cells.counts[blank:], cells.codes - blank
 
 
 def _spelt(words: list[str], codes: np.ndarray) -> tuple[list[str], np.ndarray, list[tuple]]:
@@ -188,7 +174,7 @@ def _spelt(words: list[str], codes: np.ndarray) -> tuple[list[str], np.ndarray, 
     Of several spellings the commonest stays. 1 and 1.0 are one number, and no pair.
     """
     first: dict[object, int] = {}
-    place, differ = [], []
+    place, differ = np.full(len(words) + 1, -1), []  # the last is the place of a blank
     counts = np.bincount(codes[codes >= 0], minlength=len(words))
     for i in np.argsort(-counts, kind="stable").tolist():
         number = _number(words[i])
@@ -197,14 +183,11 @@ def _spelt(words: list[str], codes: np.ndarray) -> tuple[list[str], np.ndarray, 
             pair = (words[first[key]], words[i])
             if number is None or _zeros(pair[0]) != _zeros(pair[1]):  # 07 may be the name of a bus
                 differ.append(pair)
-        place.append((i, first.setdefault(key, i)))
+        place[i] = first.setdefault(key, i)
     if len(first) == len(words):
         return words, codes, []
-    kept = sorted(set(first.values()))
-    new = np.full(len(words) + 1, -1)
-    for i, target in place:
-        new[i] = kept.index(target)
-    return [words[i] for i in kept], new[codes], differ
+    kept, new = np.unique(place, return_inverse=True)  # the first is -1
+    return [words[i] for i in kept[1:].tolist()], new[codes] - 1, differ
 
 
 def _zeros(word: str) -> int:
@@ -259,9 +242,8 @@ def _rows_with(words: list[str], codes: np.ndarray, some: Sequence[str]) -> int:
 
 
 def _some(words: Sequence[str]) -> str:
-    return ", ".join(map(repr, words[:4])) + (
-        f", ... {len(words)} values" if len(words) > 4 else ""
-    )
+    more = f", ... {len(words)} values" if len(words) > 4 else ""
+    return ", ".join(map(repr, words[:4])) + more
 
 
 def _too_many(title: str, words: list[str], numbers: Any, codes: Any, none: Any) -> Column:
@@ -290,9 +272,9 @@ def _binned(
         raise ValueError(f"bins of {title}: expected numbers, found {bad!r}")
     value = np.append(numbers, np.nan)[codes]  # (M,)
     there = value[codes >= 0]
-    names: list[str] | None = None
+    names = list(bins) if isinstance(bins, Mapping) else []
     if isinstance(bins, Mapping):
-        names, edges = list(bins), [end for end in bins.values() if end is not None]
+        edges = [end for end in bins.values() if end is not None]
     elif isinstance(bins, int) and not isinstance(bins, bool) and bins > 1:
         edges = np.unique(np.quantile(there, np.arange(1, bins) / bins, method="lower")).tolist()
     elif isinstance(bins, (list, tuple)) and bins:
@@ -313,8 +295,8 @@ def _binned(
             f"bins of {title}: expected rows in each of {n} bins between {there.min():g} and "
             f"{there.max():g}, found none in bin {empty[0] + 1 if empty else 2}"
         )
-    if names is None:
-        ends = [(there[codes[codes >= 0] == i].min(), there[codes[codes >= 0] == i].max())
-                for i in range(n)]  # fmt: skip
+    if not names:
+        parts = [value[codes == i] for i in range(n)]
+        ends = [(part.min(), part.max()) for part in parts]
         names = [f"{low:g}" if low == high else f"{low:g}..{high:g}" for low, high in ends]
     return names, codes

@@ -24,19 +24,13 @@ from cvq_tutorial.worlds.tables.find import (
     find_table,
     is_picture_name,
     match,
-    no_header,
     other_splits,
     sheet_of_folders,
     split_tables,
 )
 from cvq_tutorial.worlds.tables.read import TEXTS, first_rows, read_celeba, read_sheet
 from cvq_tutorial.worlds.tables.sheet import Cells, Problem, Sheet, refuse, tell
-from cvq_tutorial.worlds.tables.splits import (
-    identities_of,
-    identity_title,
-    split_of_table,
-    split_title,
-)
+from cvq_tutorial.worlds.tables.splits import column_of_identity, column_of_split, sides_of
 
 BLANK = 255  # value of a blank cell
 _BITS = {"0", "1", "-1"}
@@ -44,29 +38,20 @@ _BITS = {"0", "1", "-1"}
 
 @dataclass(frozen=True)
 class AttributeTable:
-    """A checked table of M pictures and T columns that have values.
+    """A checked table of M pictures and T columns that have values."""
 
-    Attributes:
-        source: the file it was read from.  folder: where the pictures are.
-        files: M names, in the order of the table.  names: T titles as the file has them.
-        values: uint8 (M, T), of yes/no columns 0 and 1; BLANK where a cell is blank.
-        split: uint8 (M,), a position in SPLITS.
-        identity: int64 (M,), pictures of one person (or thing) share a number of 0 or more; -1
-            where it is unknown, None where all are.
-        split_by: what the split follows: a file, "column split", "identity" or "file name".
-        columns: what became of every column, in the order of the file.  notes: a line each.
-    """
-
-    source: Path
-    folder: Path
-    files: tuple[str, ...]
-    names: tuple[str, ...]
-    values: np.ndarray
-    split: np.ndarray
+    source: Path  #: the file it was read from
+    folder: Path  #: where the pictures are
+    files: tuple[str, ...]  #: M names, in the order of the table
+    names: tuple[str, ...]  #: T titles as the file has them
+    values: np.ndarray  #: uint8 (M, T), of yes/no columns 0 and 1; BLANK where a cell is blank
+    split: np.ndarray  #: uint8 (M,), a position in SPLITS
+    #: int64 (M,), pictures of one person (or thing) share a number of 0 or more; -1 where it is
+    #: unknown, None where all are
     identity: np.ndarray | None
-    split_by: str
-    columns: tuple[Column, ...] = ()
-    notes: tuple[str, ...] = ()
+    split_by: str  #: what the split follows: a file, "column split", "identity" or "file name"
+    columns: tuple[Column, ...] = ()  #: what became of every column, in the order of the file
+    notes: tuple[str, ...] = ()  #: a line each
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -97,10 +82,7 @@ class AttributeTable:
     def only(self, kinds: Sequence[str]) -> AttributeTable:
         """The same pictures with the columns of these kinds as values."""
         kept = [i for i, name in enumerate(self.names) if self.by_name[name].kind in kinds]
-        columns = tuple(
-            c if c.codes is None or c.kind in kinds else replace(c, codes=None)
-            for c in self.columns
-        )
+        columns = tuple(c if c.kind in kinds else replace(c, codes=None) for c in self.columns)
         names = tuple(self.names[i] for i in kept)
         return replace(self, names=names, values=self.values[:, kept], columns=columns)
 
@@ -142,38 +124,29 @@ def read_table(
         raise ValueError(f"{source}: expected columns that say what the pictures show, found none")
     sheet, notes = _without(sheet, how)
     pictures = column_of_pictures(sheet, base, how.file)
-    drop = how.asked.missing == "drop"
-    folder, files, rows, told = match(sheet, pictures, base, problem, drop)
+    folder, found, rows, told = match(sheet, pictures, base, problem, how.missing == "drop")
     if not len(rows):
         raise ValueError(f"{source}: expected pictures in {folder}, found none that is listed")
-    listed = frozenset(pictures.texts)
-    names = [pictures.words[code] for code in pictures.codes[rows].tolist()]
-    sheet, notes = sheet.take(rows), [*sheet.notes, *notes, *told]
+    sheet, notes, files = sheet.take(rows), [*sheet.notes, *notes, *told], np.array(found, object)
     if sheet.source.name == CELEBA:
-        sheet = _one_scale(sheet, problem)
+        sheet, kept = _one_scale(sheet, problem)
+        rows, files = rows[kept], files[kept]
     columns, kept = _columns(sheet, pictures.title, how)
     if len(kept) < len(sheet):
         notes.append(f"rows with blanks are left out: {len(sheet) - len(kept):,} of {len(sheet):,}")
-        sheet, files = sheet.take(kept), [files[row] for row in kept.tolist()]
-        names = [names[row] for row in kept.tolist()]
+        sheet, rows, files = sheet.take(kept), rows[kept], files[kept]
         columns, _ = _columns(sheet, pictures.title, how)
-    people = identities_of(sheet, names, listed, problem, how)
-    identity = None
-    if people is not None:
-        number = {person: i for i, person in enumerate(dict.fromkeys(people.values()))}
-        identity = np.array([number.get(people.get(name, ""), -1) for name in names], np.int64)
+    listed, names = frozenset(pictures.texts), pictures.take(rows).texts
     some = [column for column in columns if column.codes is not None]
     may_be = [np.asarray(column.codes) for column in some if column.usable]
-    split, split_by, told = split_of_table(
-        sheet, names, files, listed, people, identity, problem, how, may_be
-    )
+    sides = sides_of(sheet, names, files.tolist(), listed, problem, how, may_be)
     values = np.empty((len(files), len(some)), dtype=np.uint8)
     for i, column in enumerate(some):
         codes = np.asarray(column.codes)
         values[:, i] = np.where(codes < 0, BLANK, codes)
     return AttributeTable(
-        source, folder, tuple(files), tuple(c.title for c in some), values, split,
-        identity, split_by, tuple(columns), (*notes, *told),
+        source, folder, tuple(files.tolist()), tuple(c.title for c in some), values, sides.split,
+        sides.identity, sides.split_by, tuple(columns), (*notes, *sides.notes),
     )  # fmt: skip
 
 
@@ -181,20 +154,19 @@ def told_of(
     data: AttributeTable, chosen: Sequence[str], left_out: Mapping[str, str]
 ) -> tuple[str, ...]:
     """What became of the columns that are no factor: a line each, or one for all of one fate."""
-    fates: dict[tuple[str, str], list[Column]] = {}
+    fates: dict[str, list[Column]] = {}
     for column in data.columns:
-        if column.title not in chosen:
-            fate = "left out" if column.title in left_out else column.kind
-            why = left_out.get(column.title, column.why)
-            fates.setdefault((fate, why), []).append(column)
+        if column.title in left_out:
+            fates.setdefault(f"left out: {left_out[column.title]}", []).append(column)
+        elif column.title not in chosen:
+            told = ": ".join(filter(None, (column.kind, column.why)))
+            fates.setdefault(told, []).append(column)
     lines = []
-    for (fate, why), columns in fates.items():
-        if len(columns) == 1 and fate != "left out":
-            lines.append(columns[0].line)
-            continue
+    for told, columns in fates.items():
         names = ", ".join(column.title for column in columns[:40])
         more = f", ... {len(columns)} columns" if len(columns) > 40 else ""
-        lines.append(f"{names}{more}: {fate}{': ' if why else ''}{why}")
+        alone = len(columns) == 1 and columns[0].title not in left_out
+        lines.append(columns[0].line if alone else f"{names}{more}: {told}")
     return tuple(lines)
 
 
@@ -203,7 +175,7 @@ def told_of(
 
 def _sheet_of(root: Path, problem: Problem, how: How) -> Sheet:
     source = find_table(root, how.table)
-    only = [*how.asked.factors, *how.asked.kinds, *how.asked.bins]
+    only = [*how.factors, *how.kinds, *how.bins]
     only += [title for title in (how.file, how.identity, how.split) if title]
     if source is None:
         if tables := split_tables(root):
@@ -212,13 +184,12 @@ def _sheet_of(root: Path, problem: Problem, how: How) -> Sheet:
     if source.name == CELEBA:
         return read_celeba(source, problem)
     if how.header is None and source.suffix.lower() in TEXTS:
-        picture = no_header(source)
-        if picture is not None:
-            _, _, rows, _ = first_rows(source, 1)
-            like = ["file", *(f"column{i}" for i in range(1, len(rows[0])))]
+        first = next(iter(first_rows(source, 1)[2]), [])
+        if pictures := list(filter(is_picture_name, first)):
+            like = ["file", *(f"column{i}" for i in range(1, len(first)))]
             raise ValueError(
-                f"{source} line 1: {picture} is a picture, so no line says what the columns are: "
-                f"say it with columns={like} (--columns {','.join(like)})"
+                f"{source} line 1: {pictures[0]} is a picture, so no line says what the columns "
+                f"are: say it with columns={like} (--columns {','.join(like)})"
             )
     return read_sheet(source, problem, how.header, only)
 
@@ -229,8 +200,8 @@ def _joined(root: Path, parts: Sequence[tuple[str, Sheet]]) -> Sheet:
     for _, sheet in parts:
         if [cells.title for cells in sheet.columns] != titles:
             found = ", ".join(cells.title for cells in sheet.columns)
-            raise ValueError(f"{sheet.source}: expected the columns {', '.join(titles)} as in "
-                             f"{parts[0][0]}, found {found}")  # fmt: skip
+            wanted = f"the columns {', '.join(titles)} as in {parts[0][0]}"
+            raise ValueError(f"{sheet.source}: expected {wanted}, found {found}")
     columns = []
     for i, title in enumerate(titles):
         texts = [text for _, sheet in parts for text in sheet.columns[i].texts]
@@ -238,13 +209,10 @@ def _joined(root: Path, parts: Sequence[tuple[str, Sheet]]) -> Sheet:
             texts = [f"{n}/{text}" for n, sheet in parts for text in sheet.columns[i].texts]
         columns.append((title, texts))
     columns.append(("split", [name for name, sheet in parts for _ in range(len(sheet))]))
-    cells = []
-    for title, texts in columns:
-        words, codes = np.unique(np.array(texts, dtype=object), return_inverse=True)
-        cells.append(Cells(title, tuple(words.tolist()), codes.astype(np.int32)))
+    cells = tuple(Cells.of(title, texts) for title, texts in columns)
     notes = [note for _, sheet in parts for note in sheet.notes]
     notes += other_splits(root)
-    return Sheet(root, tuple(cells), np.arange(len(texts)) + 1, "row of all tables", tuple(notes))
+    return Sheet(root, cells, np.arange(len(texts)) + 1, "row of all tables", tuple(notes))
 
 
 def _without(sheet: Sheet, how: How) -> tuple[Sheet, list[str]]:
@@ -261,18 +229,17 @@ def _without(sheet: Sheet, how: How) -> tuple[Sheet, list[str]]:
     return (sheet if kept.all() else sheet.take(np.flatnonzero(kept))), notes
 
 
-def _one_scale(sheet: Sheet, problem: Problem) -> Sheet:
-    """CelebA's list without rows that hold something else than 1 and -1 (or 0); both are told."""
+def _one_scale(sheet: Sheet, problem: Problem) -> tuple[Sheet, np.ndarray]:
+    """CelebA's list without rows that hold something else than 1 and -1 (or 0); the rows left."""
     bad: list[str] = []
     wrong = np.zeros(len(sheet), dtype=bool)
     first: dict[str, tuple[str, int]] = {}
     for cells in sheet.columns[1:]:
         for code, word in enumerate(cells.words):
-            row = int((cells.codes == code).argmax()) if word in _BITS else 0
-            if word in ("0", "-1") and row < first.get(word, ("", len(sheet)))[1]:
-                first[word] = (cells.title, row)
+            rows = np.flatnonzero(cells.codes == code)
+            if word in ("0", "-1") and rows[0] < first.get(word, ("", len(sheet)))[1]:
+                first[word] = (cells.title, int(rows[0]))
             if word not in _BITS:
-                rows = np.flatnonzero(cells.codes == code)
                 wrong[rows] = True
                 bad += [
                     f"{sheet.place(row)}: {cells.title}: expected 1 or -1 (or 0), found "
@@ -286,49 +253,44 @@ def _one_scale(sheet: Sheet, problem: Problem) -> Sheet:
             f"{sheet.source}: expected -1 and 1, or 0 and 1, found both: {zero} is 0 in line "
             f"{sheet.lines[at]}, {minus} is -1 in line {sheet.lines[there]}"
         )
-        columns = []
-        for cells in sheet.columns:
-            texts = ["-1" if text == "0" else text for text in cells.texts]
-            words, codes = np.unique(np.array(texts, dtype=object), return_inverse=True)
-            columns.append(Cells(cells.title, tuple(words.tolist()), codes.astype(np.int32)))
+        columns = [
+            Cells.of(cells.title, ["-1" if text == "0" else text for text in cells.texts])
+            for cells in sheet.columns
+        ]
         sheet = replace(sheet, columns=tuple(columns))
-    return sheet.take(np.flatnonzero(~wrong)) if wrong.any() else sheet
+    kept = np.flatnonzero(~wrong)
+    return sheet.take(kept) if wrong.any() else sheet, kept
 
 
 def _columns(sheet: Sheet, pictures: str, how: How) -> tuple[list[Column], np.ndarray]:
     """What becomes of each column, and the rows that are kept: those without blanks, by request."""
-    asked = how.asked
-    check_asked(asked, [cells.title for cells in sheet.columns])
-    identity, split = identity_title(sheet, how), split_title(sheet, how)
+    check_asked(how, [cells.title for cells in sheet.columns])
+    identity, split = column_of_identity(sheet, how), column_of_split(sheet, how)
+    uses = {pictures: "picture"}
+    uses |= {c.title: use for c, use in ((identity, "identity"), (split, "split")) if c}
     columns = []
     for cells in sheet.columns:
-        used = {pictures: "picture", identity: "identity", split: "split"}.get(cells.title)
-        if used is not None and cells.title not in asked.factors:
+        used = uses.get(cells.title)
+        if used is not None and cells.title not in how.factors:
             columns.append(Column(cells.title, used, distinct=len(cells.words)))
         elif not cells.title:
-            columns.append(_nameless(cells))
+            counted = len(cells.words) == len(sheet) and all(map(str.isdigit, cells.words))
+            kind, why = ("ids", "numbers of the rows") if counted else ("words", "it has no title")
+            columns.append(Column("(no title)", kind, distinct=len(cells.words), why=why))
         else:
             try:
-                column = column_of(cells, asked, sheet.at)
+                column = column_of(cells, how, sheet.at)
             except ValueError as error:
                 raise ValueError(f"{sheet.source}: {error}") from None
-            bit = column.kind == "constant" and set(cells.words) <= _BITS
-            if bit:  # CelebA's list may have one that nobody has
+            if column.kind == "constant" and set(cells.words) <= _BITS:
+                # CelebA's list may have one that nobody has
                 has, n = int(cells.words == ("1",)), len(sheet)
                 codes, counts = np.full(n, has, dtype=np.int16), (n - n * has, n * has)
                 column = replace(column, codes=codes, values=("no", "yes"), counts=counts)
             columns.append(column)
     kept = np.ones(len(sheet), dtype=bool)
-    for column in columns:
-        named = column.title in asked.factors or (not asked.factors and column.usable)
-        if asked.missing == "drop" and named and column.codes is not None:
+    for column in columns if how.missing == "drop" else ():
+        named = column.title in how.factors or (not how.factors and column.usable)
+        if named and column.codes is not None:
             kept &= column.codes >= 0
     return columns, np.flatnonzero(kept)
-
-
-def _nameless(cells: Cells) -> Column:
-    """A column without a title: numbers of rows, or something that nobody named."""
-    n = len(cells.codes)
-    counted = len(cells.words) == n and all(word.isdigit() for word in cells.words)
-    why = "numbers of the rows" if counted else "it has no title"
-    return Column("(no title)", "ids" if counted else "words", distinct=len(cells.words), why=why)

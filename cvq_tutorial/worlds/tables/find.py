@@ -9,7 +9,7 @@ then fits exactly one picture is taken, and everything else is told.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -27,11 +27,9 @@ CELEBA_CSV = "list_attr_celeba.csv"  # the same as some mirrors hold it
 PARTITIONS = ("list_eval_partition.txt", "list_eval_partition.csv")
 IDENTITY = "identity_CelebA.txt"
 PAIRS = "one_attribute_pairs.csv"  # image_off, image_on, attribute: pairs that are known to be one
-SPLIT_WORDS = {
-    **{word: i for i, word in enumerate(SPLITS)},
-    **{"0": 0, "1": 1, "2": 2, "val": 1, "validation": 1},
-}
-_FOLDER_SPLITS = {"train": 0, "valid": 1, "val": 1, "validation": 1, "test": 2}
+SPLIT_WORDS = {word: i for i, word in enumerate(SPLITS)}
+SPLIT_WORDS |= {"0": 0, "1": 1, "2": 2, "val": 1, "validation": 1}
+_FOLDER_SPLITS = (*SPLITS, "val", "validation")
 _FOLDERS = ("", "img_align_celeba", "img_align_celeba/img_align_celeba", "images", "img")
 _FILES = ("file", "file_name", "filename", "image", "image_id", "path", "picture", "img", "name")
 FOLDERS = ("celeba_style", "celeba", "CelebA", ".")  # of CelebA, under `data_root()`
@@ -44,10 +42,7 @@ PICTURES = {
 
 
 def find_root(root: str | Path | None) -> Path:
-    """The folder or table file to read.
-
-    Raises FileNotFoundError: it is not there; the message says what was looked for.
-    """
+    """The folder or table file to read. Raises FileNotFoundError with what was looked for."""
     if root is not None:
         path = Path(root).expanduser()
         path = path if path.exists() or path.is_absolute() else data_root() / path
@@ -55,9 +50,8 @@ def find_root(root: str | Path | None) -> Path:
             raise FileNotFoundError(f"no folder of pictures at {path}")
         return path
     for name in FOLDERS:
-        for table in (CELEBA, CELEBA_CSV):
-            if (data_root() / name / table).is_file():
-                return data_root() / name
+        if celebas_table(data_root() / name):
+            return data_root() / name
     raise FileNotFoundError(
         f"no {CELEBA} in {data_root()} or its folders {', '.join(FOLDERS[:-1])}: set CVQ_DATA to "
         "the folder that holds 'celeba' (see mmlab.ie.cuhk.edu.hk/projects/CelebA.html), or give "
@@ -70,10 +64,7 @@ def find_table(root: Path, table: str | None = None) -> Path | None:
 
     table: its name in the folder, or a path; None looks for it.
     Returns None where the folders themselves are the table, see `sheet_of_folders`.
-
-    Raises:
-        FileNotFoundError: there is none; the message says what was looked for.
-        ValueError: several tables, and no way to tell which.
+    Raises FileNotFoundError: there is none, with what was looked for. ValueError: several.
     """
     if table is not None:
         base = root if root.is_dir() else root.parent
@@ -84,10 +75,8 @@ def find_table(root: Path, table: str | None = None) -> Path | None:
         return path
     if root.is_file():
         return root
-    for folder in (root, root.parent) if root.name == "img_align_celeba" else (root,):
-        for name in (CELEBA, CELEBA_CSV):
-            if (folder / name).is_file():
-                return folder / name
+    if known := celebas_table(root):
+        return known
     tables = tables_of(root)
     if len(tables) > 1:
         found = ", ".join(path.name for path in tables[:5])
@@ -103,6 +92,13 @@ def find_table(root: Path, table: str | None = None) -> Path | None:
         f"no table of pictures in {root}: expected {CELEBA}, one file that ends in "
         f"{', '.join(ENDINGS)} with a line per picture, or a folder per class{packed(root)}"
     )
+
+
+def celebas_table(root: Path) -> Path | None:
+    """CelebA's table in a folder, or beside its folder of pictures; None: it is not there."""
+    folders = (root, root.parent) if root.name == "img_align_celeba" else (root,)
+    places = (folder / name for folder in folders for name in (CELEBA, CELEBA_CSV))
+    return next((place for place in places if place.is_file()), None)
 
 
 def packed(folder: Path) -> str:
@@ -141,29 +137,22 @@ def is_picture_name(text: str) -> bool:
     return PurePosixPath(text.strip().replace("\\", "/")).suffix.lower() in PICTURES
 
 
-def no_header(path: Path) -> str | None:
-    """The picture that the first line of a text table names, so that it is no header; None."""
-    _, _, rows, _ = first_rows(path, 1)
-    return next((text for row in rows for text in row if is_picture_name(text)), None)
-
-
 # Folders that are a table -------------------------------------------------------------------------
 
 
 def split_tables(root: Path) -> list[tuple[str, Path]]:
     """(folder, table) of the folders train, valid and test that have one each."""
-    found = [(p.name, tables_of(p)) for p in _splits(root)]
-    return [(name, tables[0]) for name, tables in found if len(tables) == 1]
+    return [(p.name, tables[0]) for p in _splits(root) if len(tables := tables_of(p)) == 1]
 
 
-def other_splits(root: Path) -> tuple[str, ...]:
+def other_splits(root: Path) -> list[str]:
     """A line for each of the folders train, valid and test that `split_tables` leaves out."""
     found = [(p.name, [t.name for t in tables_of(p)]) for p in _splits(root)]
-    return tuple(
+    return [
         f"left out: {name}: expected one table, found {', '.join(tables) or 'none'}"
         for name, tables in found
         if len(tables) != 1
-    )
+    ]
 
 
 def _splits(root: Path) -> list[Path]:
@@ -178,11 +167,11 @@ def class_folders(root: Path) -> list[tuple[str, str, Path]]:
     pictures is a class that is called so. [] where there are fewer than two classes, or pictures
     beside them in `root`; what stands beside folders of splits is said by `sheet_of_folders`.
     """
-    splits = [p for p in _splits(root) if _classes(p)]
+    splits = [p for p in _splits(root) if any(map(_pictures, _folders(p)))]
     if not splits and _pictures(root):
         return []
     bases = [(p.name, p) for p in splits] or [("", root)]
-    found = [(split, p.name, p) for split, base in bases for p in _classes(base)]
+    found = [(split, p.name, p) for split, base in bases for p in _folders(base) if _pictures(p)]
     labels = {label for _, label, _ in found}
     told = not splits and all(label.lower() in _FOLDER_SPLITS for label in labels)  # splits alone
     return found if len(labels) > 1 and not told else []
@@ -190,10 +179,6 @@ def class_folders(root: Path) -> list[tuple[str, str, Path]]:
 
 def _folders(root: Path) -> list[Path]:
     return [p for p in sorted(root.iterdir()) if p.is_dir() and not p.name.startswith(".")]
-
-
-def _classes(base: Path) -> list[Path]:
-    return [folder for folder in _folders(base) if _pictures(folder)]
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -209,10 +194,8 @@ def sheet_of_folders(root: Path) -> Sheet:
         for file in _pictures(folder)
     ]
     titles = ("file", "label", "split") if rows[0][2] else ("file", "label")
-    columns = []
-    for title, texts in zip(titles, zip(*rows, strict=True), strict=False):
-        words, codes = np.unique(np.array(texts, dtype=object), return_inverse=True)
-        columns.append(Cells(title, tuple(words.tolist()), codes.astype(np.int32)))
+    texts = zip(*rows, strict=True)
+    columns = tuple(Cells.of(title, t) for title, t in zip(titles, texts, strict=False))
     read = {folder for _, _, folder in found}
     around = [root, *_folders(root), *(p for base in _folders(root) for p in _folders(base))]
     beside = {p: len(_pictures(p)) for p in around if p not in read}
@@ -221,7 +204,7 @@ def sheet_of_folders(root: Path) -> Sheet:
         for p, n in beside.items()
         if n
     ]
-    return Sheet(root, tuple(columns), np.arange(len(rows)) + 1, "picture", tuple(notes))
+    return Sheet(root, columns, np.arange(len(rows)) + 1, "picture", tuple(notes))
 
 
 # Pictures ----------------------------------------------------------------------------------------
@@ -247,10 +230,13 @@ class Folder:
         folders, without ending.
         """
         found: dict[str, list[str]] = {}
-        for path in _walk(self.base):
-            whole = PurePosixPath(path.lower())
-            for key in {str(whole), whole.name, str(whole.with_suffix("")), whole.stem}:
-                found.setdefault(key, []).append(path)
+        for folder, inside, files in os.walk(self.base):
+            inside.sort()
+            for file in filter(is_picture_name, sorted(files)):
+                path = (Path(folder) / file).relative_to(self.base).as_posix()
+                whole = PurePosixPath(path.lower())
+                for key in {str(whole), whole.name, str(whole.with_suffix("")), whole.stem}:
+                    found.setdefault(key, []).append(path)
         return found
 
     def like(self, name: str) -> list[str]:
@@ -263,25 +249,13 @@ class Folder:
         return []
 
 
-def _walk(base: Path) -> Iterator[str]:
-    for folder, inside, files in os.walk(base):
-        inside.sort()
-        for file in sorted(files):
-            if is_picture_name(file):
-                yield (Path(folder) / file).relative_to(base).as_posix()
-
-
 def column_of_pictures(sheet: Sheet, base: Path, named: str | None) -> Cells:
     """The column that names pictures: the one that is `named`, or whose first cells do.
 
     Raises ValueError: no such column. FileNotFoundError: no column names a picture that is there.
     """
     if named is not None:
-        cells = sheet.column(named)
-        if cells is None:
-            titles = ", ".join(c.title for c in sheet.columns[:20])
-            raise ValueError(f"{sheet.source}: no column {named!r}, found {titles}")
-        return cells
+        return sheet.need(named)
     usual = [c for c in sheet.columns if c.title.lower() in _FILES]
     usual.sort(key=lambda c: _FILES.index(c.title.lower()))
     columns = [*usual, *(c for c in sheet.columns if c not in usual)]
@@ -307,27 +281,20 @@ def column_of_pictures(sheet: Sheet, base: Path, named: str | None) -> Cells:
 def match(
     sheet: Sheet, cells: Cells, base: Path, problem: Problem, drop: bool
 ) -> tuple[Path, list[str], np.ndarray, list[str]]:
-    """The pictures of a table.
+    """The pictures of a table whose names stand in a column.
 
-    Args:
-        sheet, cells: the table and its column of names.
-        base: where the pictures are, or their usual folder.
-        problem: told of names that are in vain, twice, or that leave the folder.
-        drop: rows without a picture are left out by request, which is no problem.
-
-    Returns:
-        The folder, the names of pictures in it, the rows of the sheet that have one, int64 (M,),
-        and notes.
+    base: where the pictures are, or their usual folder.
+    problem: told of names that are in vain, twice, or that leave the folder.
+    drop: rows without a picture are left out by request, which is no problem.
+    Returns the folder, the names of pictures in it, the rows of the sheet that have one, int64
+    (M,), and notes.
     """
     names = [name.replace("\\", "/") for name in cells.texts]
     folder = Folder(base).holding(names[:20]) or base
     there = {entry.name for entry in os.scandir(folder)}
     place = Folder(folder)
-    files, rows, notes = [], [], []
-    seen: dict[str, int] = {}
-    gone: list[tuple[int, str, str]] = []
-    many: list[tuple[int, str, str]] = []
-    twice, unsafe, like = [], [], []
+    seen: dict[str, int] = {}  # file: its row
+    unsafe, twice, many, gone, like, notes = [], [], [], [], [], []
     for row, name in enumerate(names):
         file = name
         if not safe_name(name):
@@ -335,34 +302,29 @@ def match(
             continue
         if name not in there and not (folder / name).is_file():
             found = place.like(name)
-            if len(found) == 1:
-                file = found[0]
-                like.append((name, file))
-            else:
-                several = f"could be {found[0]} or {found[1]}" if found else ""
-                (many if found else gone).append((row, name, several))
+            if len(found) > 1:
+                many.append(f"{sheet.place(row)}: {name} could be {found[0]} or {found[1]}")
                 continue
-        if file in seen:
-            at = f"{sheet.unit} {int(sheet.lines[seen[file]])}"
-            twice.append(f"{sheet.place(row)}: {name} was already in {at}")
-            continue
-        seen[file] = row
-        files.append(file)
-        rows.append(row)
+            if not found:
+                gone.append(f"{sheet.place(row)}: {name} is not in {folder}")
+                continue
+            file = found[0]
+            like.append((name, file))
+        first = seen.setdefault(file, row)
+        if first != row:
+            twice.append(f"{sheet.place(row)}: {name} was already in {sheet.at(first)}")
     tell(problem, unsafe)
     tell(problem, twice)
-    told = [f"{sheet.place(row)}: {name} {what}" for row, name, what in many]
-    tell(problem, told, "write the folder or the ending, too")
-    told = [f"{sheet.place(row)}: {name} is not in {folder}" for row, name, _ in gone]
-    if drop and told:
-        notes.append(f"rows without a picture are left out: {len(told):,}, the first is {told[0]}")
+    tell(problem, many, "write the folder or the ending, too")
+    if drop and gone:
+        notes.append(f"rows without a picture are left out: {len(gone):,}, the first is {gone[0]}")
     else:
-        tell(problem, told, "missing='drop' (--missing drop) leaves such rows out")
+        tell(problem, gone, "missing='drop' (--missing drop) leaves such rows out")
     if like:
         notes.append(
             f"{len(like):,} names fit a picture but for case, ending or folder, such as "
             f"{like[0][0]}: {like[0][1]}"
         )
-    if others := sorted(name for name in there - {*files, *names} if is_picture_name(name)):
+    if others := sorted(name for name in there - {*seen, *names} if is_picture_name(name)):
         notes.append(f"pictures that the table does not list: {len(others):,}, such as {others[0]}")
-    return folder, files, np.array(rows, dtype=np.int64), notes
+    return folder, list(seen), np.array(list(seen.values()), dtype=np.int64), notes

@@ -29,7 +29,7 @@ from cvq_tutorial.worlds.tables.asked import OTHER_PICTURES, OTHER_TABLE, How, s
 from cvq_tutorial.worlds.tables.find import find_table, match
 from cvq_tutorial.worlds.tables.read import ENDINGS, read_sheet, titles_of
 from cvq_tutorial.worlds.tables.sheet import Cells, Sheet, refuse
-from cvq_tutorial.worlds.tables.splits import split_drawn, split_title, splits_of
+from cvq_tutorial.worlds.tables.splits import column_of_split, split_drawn, splits_of
 
 ENDS = ("before", "after")
 _SIDE = 64  # pixels
@@ -40,21 +40,13 @@ class PairSpace(FactorSpace):
     """Listed pairs in the place of factors, which nobody knows.
 
     A row of values is which end a picture is of a pair, 0 before and 1 after, and its number.
-
-    Args:
-        factors: that one.
-        labels: the A names of actions, () where the table has none.
-        ends: int64 (P, 2), the picture numbers of each pair.
-        acts: int64 (P,), which name each has; -1 where nobody knows.
-        split: uint8 (P,), positions in SPLITS; a picture has one only.
-        source: the table.
     """
 
-    labels: tuple[str, ...] = field(kw_only=True)
-    ends: np.ndarray = field(kw_only=True, repr=False, compare=False)
-    acts: np.ndarray = field(kw_only=True, repr=False, compare=False)
-    split: np.ndarray = field(kw_only=True, repr=False, compare=False)
-    source: Path = field(kw_only=True, repr=False, compare=False)
+    labels: tuple[str, ...] = field(kw_only=True)  # the A names of actions, () where none has one
+    ends: np.ndarray = field(kw_only=True, repr=False, compare=False)  # int64 (P, 2), pictures
+    acts: np.ndarray = field(kw_only=True, repr=False, compare=False)  # int64 (P,), -1 is unknown
+    split: np.ndarray = field(kw_only=True, repr=False, compare=False)  # uint8 (P,), see SPLITS
+    source: Path = field(kw_only=True, repr=False, compare=False)  # the table
 
     one_way = True
 
@@ -130,9 +122,7 @@ class PairSpace(FactorSpace):
 class PairsWorld:
     """Pictures in listed pairs: the world `pictures` of such a table, see `pairs_world`.
 
-    Attributes:
-        root: the folder, or its table.  asked: all other options, which make it again.
-        factors: the pairs, see `PairSpace`.
+    root: the folder, or its table.  asked: all other options, which make it again.
     """
 
     root: str | Path = field(compare=False)
@@ -181,15 +171,12 @@ def pairs_world(
 ) -> PairsWorld:
     """The world of a table of pairs.
 
-    Args:
-        root: as it was asked for.  folder: where that is.
-        how: table, split and missing.  given: options of `pictures_world` that say nothing here.
-        crop, fit: how a picture becomes a square.
-        hashes: that the table and the pictures must have; None takes any.
-
-    Raises:
-        ValueError: one of `given`; another hash; a picture that is not there; no pair, or only
-            pairs of equal pictures; a picture in two splits, or too few groups to draw splits of.
+    root: as it was asked for.  folder: where that is.
+    how: table, split and missing.  given: options of `pictures_world` that say nothing here.
+    crop, fit: how a picture becomes a square.
+    hashes: that the table and the pictures must have; None takes any.
+    Raises ValueError: one of `given`; another hash; a picture that is not there; no pair, or only
+    pairs of equal pictures; a picture in two splits, or too few groups to draw splits of.
     """
     source = find_table(folder, how.table)
     assert source is not None
@@ -201,12 +188,13 @@ def pairs_world(
     sheet = read_sheet(source)
     if not len(sheet):
         raise ValueError(f"{source}: expected a line per pair, before and after, found none")
-    ends, place, files, notes = _ends_of(sheet, folder, how.asked.missing == "drop")
+    ends, place, files, notes = _ends_of(sheet, folder, how.missing == "drop")
     there = (ends >= 0).all(axis=1)
     if not there.any():
         raise ValueError(f"{source}: expected pairs whose pictures are in {place}, found none")
     sheet, ends = sheet.take(np.flatnonzero(there)), ends[there]
-    labels, acts = _actions_of(sheet)
+    cells = sheet.column("action")
+    labels, acts = cells.known if cells else ((), np.full(len(sheet), NO_ACTION))
     split = _split_of(sheet, ends, files, how)
     pictures = Pictures(place, files, _SIDE, crop, fit=fit)
     if not any((pictures.one(a) != pictures.one(b)).any() for a, b in ends.tolist()):
@@ -225,7 +213,7 @@ def pairs_world(
     pictures_hash = pictures.fingerprint
     same_hash(place, "pictures", hashes[1], pictures_hash, OTHER_PICTURES)
     asked = {
-        "table": how.table, "split": how.split, "missing": how.asked.missing, "crop": crop,
+        "table": how.table, "split": how.split, "missing": how.missing, "crop": crop,
         "fit": fit, "table_hash": table_hash, "pictures_hash": pictures_hash,
     }  # fmt: skip
     name = f"{table_hash}-{pictures_hash}"
@@ -237,10 +225,9 @@ def _ends_of(
 ) -> tuple[np.ndarray, Path, list[str], list[str]]:
     """Picture numbers (P, 2), -1 where there is none; the folder, names in it, and notes."""
     columns = [sheet.column(title) for title in ENDS]
-    lacking = [title for title, cells in zip(ENDS, columns, strict=True) if cells is None]
-    if lacking:  # its cells are all blank
-        raise ValueError(f"{sheet.source}: column {lacking[0]} names no picture")
-    texts = [cells.texts for cells in columns if cells is not None]
+    if None in columns:  # its cells are all blank
+        raise ValueError(f"{sheet.source}: column {ENDS[columns.index(None)]} names no picture")
+    texts = [cells.texts for cells in columns if cells]
     first: dict[str, int] = {}  # where each name stands first
     for row, names in enumerate(zip(*texts, strict=True)):
         for name in names:
@@ -249,33 +236,23 @@ def _ends_of(
     named = Sheet(sheet.source, (every,), sheet.lines[list(first.values())], sheet.unit)
     base = folder if folder.is_dir() else folder.parent
     place, files, rows, notes = match(named, every, base, refuse, drop)
-    number = dict(zip(np.array(list(first))[rows].tolist(), range(len(files)), strict=True))
+    number = {every.words[row]: i for i, row in enumerate(rows.tolist())}
     ends = np.array([[number.get(name, -1) for name in pair] for pair in zip(*texts, strict=True)])
     return ends, place, files, notes
 
 
-def _actions_of(sheet: Sheet) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of actions, sorted, and which each pair has, -1 for a blank."""
-    cells = sheet.column("action")
-    texts = [""] * len(sheet) if cells is None else cells.texts
-    labels = tuple(sorted({text for text in texts if text}))
-    return labels, np.array([labels.index(t) if t else NO_ACTION for t in texts], dtype=np.int64)
-
-
 def _split_of(sheet: Sheet, ends: np.ndarray, files: list[str], how: How) -> np.ndarray:
     """Split of each pair (P,), as the table says, or drawn: a picture is in one only."""
-    title = split_title(sheet, how)
-    if title is not None:
-        cells = sheet.column(title)
-        assert cells is not None
+    cells = column_of_split(sheet, how)
+    if cells is not None:
         places = [sheet.at(row) for row in range(len(sheet))]
-        split = splits_of(sheet.source, places, dict(zip(places, cells.texts, strict=True)), refuse)
-        of = np.full((len(files), 2), [9, 0], dtype=np.int64)
-        np.minimum.at(of[:, 0], ends.ravel(), np.repeat(split, 2))
-        np.maximum.at(of[:, 1], ends.ravel(), np.repeat(split, 2))
-        both = np.flatnonzero((of[:, 0] < of[:, 1]) & (of[:, 0] < 9))
+        split = splits_of(sheet.source, places, cells.texts, refuse)
+        of = np.zeros((len(files), len(SPLITS)), dtype=bool)
+        of[ends.ravel(), np.repeat(split, 2)] = True
+        both = np.flatnonzero(of.sum(axis=1) > 1)
         if len(both):
-            one, two = (SPLITS[s] for s in of[both[0]])
+            there = np.flatnonzero(of[both[0]])
+            one, two = SPLITS[there[0]], SPLITS[there[-1]]
             raise ValueError(
                 f"{sheet.source}: picture {files[both[0]]} is in {one} and in {two} "
                 f"({len(both)} such): expected each in one split; split='draw' (--split draw)"
@@ -293,7 +270,8 @@ def _split_of(sheet: Sheet, ends: np.ndarray, files: list[str], how: How) -> np.
             f"{len(np.unique(group))} groups, expected at least {len(SPLITS)} to draw splits from: "
             "say which pair is train, valid and test in a column split"
         )
-    keys: dict[int, str] = {}
-    for row, which in enumerate(group.tolist()):
-        keys[which] = min(keys.get(which, files[ends[row, 0]]), files[ends[row, 0]])
+    keys: dict[int, str] = {}  # of each group, its first name
+    names = [files[before] for before in ends[:, 0].tolist()]
+    for which, name in zip(group.tolist(), names, strict=True):
+        keys[which] = min(keys.get(which, name), name)
     return split_drawn([keys[which] for which in group.tolist()], True)[0]

@@ -14,15 +14,18 @@ Letters: M pictures, F chosen factors, n pairs, k candidates, R runs.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from pathlib import Path
 
 import numpy as np
 
 from cvq_tutorial.worlds.factors import SPLITS
 from cvq_tutorial.worlds.tables.files import AttributeTable
+from cvq_tutorial.worlds.tables.sheet import Problem, refuse, tell
 
 Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]  # pictures (n,), (n, k) -> (n, k)
 
@@ -31,24 +34,20 @@ Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]  # pictures (n,), (n, 
 class FoundPairs:
     """All pairs among some pictures, found by their values.
 
-    Args:
-        pictures: int64 (M,), their numbers.
-        chosen: uint8 (M, F), the values of the same pictures.
-        groups: int64 (M,) numbers of 0 or more: both pictures of a pair are of one group (one
-            identity); None lets any two be a pair.
-        sizes: of the F factors; None is 2 for each.
-
-    Raises:
-        ValueError: more than 62 bits are needed for groups and values.
+    Both pictures of a pair are of one group (one identity), if there are any.
+    Raises ValueError: more than 62 bits are needed for groups and values.
     """
 
-    pictures: np.ndarray
-    chosen: np.ndarray
-    groups: np.ndarray | None = None
-    sizes: tuple[int, ...] | None = None
+    pictures: np.ndarray  # int64 (M,), their numbers
+    chosen: np.ndarray  # uint8 (M, F), their values
+    groups: np.ndarray | None = None  # int64 (M,), numbers of 0 or more
+    sizes: tuple[int, ...] = ()  # of the F factors; () is 2 for each
+    candidates: int = 1  # of so many partners ...
+    distance: Distance | None = None  # ... the nearest is taken; None takes any
 
     def __post_init__(self) -> None:
-        bits = (self._whole - 1).bit_length()
+        object.__setattr__(self, "sizes", self.sizes or (2,) * self.chosen.shape[1])
+        bits = (prod(self.sizes) - 1).bit_length()
         if self.groups is not None and len(self.groups):
             bits += int(self.groups.max()).bit_length()
         if bits > 62:
@@ -57,23 +56,15 @@ class FoundPairs:
                 "fewer attributes"
             )
 
-    @property
-    def _sizes(self) -> tuple[int, ...]:
-        return self.sizes or (2,) * self.chosen.shape[1]
-
-    @property
-    def _whole(self) -> int:
-        return prod(self._sizes)
-
     @cached_property
     def _strides(self) -> np.ndarray:
-        return np.cumprod([1, *self._sizes[:-1]], dtype=np.int64)
+        return np.cumprod([1, *self.sizes[:-1]], dtype=np.int64)
 
     @cached_property
     def _keys(self) -> np.ndarray:
         """int64 (M,): a number of the values, the first factor fastest, and the group above it."""
         keys = self.chosen.astype(np.int64) @ self._strides
-        return keys if self.groups is None else keys + self.groups * self._whole
+        return keys if self.groups is None else keys + self.groups * prod(self.sizes)
 
     @cached_property
     def _order(self) -> np.ndarray:
@@ -83,144 +74,99 @@ class FoundPairs:
     def _sorted(self) -> np.ndarray:
         return self._keys[self._order]
 
-    def _run(self, factor: int, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where the pictures that are like each one but for this value (M,) of a factor stand in
-        the sorted table: start and number, int64 (M,); none where it has that value, or no picture
-        can.
+    def _runs(self, factor: int, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where the pictures that are like each one but for these values (M, R) of a factor stand
+        in the sorted table: start and number (M, R); none where it has that value, or none can.
         """
-        now = self.chosen[:, factor].astype(np.int64)
-        able = (value != now) & (value >= 0) & (value < self._sizes[factor])
-        wanted = self._keys + self._strides[factor] * (value - now)
+        now = self.chosen[:, factor, None].astype(np.int64)
+        able = (values != now) & (values >= 0) & (values < self.sizes[factor])
+        wanted = self._keys[:, None] + self._strides[factor] * (values - now)
         start = np.searchsorted(self._sorted, wanted, side="left")
         number = np.searchsorted(self._sorted, wanted, side="right") - start
         return start, np.where(able, number, 0)
 
-    def steps(self, factor: int, by: int) -> tuple[np.ndarray, np.ndarray]:
-        """The partners of each picture one step up (by=1) or down (by=-1): start, number (M, 1)."""
-        start, number = self._run(factor, self.chosen[:, factor].astype(np.int64) + by)
-        return start[:, None], number[:, None]
+    def _steps(self, factor: int, by: int) -> tuple[np.ndarray, np.ndarray]:
+        """The partners of each picture one step up (by=1) or down (by=-1), R = 1."""
+        return self._runs(factor, self.chosen[:, factor, None].astype(np.int64) + by)
 
-    def others(self, factor: int) -> tuple[np.ndarray, np.ndarray]:
-        """The partners of each picture with each value of a factor: start, number (M, S)."""
-        values = [np.full(len(self.chosen), value) for value in range(self._sizes[factor])]
-        runs = [self._run(factor, value) for value in values]
-        return np.stack([s for s, _ in runs], axis=1), np.stack([n for _, n in runs], axis=1)
+    def _others(self, factor: int) -> tuple[np.ndarray, np.ndarray]:
+        """The partners of each picture with each value of a factor, R = S."""
+        return self._runs(factor, np.arange(self.sizes[factor])[None])
 
     def count(self, factor: int, sets: bool = False) -> int:
         """How many pairs differ in this factor alone: by a step, or, of one that is set, at all."""
         if sets:
-            return int(self.others(factor)[1].sum()) // 2
-        return int(self.steps(factor, 1)[1].sum())
+            return int(self._others(factor)[1].sum()) // 2
+        return int(self._steps(factor, 1)[1].sum())
 
     def counts_to(self, factor: int) -> np.ndarray:
         """How many pairs there are that end in each value of a factor: int64 (S,)."""
-        return self.others(factor)[1].sum(axis=0)
+        return self._others(factor)[1].sum(axis=0)
 
-    def draw(
-        self,
-        factor: int,
-        n: int,
-        rng: np.random.Generator,
-        candidates: int = 1,
-        distance: Distance | None = None,
-    ) -> np.ndarray:
+    def draw(self, factor: int, n: int, rng: np.random.Generator) -> np.ndarray:
         """N pairs (lower, higher) of picture numbers, int64 (n, 2); there must be one.
 
         One end is drawn first, in half of the pairs the lower and in half the higher one, every
         picture that has a partner equally often. The other end is one of its partners, or with a
         `distance` the nearest of `candidates` of them: of all, where there are no more than that.
         """
-        ends = np.empty((n, 2), dtype=np.int64)
-        from_on = rng.integers(0, 2, size=n).astype(bool)
-        for side in (0, 1):
-            rows = np.flatnonzero(from_on == side)
-            runs = self.steps(factor, 1 - 2 * side)
-            self._fill(ends, rows, side, runs, rng, candidates, distance)
-        return ends
+        return self._ends((self._steps(factor, 1), self._steps(factor, -1)), n, rng)
 
-    def draw_to(
-        self,
-        factor: int,
-        value: int,
-        n: int,
-        rng: np.random.Generator,
-        candidates: int = 1,
-        distance: Distance | None = None,
-    ) -> np.ndarray:
+    def draw_to(self, factor: int, value: int, n: int, rng: np.random.Generator) -> np.ndarray:
         """N pairs (before, after) of picture numbers, int64 (n, 2): after has the value, before
         another one. There must be one; ends are drawn as in `draw`.
         """
-        ends = np.empty((n, 2), dtype=np.int64)
-        from_after = rng.integers(0, 2, size=n).astype(bool)
-        start, number = self.others(factor)
+        start, number = self._others(factor)
         has = (self.chosen[:, factor] == value)[:, None]
         to = np.arange(number.shape[1]) == value
-        for side, able in ((0, ~has & to), (1, has & ~to)):
-            rows = np.flatnonzero(from_after == side)
-            runs = (start, np.where(able, number, 0))
-            self._fill(ends, rows, side, runs, rng, candidates, distance)
-        return ends
+        runs = [(start, np.where(able, number, 0)) for able in (~has & to, has & ~to)]
+        return self._ends(runs, n, rng)
 
-    def _fill(
-        self,
-        ends: np.ndarray,
-        rows: np.ndarray,
-        side: int,
-        runs: tuple[np.ndarray, np.ndarray],
-        rng: np.random.Generator,
-        candidates: int,
-        distance: Distance | None,
-    ) -> None:
-        """Draw the pairs in these rows of `ends`: first their end at `side`, then its partner.
+    def _ends(
+        self, runs: Sequence[tuple[np.ndarray, np.ndarray]], n: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """N pairs of which one end is drawn first, then its partner.
 
-        runs: start and number of the partners of each picture, (M, R).
+        runs: if it is the first end, and if it is the second: start and number of the partners.
         """
-        start, number = runs
-        total = number.sum(axis=1)
-        able = np.flatnonzero(total > 0)
-        one = able[rng.integers(0, len(able), size=len(rows))]
-        ends[rows, side] = self.pictures[one]
-        k = candidates if distance else 1
-        for i in range(0, len(rows), 1024):  # k candidates each: a part at a time
-            part, here = rows[i : i + 1024], one[i : i + 1024]
-            of = total[here][:, None]  # (b, 1)
-            drawn = (rng.random((len(here), k)) * of).astype(np.int64)
-            place = np.where(of <= k, np.arange(k) % of, drawn) if k > 1 else drawn
-            before = np.cumsum(number[here], axis=1) - number[here]  # (b, R)
-            run = (place[:, :, None] >= before[:, None]).sum(axis=2) - 1  # never an empty one
-            at = np.take_along_axis(start[here], run, axis=1) + place
-            at -= np.take_along_axis(before, run, axis=1)
-            other = self.pictures[self._order[at]]  # (b, k)
-            best = distance(ends[part, side], other).argmin(axis=1) if distance else 0
-            ends[part, 1 - side] = other[np.arange(len(here)), best]
+        ends = np.empty((n, 2), dtype=np.int64)
+        from_second = rng.integers(0, 2, size=n).astype(bool)
+        k = self.candidates if self.distance else 1
+        for side, (start, number) in enumerate(runs):
+            rows = np.flatnonzero(from_second == side)
+            total = number.sum(axis=1)
+            able = np.flatnonzero(total > 0)
+            one = able[rng.integers(0, len(able), size=len(rows))]
+            ends[rows, side] = self.pictures[one]
+            for i in range(0, len(rows), 1024):  # k candidates each: a part at a time
+                part, here = rows[i : i + 1024], one[i : i + 1024]
+                of = total[here][:, None]  # (b, 1)
+                drawn = (rng.random((len(here), k)) * of).astype(np.int64)
+                place = np.where(of <= k, np.arange(k) % of, drawn) if k > 1 else drawn
+                before = np.cumsum(number[here], axis=1) - number[here]  # (b, R)
+                run = (place[:, :, None] >= before[:, None]).sum(axis=2) - 1  # never an empty one
+                at = np.take_along_axis(start[here], run, axis=1) + place
+                at -= np.take_along_axis(before, run, axis=1)
+                other = self.pictures[self._order[at]]  # (b, k)
+                best = np.zeros(len(here), dtype=np.int64)
+                if self.distance:
+                    best = self.distance(ends[part, side], other).argmin(axis=1)
+                ends[part, 1 - side] = other[np.arange(len(here)), best]
+        return ends
 
 
 @dataclass(frozen=True)
 class EitherPairs:
-    """Pairs of one identity for some factors, any pairs for the others.
-
-    Args:
-        strict: finds pairs of one identity.  loose: finds any.
-        within: the factors that take those of one identity.
-    """
+    """Pairs of one identity (`strict`) for the factors `within`, any pairs for the others."""
 
     strict: FoundPairs
     loose: FoundPairs
     within: frozenset[int]
 
-    def of(self, factor: int) -> FoundPairs:
-        """The finder of a factor."""
-        return self.strict if factor in self.within else self.loose
-
 
 @dataclass(frozen=True)
 class KnownPairs:
-    """Pairs from a list.
-
-    Args:
-        pairs: int64 (P, 3): number of the picture without it, of that with it, and the attribute's
-            position among the F chosen.
-    """
+    """Pairs from a list: int64 (P, 3), picture without it, picture with it, which of F it is."""
 
     pairs: np.ndarray
 
@@ -232,18 +178,8 @@ class KnownPairs:
         """How many pairs end in no and in yes: each is one both ways, (2,)."""
         return np.full(2, self.count(factor))
 
-    def draw(
-        self,
-        factor: int,
-        n: int,
-        rng: np.random.Generator,
-        candidates: int = 1,
-        distance: Distance | None = None,
-    ) -> np.ndarray:
-        """N pairs (off, on) of picture numbers, int64 (n, 2), each pair equally often.
-
-        `candidates` and `distance` play no part: the pairs are what they are.
-        """
+    def draw(self, factor: int, n: int, rng: np.random.Generator) -> np.ndarray:
+        """N pairs (off, on) of picture numbers, int64 (n, 2), each pair equally often."""
         pairs = self.pairs[self.pairs[:, 2] == factor, :2]
         return pairs[rng.integers(0, len(pairs), size=n)]
 
@@ -253,7 +189,9 @@ Finder = FoundPairs | EitherPairs | KnownPairs
 
 def of_factor(finder: Finder, factor: int) -> FoundPairs | KnownPairs:
     """What finds the pairs of one factor."""
-    return finder.of(factor) if isinstance(finder, EitherPairs) else finder
+    if isinstance(finder, EitherPairs):
+        return finder.strict if factor in finder.within else finder.loose
+    return finder
 
 
 def finders(
@@ -261,12 +199,15 @@ def finders(
     columns: Sequence[int],
     known: np.ndarray | None = None,
     same_identity: bool | None = False,
+    candidates: int = 1,
+    distance: Distance | None = None,
 ) -> tuple[Finder, ...]:
     """The pairs of each split, for the columns at these positions of the table.
 
     known: as `read_known_pairs` gives them, to take these instead of finding some.
     same_identity: whether both pictures of a pair show one. None: they do for every factor that has
         such pairs in all splits, and otherwise show anyone.
+    candidates, distance: see `FoundPairs`.
     """
     chosen = np.array(columns, dtype=np.int64)
     if known is not None:
@@ -276,25 +217,25 @@ def finders(
         known = known[known[:, 2] >= 0]
         of = [data.split[known[:, 0]] == split for split in range(len(SPLITS))]
         return tuple(KnownPairs(known[inside]) for inside in of)
+    sizes = tuple(len(data.by_name[data.names[c]].values) for c in columns)
+
+    def among(same: bool) -> tuple[FoundPairs, ...]:
+        found = []
+        for split in range(len(SPLITS)):
+            inside, groups = np.flatnonzero(data.split == split), None
+            if same and data.identity is not None:
+                inside = inside[data.identity[inside] >= 0]  # nobody knows who the others show
+                groups = data.identity[inside]
+            values = data.values[inside][:, chosen]
+            found.append(FoundPairs(inside, values, groups, sizes, candidates, distance))
+        return tuple(found)
+
     if same_identity is not None or data.identity is None:
-        return tuple(_found(data, chosen, bool(same_identity)))
-    strict, loose = _found(data, chosen, True), _found(data, chosen, False)
+        return among(bool(same_identity))
+    strict, loose = among(True), among(False)
     lacking = {f for f, *_ in lacking_pairs(data, columns, strict)}
     within = frozenset(range(len(chosen))) - lacking
     return tuple(EitherPairs(s, a, within) for s, a in zip(strict, loose, strict=True))
-
-
-def _found(data: AttributeTable, chosen: np.ndarray, same: bool) -> list[FoundPairs]:
-    sizes = tuple(len(data.by_name[data.names[c]].values) for c in chosen)
-    found = []
-    for split in range(len(SPLITS)):
-        inside = np.flatnonzero(data.split == split)
-        groups = None
-        if same and data.identity is not None:
-            inside = inside[data.identity[inside] >= 0]  # nobody knows who the others show
-            groups = data.identity[inside]
-        found.append(FoundPairs(inside, data.values[inside][:, chosen], groups, sizes))
-    return found
 
 
 def lacking_pairs(
@@ -308,16 +249,64 @@ def lacking_pairs(
     lacking: list[tuple[int, int, int | None]] = []
     for factor, column in enumerate(columns):
         sets = data.by_name[data.names[column]].kind == "categorical"
-        for split in range(len(SPLITS)):
-            finder = of_factor(found[split], factor)
-            if not (data.split == split).any():
-                continue
-            if sets and isinstance(finder, FoundPairs):
-                to = finder.counts_to(factor)
-                if not to.all():
-                    lacking.append((factor, split, int(to.argmin())))
-                    break
-            elif not finder.count(factor):
-                lacking.append((factor, split, None))
+        for split, of in enumerate(found):
+            finder = of_factor(of, factor)
+            each = sets and isinstance(finder, FoundPairs)
+            to = finder.counts_to(factor) if each else np.array([finder.count(factor)])
+            if (data.split == split).any() and not to.all():
+                lacking.append((factor, split, int(to.argmin()) if each else None))
                 break
     return lacking
+
+
+# A list of pairs ---------------------------------------------------------------------------------
+
+
+def read_known_pairs(path: Path, table: AttributeTable, problem: Problem = refuse) -> np.ndarray:
+    """Pairs of pictures that are known to differ in one attribute: int64 (P, 3).
+
+    Columns of the result: number of the picture without it, number of the picture with it, number
+    of the attribute.
+
+    path: a CSV with the columns image_off, image_on and attribute.
+    problem: see `read`; a pair with a problem is left out.
+    Raises ValueError: as `problem` does; a header without these columns; no pair.
+    """
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file)
+        lines = [(reader.line_num, [text.strip() for text in row]) for row in reader if row]
+    _, header = lines[0] if lines else (1, [])
+    wanted = ("image_off", "image_on", "attribute")
+    if any(name not in header for name in wanted):
+        found = ", ".join(header) or "nothing"
+        raise ValueError(f"{path} line 1: expected {', '.join(wanted)}, found {found}")
+    places = [header.index(name) for name in wanted]
+    attribute_of = {name: i for i, name in enumerate(table.names)}
+    pairs = []
+    short, strange, other, apart = [], [], [], []
+    for line, row in lines[1:]:
+        if len(row) != len(header):
+            short.append(f"{path} line {line}: expected {len(header)} values, found {len(row)}")
+            continue
+        off, on, name = (row[place] for place in places)
+        missing = [picture for picture in (off, on) if picture not in table.rows]
+        if missing or name not in attribute_of:
+            what = f"picture {missing[0]}" if missing else f"attribute {name!r}"
+            strange.append(f"{path} line {line}: {what} is not in {table.source.name}")
+            continue
+        pair = (table.rows[off], table.rows[on], attribute_of[name])
+        read = table.values[list(pair[:2]), pair[2]]
+        if read.tolist() != [0, 1]:
+            other.append(
+                f"{path} line {line}: expected {name} off in {off} and on in {on}, found "
+                f"{int(read[0])} and {int(read[1])} in {table.source.name}"
+            )
+        elif table.split[pair[0]] != table.split[pair[1]]:
+            apart.append(f"{path} line {line}: {off} and {on} are in two splits")
+        else:
+            pairs.append(pair)
+    for texts in (short, strange, other, apart):
+        tell(problem, texts)
+    if not pairs:
+        raise ValueError(f"{path}: expected a line per pair, found none that can be used")
+    return np.array(pairs, dtype=np.int64)

@@ -52,21 +52,18 @@ def read_sheet(
 ) -> Sheet:
     """Read a table file of any known form.
 
-    Args:
-        path: the file.
-        problem: see the module's text.
-        header: titles of the columns, where the file has no line of them.
-        only: titles of the columns to read of a wide table; None reads all.
-
-    Raises:
-        ValueError: no table that can be read, more than WIDEST columns and nobody said which;
-            and as `problem`. ImportError, in one line: the extra that reads this is missing.
+    path: the file.
+    problem: see the module's text.
+    header: titles of the columns, where the file has no line of them.
+    only: titles of the columns to read of a wide table; None reads all.
+    Raises ValueError: no table that can be read, more than WIDEST columns and nobody said which;
+    and as `problem`. ImportError, in one line: the extra that reads this is missing.
     """
     ending = path.suffix.lower()
-    if ending in EXTRAS:
-        return _sheet_of_frame(path, _read_extra(path, EXTRAS[ending]), "row", only)
+    if ending in EXTRAS:  # row 1 is the header
+        return _sheet_of_frame(path, _read_extra(path, EXTRAS[ending]), "row", 2, only)
     if ending in RECORDS:
-        return _sheet_of_frame(path, _read_records(path), "line", only)
+        return _sheet_of_frame(path, _read_records(path), "line", 1, only)
     return _read_text(path, problem, header, only)
 
 
@@ -77,12 +74,11 @@ def titles_of(path: Path) -> list[str]:
     """
     ending = path.suffix.lower()
     if ending in TEXTS:
-        rows = first_rows(path, 1)[2]
-        titles = rows[0] if rows else []
+        titles = next(iter(first_rows(path, 1)[2]), [])
     elif ending in RECORDS:
-        titles = list(_read_records(path, rows=1).columns)
+        titles = _read_records(path, rows=1).columns
     else:
-        titles = list(_read_extra(path, EXTRAS[ending], titles=True).columns)
+        titles = _read_extra(path, EXTRAS[ending], titles=True).columns
     return [str(title).strip(" \ufeff\"'") for title in titles]
 
 
@@ -121,10 +117,8 @@ def first_rows(path: Path, n: int = 20) -> tuple[str, str, list[list[str]], int]
             whole = [line.rstrip("\r\n") for line in islice(file, n + 20)]
     except UnicodeDecodeError as error:
         raise ValueError(_no_text(path, error)) from error
-    before = 0
     said = re.fullmatch(r'"?sep=(.)"?', whole[0].strip("\ufeff\r\n ")) if whole else None
-    if said:
-        before = 1
+    before = 1 if said else 0
     while before < len(whole) and not whole[before].strip(" \t,;|"):
         before += 1  # blank lines on top
     some = whole[before : before + n]
@@ -143,10 +137,10 @@ def _separator(lines: Sequence[str]) -> str:
 
     def score(mark: str) -> tuple[float, int]:
         try:
-            widths = [len(row) for row in csv.reader(lines, delimiter=mark) if row]
+            widths = [len(row) for row in csv.reader(lines, delimiter=mark) if row] or [0]
         except csv.Error:
             return 0.0, 0
-        if not widths or widths[0] < 2:
+        if widths[0] < 2:
             return 0.0, 0
         return sum(w == widths[0] for w in widths) / len(widths), widths[0]
 
@@ -183,19 +177,17 @@ def _read_text(
         frame, bad = _parse(path, encoding, separator, skip, width, wanted)
     except UnicodeDecodeError as error:
         raise ValueError(_no_text(path, error)) from error
-    expected = len([title for title in titles if title])
-    tell(
-        problem, [f"{path} line {n}: expected {expected} values, found {found}" for n, found in bad]
-    )
+    expected = f"expected {sum(map(bool, titles))} values"
+    tell(problem, [f"{path} line {n}: {expected}, found {found}" for n, found in bad])
     return _sheet(path, [titles[i] for i in wanted], frame, skip, [n for n, _ in bad])
 
 
 def _distinct(where: str, titles: Sequence[str]) -> None:
     """Raise ValueError for a title that stands twice."""
-    named = sorted(title for title in titles if title)
-    twice = next((a for a, b in pairwise(named) if a == b), None)
-    if twice is not None:
-        raise ValueError(f"{where}: expected distinct attribute names, found {twice!r} twice")
+    named = sorted(filter(None, titles))
+    for one, other in pairwise(named):
+        if one == other:
+            raise ValueError(f"{where}: expected distinct attribute names, found {one!r} twice")
 
 
 def _wanted(path: Path, titles: Sequence[str], only: Sequence[str] | None) -> list[int]:
@@ -241,29 +233,27 @@ def _parse(
     return frame, [(int(line), int(found)) for line, found in bad]
 
 
-def _sheet(
-    path: Path, titles: Sequence[str], frame: Any, skip: int, bad: Sequence[int] = ()
-) -> Sheet:
+def _sheet(path: Path, titles: Sequence[str], frame: Any, skip: int, bad: Sequence[int]) -> Sheet:
     """The sheet of a frame of texts; its lines are counted round those that are `bad`."""
     n, columns = len(frame), []
     for title, label in zip(titles, list(frame), strict=True):
-        columns.append(_cells(title, frame.pop(label)))  # a word is kept once, a cell in 4 bytes
-    broken = np.zeros(n, dtype=np.int64)  # lines that a cell goes on for
+        column = frame.pop(label).to_numpy()
+        columns.append(_cells(title, column))  # a word is kept once, a cell in 4 bytes
+    lines = np.arange(n) + skip + 1
     for cells in columns:
         extra = np.array([word.count("\n") for word in cells.words], dtype=np.int64)
-        if extra.any():
-            broken += extra[cells.codes]
-    lines = np.arange(n) + skip + 1 + np.concatenate([[0], np.cumsum(broken)])[:n]
+        if extra.any():  # lines that a cell goes on for
+            lines[1:] += np.cumsum(extra[cells.codes])[:-1]
     for line in sorted(bad):
         lines[lines >= line] += 1
     return without_blanks(path, columns, lines, "line")
 
 
-def _cells(title: str, column: Any) -> Cells:
-    """The column of a frame as stripped words."""
+def _cells(title: str, texts: np.ndarray) -> Cells:
+    """A column of these texts, stripped."""
     import pandas as pd
 
-    codes, words = pd.factorize(column.to_numpy())
+    codes, words = pd.factorize(texts)
     return stripped(title, [str(word) for word in words], codes.astype(np.int32))
 
 
@@ -272,8 +262,6 @@ def _cells(title: str, column: Any) -> Cells:
 
 def read_celeba(path: Path, problem: Problem = refuse) -> Sheet:
     """CelebA's list: a count, a line of names, and per picture its name and -1 or 1 for each.
-
-    Values are padded with double blanks, and the line of names ends in a blank.
 
     Raises ValueError: the first two lines are something else; and as `problem`.
     """
@@ -291,22 +279,16 @@ def read_celeba(path: Path, problem: Problem = refuse) -> Sheet:
     sheet = _sheet(path, ["file", *names], frame, 2, [line for line, _ in bad])
     short = [i for i, cells in enumerate(sheet.columns) if cells.words[:1] == ("",)]
     if short:  # blanks stand between the values: whoever lacks one lacks the last
-        lacking = {row: i for i in reversed(short) for row in _rows_of(sheet.columns[i], 0)}
-        wrong += [(int(sheet.lines[row]), i - 1) for row, i in lacking.items()]
-        kept = np.setdiff1d(np.arange(len(sheet)), list(lacking))
-        columns = tuple(cells.take(kept) for cells in sheet.columns)
-        sheet = Sheet(path, columns, sheet.lines[kept])
+        blank = np.stack([sheet.columns[i].codes == 0 for i in short])  # (S, M)
+        rows, first = np.flatnonzero(blank.any(axis=0)), blank.argmax(axis=0)
+        wrong += [(int(sheet.lines[row]), short[first[row]] - 1) for row in rows.tolist()]
+        sheet = sheet.take(np.flatnonzero(~blank.any(axis=0)))
     expected = f"expected a name and {len(names)} values"
-    wrong_lines = [f"{path} line {line}: {expected}, found {n} values" for line, n in sorted(wrong)]
-    tell(problem, wrong_lines)
+    tell(problem, [f"{path} line {at}: {expected}, found {n} values" for at, n in sorted(wrong)])
     n_lines = len(sheet) + len(wrong)
     if n_lines != int(count):
         problem(f"{path} line 1: says {int(count)} pictures, found {n_lines} lines of them")
     return sheet
-
-
-def _rows_of(cells: Cells, code: int) -> list[int]:
-    return np.flatnonzero(cells.codes == code).tolist()
 
 
 # Records, Parquet, Excel --------------------------------------------------------------------------
@@ -347,7 +329,9 @@ def _read_extra(path: Path, extra: str, titles: bool = False) -> Any:
         raise ValueError(f"{path}: a damaged {path.suffix.lower()} file: {told}") from error
 
 
-def _sheet_of_frame(path: Path, frame: Any, unit: str, only: Sequence[str] | None) -> Sheet:
+def _sheet_of_frame(
+    path: Path, frame: Any, unit: str, first: int, only: Sequence[str] | None
+) -> Sheet:
     """The sheet of a frame with values of any kind; those of a number are written as short."""
     titles = [str(title) for title in frame.columns]
     titles = ["" if title.startswith("Unnamed:") else title.strip() for title in titles]
@@ -355,10 +339,8 @@ def _sheet_of_frame(path: Path, frame: Any, unit: str, only: Sequence[str] | Non
     columns = []
     for i in _wanted(path, titles, only):
         texts = [_text(value) for value in frame.iloc[:, i].tolist()]
-        words, codes = np.unique(np.array(texts, dtype=object), return_inverse=True)
-        columns.append(stripped(titles[i], words.tolist(), codes.astype(np.int32)))
-    start = 1 if path.suffix.lower() in RECORDS else 2  # row 1 of a sheet is its header
-    return without_blanks(path, columns, np.arange(len(frame)) + start, unit)
+        columns.append(_cells(titles[i], np.array(texts, dtype=object)))
+    return without_blanks(path, columns, np.arange(len(frame)) + first, unit)
 
 
 def _text(value: Any) -> str:

@@ -10,34 +10,23 @@ Letters: B rows, F chosen columns, T columns of the table, n pairs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cvq_tutorial.worlds.factors import FactorSpace, split_id
 from cvq_tutorial.worlds.tables.files import AttributeTable
-from cvq_tutorial.worlds.tables.pairs import Distance, EitherPairs, Finder, FoundPairs, of_factor
+from cvq_tutorial.worlds.tables.pairs import EitherPairs, Finder, FoundPairs, of_factor
 
 
 @dataclass(frozen=True)
 class PictureSpace(FactorSpace):
-    """Columns as factors, and the pictures that have their values.
+    """Columns as factors, and the pictures that have their values."""
 
-    Args:
-        factors: one per chosen column.
-        actions: see `FactorSpace`.
-        data: the whole table.
-        columns: int64 (F,), which columns of the table are the factors.
-        pairs: one finder per split.
-        candidates, distance: how the second picture of a pair is taken, see `FoundPairs.draw`.
-    """
-
-    data: AttributeTable = field(repr=False, compare=False)
-    columns: np.ndarray = field(repr=False, compare=False)
-    pairs: tuple[Finder, ...] = field(repr=False, compare=False)
-    candidates: int = field(default=1, repr=False, compare=False)
-    distance: Distance | None = field(default=None, repr=False, compare=False)
+    data: AttributeTable = field(repr=False, compare=False)  # the whole table
+    columns: np.ndarray = field(repr=False, compare=False)  # int64 (F,), those that are factors
+    pairs: tuple[Finder, ...] = field(repr=False, compare=False)  # one per split
 
     def rows(self, pictures: np.ndarray) -> np.ndarray:
         """Rows of values int64 (B, F + 1) of picture numbers (B,): attributes, then the number."""
@@ -47,13 +36,10 @@ class PictureSpace(FactorSpace):
     def pictures_of(self, values: np.ndarray) -> np.ndarray:
         """Picture numbers int64 (B,) of rows of values.
 
-        Args:
-            values: integers (B, F + 1) as `rows` makes them; or (B, F) without the number, which
-                means the first picture of the table with these attributes.
-
-        Raises:
-            TypeError, ValueError: values of the wrong kind, shape or range; a number whose picture
-                has other attributes; attributes that no picture has.
+        values: integers (B, F + 1) as `rows` makes them; or (B, F) without the number, which means
+            the first picture of the table with these attributes.
+        Raises TypeError, ValueError: values of the wrong kind, shape or range; a number whose
+        picture has other attributes; attributes that no picture has.
         """
         values = np.asarray(values)
         if values.ndim == 2 and values.shape[1] == self.n_factors:
@@ -80,10 +66,9 @@ class PictureSpace(FactorSpace):
         return numbers.astype(np.int64)
 
     def _first_with(self, chosen: np.ndarray) -> np.ndarray:
-        strides = np.cumprod([1, *self.sizes[:-1]], dtype=np.int64)
-        keys = self.data.values[:, self.columns].astype(np.int64) @ strides
+        keys = self.data.values[:, self.columns].astype(np.int64) @ self._strides
         there, first = np.unique(keys, return_index=True)
-        wanted = chosen @ strides
+        wanted = chosen @ self._strides
         place = np.minimum(np.searchsorted(there, wanted), len(there) - 1)
         missing = there[place] != wanted
         if missing.any():
@@ -114,28 +99,20 @@ class PictureSpace(FactorSpace):
         return self.rows(inside[rng.integers(0, max(1, len(inside)), size=n)])
 
     def sample_pairs(
-        self,
-        n: int,
-        split: str,
-        rng: np.random.Generator,
-        weights: Sequence[float] | np.ndarray | None = None,
+        self, n: int, split: str, rng: np.random.Generator, weights: ArrayLike | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Pairs of pictures of one split, in a shuffled order.
 
-        Args:
-            n: how many.
-            split: "train", "valid" or "test".
-            rng: draws them.
-            weights: how often each of the F factors comes, relative to each other. None: all
-                equally often, so that the few pairs of a rare one come again and again
-                (`pair_counts` says how many there are, and may be the weights).
-
-        Returns:
-            Rows of values before and after, int64 (n, 2, F + 1), and actions, int64 (n,). Half of
-            the steps go up, half down; of a factor that is set every value comes equally often.
-
-        Raises:
-            ValueError: unknown split, wrong weights, or an attribute without a pair in the split.
+        n: how many.
+        split: "train", "valid" or "test".
+        rng: draws them.
+        weights: how often each of the F factors comes, relative to each other. None: all equally
+            often, so that the few pairs of a rare one come again and again (`pair_counts` says how
+            many there are, and may be the weights).
+        Returns rows of values before and after, int64 (n, 2, F + 1), and actions, int64 (n,). Half
+        of the steps go up, half down; of a factor that is set every value comes equally often.
+        Raises ValueError: unknown split, wrong weights, or an attribute without a pair in the
+        split.
         """
         finder, n_factors = self.pairs[split_id(split)], self.n_factors
         share = np.ones(n_factors) if weights is None else np.asarray(weights, dtype=float)
@@ -148,36 +125,32 @@ class PictureSpace(FactorSpace):
         take = np.floor(exact).astype(np.int64)
         late = np.lexsort((rng.random(n_factors), take - exact))  # what was cut off most, first
         take[late[: n - int(take.sum())]] += 1
-        drawn, value = [np.empty((0, 2), dtype=np.int64)], [np.empty(0, dtype=np.int64)]
-        for factor, m in enumerate(take.tolist()):
-            of, how = of_factor(finder, factor), (rng, self.candidates, self.distance)
-            if m and factor in self.sets and isinstance(of, FoundPairs):
-                to = np.repeat(np.arange(self.sizes[factor]), self._even(factor, split, m, rng))
-                drawn += [of.draw_to(factor, v, int((to == v).sum()), *how) for v in np.unique(to)]
-                value.append(to)
-            elif m:
-                drawn.append(of.draw(factor, m, *how))
-                value.append(np.zeros(m, dtype=np.int64))
-        ends, moved = np.concatenate(drawn), np.repeat(np.arange(n_factors), take)
+        ends, value = np.empty((n, 2), dtype=np.int64), np.zeros(n, dtype=np.int64)
+        moved = np.repeat(np.arange(n_factors), take)
+        for factor in np.unique(moved).tolist():
+            of = of_factor(finder, factor)
+            here = np.flatnonzero(moved == factor)
+            if factor in self.sets and isinstance(of, FoundPairs):
+                value[here] = self._even(of.counts_to(factor), len(here), rng)
+                for v in np.unique(value[here]):
+                    to = here[value[here] == v]
+                    ends[to] = of.draw_to(factor, v, len(to), rng)
+            else:
+                ends[here] = of.draw(factor, len(here), rng)
         down = rng.integers(0, 2, size=n).astype(bool) & ~np.isin(moved, self.sets)
         ends[down] = ends[down, ::-1]
         order = rng.permutation(n)
         pairs = np.stack([self.rows(end) for end in ends[order].T], axis=1)  # (n, 2, F + 1)
-        return pairs, self.acting_on(moved, down, np.concatenate(value))[order]
+        return pairs, self.acting_on(moved, down, value)[order]
 
-    def _even(self, factor: int, split: str, m: int, rng: np.random.Generator) -> np.ndarray:
-        """How many of m pairs end in each value of a factor that is set, (S,): as many in each that
-        has some.
-        """
-        there = np.flatnonzero(self.counts_to(factor, split))
-        shares = np.zeros(self.sizes[factor], dtype=np.int64)
+    @staticmethod
+    def _even(counts: np.ndarray, m: int, rng: np.random.Generator) -> np.ndarray:
+        """The values (m,), rising, in which pairs end: as many in each that has some, of (S,)."""
+        there = np.flatnonzero(counts)
+        shares = np.zeros(len(counts), dtype=np.int64)
         shares[there] = m // len(there)
         shares[rng.permutation(there)[: m % len(there)]] += 1
-        return shares
-
-    def counts_to(self, factor: int, split: str) -> np.ndarray:
-        """How many pairs of a split end in each value of a factor: int64 (S,)."""
-        return of_factor(self.pairs[split_id(split)], factor).counts_to(factor)
+        return np.repeat(np.arange(len(counts)), shares)
 
     def pair_counts(self, split: str) -> np.ndarray:
         """How many different pairs there are of each factor in a split: int64 (F,)."""
@@ -210,35 +183,26 @@ def paired(space: PictureSpace) -> tuple[str, ...]:
     finder = space.pairs[0]
     if not isinstance(finder, EitherPairs):
         return ()
-    some = [name for f, name in enumerate(space.names) if f in finder.within]
-    rest = [name for name in space.names if name not in some]
-    told = f"both pictures of a pair show one identity: {', '.join(some)}" if some else ""
-    other = f"anyone, the nearest: {', '.join(rest)} (no such pair in some split)" if rest else ""
-    return ("pairs: " + "; ".join(part for part in (told, other) if part),)
+    some = ", ".join(name for f, name in enumerate(space.names) if f in finder.within)
+    rest = ", ".join(name for f, name in enumerate(space.names) if f not in finder.within)
+    told = [f"both pictures of a pair show one identity: {some}"] if some else []
+    told += [f"anyone, the nearest: {rest} (no such pair in some split)"] if rest else []
+    return (f"pairs: {'; '.join(told)}",)
 
 
 @dataclass(frozen=True)
 class PairReport:
-    """How atomic the pairs of a split are. `str()` of it is a table.
-
-    Attributes:
-        names: F chosen columns.  n_others: columns that were not chosen.
-        pictures: (F,) how many of the split's pictures have the attribute; of a factor that is not
-            yes/no, its rarest value.
-        pairs: (F,) how many different pairs there are.
-        others: (F,) mean number of other columns that differ in a pair.
-        atomic: (F,) share of pairs in which no other column differs.
-        one: (F,) share of pairs that show one identity; None where none is known.
-    """
+    """How atomic the pairs of a split are. `str()` of it is a table."""
 
     split: str
-    names: tuple[str, ...]
-    n_others: int
+    names: tuple[str, ...]  #: F chosen columns
+    n_others: int  #: columns that were not chosen
+    #: (F,) how many pictures have the attribute; of a factor that is not yes/no, its rarest value
     pictures: np.ndarray
-    pairs: np.ndarray
-    others: np.ndarray
-    atomic: np.ndarray
-    one: np.ndarray | None = None
+    pairs: np.ndarray  #: (F,) how many different pairs there are
+    others: np.ndarray  #: (F,) mean number of other columns that differ in a pair
+    atomic: np.ndarray  #: (F,) share of pairs in which no other column differs
+    one: np.ndarray | None = None  #: (F,) share that shows one identity; None where none is known
 
     def __str__(self) -> str:
         one = "" if self.one is None else f"; {self.one.mean():.0%} of pairs show one identity"
@@ -272,19 +236,11 @@ def pair_report(
         return np.array([values[factor == f].mean() for f in range(n_factors)])
 
     inside = space.rows(np.flatnonzero(space.data.split == split_id(split)))
-    pictures = [
-        int(inside[:, f].sum())
-        if space.factors[f].kind == "binary"
-        else int(np.bincount(inside[:, f], minlength=size).min())
-        for f, size in enumerate(space.sizes)
-    ]
+    counts = [np.bincount(inside[:, f], minlength=size) for f, size in enumerate(space.sizes)]
+    kinds = [factor.kind for factor in space.factors]
+    rarest = [n[1] if kind == "binary" else n.min() for n, kind in zip(counts, kinds, strict=True)]
     return PairReport(
-        split,
-        space.names,
-        len(space.data.names) - n_factors,
-        np.array(pictures),
-        space.pair_counts(split),
-        mean(others),
-        mean(others == 0),
+        split, space.names, len(space.data.names) - n_factors, np.array(rarest),
+        space.pair_counts(split), mean(others), mean(others == 0),
         None if one is None else mean(one),
-    )
+    )  # fmt: skip

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,103 +15,99 @@ import numpy as np
 from cvq_tutorial.worlds.factors import SPLITS, split_of_keys
 from cvq_tutorial.worlds.tables.asked import How
 from cvq_tutorial.worlds.tables.find import IDENTITY, PARTITIONS, SPLIT_WORDS
-from cvq_tutorial.worlds.tables.sheet import Problem, Sheet, refuse, tell
+from cvq_tutorial.worlds.tables.sheet import Cells, Problem, Sheet, refuse, tell
 
 DRAWS = 64  # of a split, of which the first is taken that has every value on every side ...
 SMALL = 2000  # ... of up to so many keys: of more only rare values can be missing
 FEW = 5  # held-out identities; from so many on an average over them begins to mean something
 
 
-def identity_title(sheet: Sheet, how: How) -> str | None:
+def column_of_identity(sheet: Sheet, how: How) -> Cells | None:
     """The column that says who or what a row shows, if there is one."""
-    if how.identity in (None, "none"):
-        cells = sheet.column("identity") if how.identity is None else None
-    else:
-        cells = sheet.column(str(how.identity))
-        if cells is None:
-            titles = ", ".join(c.title for c in sheet.columns[:20])
-            raise ValueError(f"{sheet.source}: no column {how.identity!r}, found {titles}")
-    return None if cells is None else cells.title
+    return _column(sheet, how.identity, "none", ("identity",))
 
 
-def split_title(sheet: Sheet, how: How) -> str | None:
+def column_of_split(sheet: Sheet, how: How) -> Cells | None:
     """The column that says which split a row belongs to, if there is one."""
-    if how.split == "draw":
-        return None
-    if how.split is not None:
-        cells = sheet.column(how.split)
-        if cells is None:
-            titles = ", ".join(c.title for c in sheet.columns[:20])
-            raise ValueError(f"{sheet.source}: no column {how.split!r}, found {titles}")
-        return cells.title
-    for title in ("split", "partition", "subset"):
-        cells = sheet.column(title)
-        if cells is not None:
-            return cells.title
-    return None
+    return _column(sheet, how.split, "draw", ("split", "partition", "subset"))
+
+
+def _column(sheet: Sheet, asked: str | None, none: str, usual: Sequence[str]) -> Cells | None:
+    """The column that is asked for, unless that is the word `none`, or a usual one."""
+    if asked is not None:
+        return None if asked == none else sheet.need(asked)
+    return next(filter(None, map(sheet.column, usual)), None)
 
 
 def identities_of(
     sheet: Sheet, names: Sequence[str], listed: frozenset[str], problem: Problem, how: How
 ) -> dict[str, str] | None:
     """{name of a picture: who it shows}; None where nothing says so."""
-    title = identity_title(sheet, how)
-    if title is not None:
-        cells = sheet.column(title)
-        assert cells is not None
+    cells = column_of_identity(sheet, how)
+    if cells is not None:
         told = {name: text for name, text in zip(names, cells.texts, strict=True) if text}
         return told or None  # a column of blanks says nothing
-    path = (sheet.source if sheet.source.is_dir() else sheet.source.parent) / IDENTITY
-    if how.identity is None and path.is_file():
-        return read_words(path, names, listed, problem)
+    if how.identity is None and (sheet.folder / IDENTITY).is_file():
+        return read_words(sheet.folder / IDENTITY, names, listed, problem)
     return None
 
 
-def split_of_table(
+@dataclass(frozen=True)
+class Sides:
+    """Whom the pictures show, and on which side of the splits they are."""
+
+    identity: np.ndarray | None  # int64 (M,), -1 where it is unknown; None: nothing says so
+    split: np.ndarray  # uint8 (M,), a position in SPLITS
+    split_by: str  # what the split follows
+    notes: list[str]
+
+
+def sides_of(
     sheet: Sheet,
     names: Sequence[str],
     files: Sequence[str],
     listed: frozenset[str],
-    people: dict[str, str] | None,
-    identity: np.ndarray | None,
     problem: Problem,
     how: How,
-    values: Sequence[np.ndarray] = (),
-) -> tuple[np.ndarray, str, list[str]]:
-    """The split of each picture, what it follows, and notes.
+    values: Sequence[np.ndarray],
+) -> Sides:
+    """The identity and the split of each picture of a table.
 
+    names: of the pictures, as the table has them.  listed: all that it has.
     values: of each column that may be a factor, see `split_drawn`.
     """
-    title, words, told_in = split_title(sheet, how), None, sheet.source
-    split_by = "column split"
-    if title is not None:
-        cells = sheet.column(title)
-        assert cells is not None
-        words, split_by = dict(zip(names, cells.texts, strict=True)), f"column {title.lower()}"
-        split_by = "column split" if title.lower() in ("split", "partition") else split_by
-    base = sheet.source if sheet.source.is_dir() else sheet.source.parent
-    for name in PARTITIONS if how.split is None else ():
-        if words is None and (base / name).is_file():
-            words, told_in = read_words(base / name, names, listed, problem), base / name
-            split_by = name
-    keys = names if people is None else [people.get(name, name) for name in names]
-    if words is None:
-        by = "file name" if people is None else "identity"
-        split, draw = split_drawn(keys, how.even, values)
-        notes = [f"splits are draw {draw + 1} by {by}, where the fewest values miss a split"]
-        return split, by, [*(notes if draw else []), *few_held_out(split, identity)]
-    split = splits_of(told_in, names, words, problem)
-    tell_leaks(told_in, files, split, identity, problem)
+    people, keys, identity = identities_of(sheet, names, listed, problem, how), names, None
+    if people is not None:
+        number = {person: i for i, person in enumerate(dict.fromkeys(people.values()))}
+        identity = np.array([number.get(people.get(name, ""), -1) for name in names], np.int64)
+        keys = [people.get(name, name) for name in names]
+    cells, told_in = column_of_split(sheet, how), sheet.source
+    words: Sequence[str | None] | None = None
+    by = "file name" if people is None else "identity"
+    lists = [sheet.folder / name for name in PARTITIONS]
+    if cells is not None:
+        words, title = cells.texts, cells.title.lower()
+        by = "column split" if title in ("split", "partition") else f"column {title}"
+    elif how.split is None and (found := [path for path in lists if path.is_file()]):
+        told_in, by = found[0], found[0].name
+        words = list(map(read_words(told_in, names, listed, problem).get, names))
     notes = []
+    if words is None:
+        split, draw = split_drawn(keys, how.even, values)
+        if draw:
+            notes = [f"splits are draw {draw + 1} by {by}, where the fewest values miss a split"]
+        return Sides(identity, split, by, [*notes, *few_held_out(split, identity)])
+    split = splits_of(told_in, names, words, problem)
+    if identity is not None:
+        tell_leaks(told_in, files, split, identity, problem)
     if how.even and not (split == 1).any() and (split == 2).any():
         inside = np.flatnonzero(split == 0)
         inner = [v[inside] for v in values]
         drawn, _ = split_drawn([keys[row] for row in inside.tolist()], True, inner)
         split[inside[drawn == 1]] = 1
-        notes.append(
-            f"no picture is for validation: {int((drawn == 1).sum()):,} of train are taken for it"
-        )
-    return split, split_by, [*notes, *few_held_out(split, identity)]
+        n = int((drawn == 1).sum())
+        notes = [f"no picture is for validation: {n:,} of train are taken for it"]
+    return Sides(identity, split, by, [*notes, *few_held_out(split, identity)])
 
 
 def few_held_out(split: np.ndarray, identity: np.ndarray | None) -> list[str]:
@@ -133,28 +130,23 @@ def read_words(
 
     Blanks or a comma stand between; a first line that names no picture is a header.
 
-    Args:
-        path: the list.
-        files: pictures that it must have.  known: pictures that it may have.
-        problem: see the module's text.
+    files: pictures that it must have.  known: those that it may have.
     """
     words: dict[str, str] = {}
-    bad: dict[str, list[str]] = {"short": [], "strange": [], "twice": []}
+    short, strange, twice = [], [], []
     for line, text in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         row = text.replace(",", " ").split()
         if not row or (line == 1 and row[0] not in known and not row[-1].isdigit()):
             continue
         if len(row) != 2:
-            bad["short"].append(
-                f"{path} line {line}: expected a name and a value, found {len(row)} words"
-            )
+            short.append(f"{path} line {line}: expected a name and a value, found {len(row)} words")
         elif row[0] not in known:
-            bad["strange"].append(f"{path} line {line}: {row[0]} is not in the attribute table")
+            strange.append(f"{path} line {line}: {row[0]} is not in the attribute table")
         elif row[0] in words:
-            bad["twice"].append(f"{path} line {line}: {row[0]} for the second time")
+            twice.append(f"{path} line {line}: {row[0]} for the second time")
         else:
             words[row[0]] = row[1]
-    for told in bad.values():
+    for told in (short, strange, twice):
         tell(problem, told)
     missing = [name for name in files if name not in words]
     if missing:
@@ -176,15 +168,14 @@ def split_drawn(
     if not even:
         numbers = [_hash(key) for key in keys]
         return split_of_keys(np.array(numbers, dtype=np.uint64)), 0
-    best, draw, fewest = _even(keys, 0), 0, 0
-    if len(set(keys)) <= SMALL:
-        fewest = _missing(best, values)
-        for other in range(1, DRAWS) if fewest else ():
-            split = _even(keys, other)
-            if (n := _missing(split, values)) < fewest:
-                best, draw, fewest = split, other, n
-            if not fewest:
-                break
+    best, draw = _even(keys, 0), 0
+    fewest = _missing(best, values) if len(set(keys)) <= SMALL else 0
+    for other in range(1, DRAWS):
+        if not fewest:
+            break
+        split = _even(keys, other)
+        if (n := _missing(split, values)) < fewest:
+            best, draw, fewest = split, other, n
     return best, draw
 
 
@@ -201,8 +192,7 @@ def _missing(split: np.ndarray, values: Sequence[np.ndarray]) -> int:
 
 def _even(keys: Sequence[str], draw: int) -> np.ndarray:
     told = f"{draw}\n" if draw else ""
-    hashes = {key: _hash(told + key) for key in dict.fromkeys(keys)}
-    order = sorted(hashes, key=hashes.__getitem__)
+    order = sorted(dict.fromkeys(keys), key=lambda key: _hash(told + key))
     n = len(order)
     held_out = max(1, round(0.15 * n)) if n > 2 else 0
     place = {key: i for i, key in enumerate(reversed(order))}
@@ -212,15 +202,14 @@ def _even(keys: Sequence[str], draw: int) -> np.ndarray:
 
 
 def splits_of(
-    path: Path, files: Sequence[str], words: dict[str, str], problem: Problem
+    path: Path, names: Sequence[str], words: Sequence[str | None], problem: Problem
 ) -> np.ndarray:
-    """Position in SPLITS of each picture, uint8 (M,); train where its word is a problem."""
-    split = np.array([SPLIT_WORDS.get(words.get(name, "").lower(), 3) for name in files], np.uint8)
+    """Position in SPLITS of each row, uint8 (M,); train where its word is a problem."""
+    split = np.array([SPLIT_WORDS.get((word or "").lower(), 3) for word in words], np.uint8)
     wrong = [
-        f"{path}: {files[row]}: expected one of {', '.join(SPLIT_WORDS)}, found "
-        f"{words[files[row]]!r}"
+        f"{path}: {names[row]}: expected one of {', '.join(SPLIT_WORDS)}, found {words[row]!r}"
         for row in np.flatnonzero(split == 3).tolist()
-        if files[row] in words  # one that is missing was told before
+        if words[row] is not None  # one that is missing was told before
     ]
     tell(problem, wrong)
     split[split == 3] = 0
@@ -228,15 +217,9 @@ def splits_of(
 
 
 def tell_leaks(
-    path: Path,
-    files: Sequence[str],
-    split: np.ndarray,
-    identity: np.ndarray | None,
-    problem: Problem,
+    path: Path, files: Sequence[str], split: np.ndarray, identity: np.ndarray, problem: Problem
 ) -> None:
     """Tell of identities that lie in two splits: how many, and where one does."""
-    if identity is None:
-        return
     first: dict[int, int] = {}
     leaks: dict[int, int] = {}
     for row, person in enumerate(identity.tolist()):

@@ -23,20 +23,14 @@ from cvq_tutorial.worlds.tables.asked import OTHER_PICTURES, OTHER_TABLE, how_of
 from cvq_tutorial.worlds.tables.choose import choose, identifier
 from cvq_tutorial.worlds.tables.files import AttributeTable, read_table, told_of
 from cvq_tutorial.worlds.tables.find import CELEBA, CELEBA_CSV, PAIRS, find_root, find_table
-from cvq_tutorial.worlds.tables.known import read_known_pairs
 from cvq_tutorial.worlds.tables.listed import PairsWorld, lists_pairs, pairs_world
-from cvq_tutorial.worlds.tables.pairs import Distance, finders
+from cvq_tutorial.worlds.tables.pairs import Distance, finders, read_known_pairs
 from cvq_tutorial.worlds.tables.space import PictureSpace, paired
 
 SIZE = 64  # pixels
 STAND_IN = "27a679e2499db011"  # fingerprint of the table of the drawn faces
 NEAREST = ("attributes", "pixels", "none")
-_KINDS = {
-    "yes/no": "binary",
-    "ordered": "ordered",
-    "binned": "ordered",
-    "categorical": "categorical",
-}
+_KINDS = {"yes/no": "binary", "binned": "ordered"}  # as factors call them; others by their name
 _STAND_IN_CREDIT = (
     '"Personas by Draftbit" (draftbit.com), CC BY 4.0, by way of @dicebear/personas; parts '
     "recombined and recoloured. Drawings, no photographs."
@@ -49,25 +43,14 @@ _CELEBA_CREDIT = (
 
 @dataclass(frozen=True)
 class PictureWorld:
-    """Given pictures with a table; `pictures_world` and `faces_world` make one.
+    """Given pictures with a table; `pictures_world` and `faces_world` make one."""
 
-    Attributes:
-        name: "pictures" or "faces".
-        root: the folder, or its table, as it was asked for.
-        asked: all other options, which make the world again.
-        factors: one per chosen column, names as in the table, made identifiers; it knows the
-            pictures, see `PictureSpace`.
-        image_shape: (64, 64, 3).
-        data: the whole table, see `AttributeTable`.
-        left_out: {column: why}, those that could have been factors and are not, where nobody said
-            which should be.
-    """
-
-    name: str
-    root: str | Path | None = field(compare=False)
-    asked: dict[str, Any]
-    factors: PictureSpace = field(repr=False)
-    data: AttributeTable = field(repr=False, compare=False)
+    name: str  #: "pictures" or "faces"
+    root: str | Path | None = field(compare=False)  #: the folder, or its table, as asked for
+    asked: dict[str, Any]  #: all other options, which make the world again
+    factors: PictureSpace = field(repr=False)  #: one per chosen column; it knows the pictures
+    data: AttributeTable = field(repr=False, compare=False)  #: the whole table
+    #: {column: why}, those that could have been factors and are not, where nobody chose
     left_out: dict[str, str] = field(repr=False, compare=False)
     fingerprint: str = field(repr=False)
     _pictures: Pictures = field(repr=False, compare=False)
@@ -120,17 +103,9 @@ class PictureWorld:
         return (*self.data.notes, *told_of(self.data, self.attributes, self.left_out))
 
     def render(self, values: np.ndarray) -> np.ndarray:
-        """Pictures of rows of values.
+        """Pictures uint8 (B, 64, 64, 3) of rows of values, see `PictureSpace.pictures_of`.
 
-        Args:
-            values: integers (B, F + 1), the chosen values and the number of the picture, or (B, F),
-                see `PictureSpace.pictures_of`.
-
-        Returns:
-            uint8 (B, 64, 64, 3).
-
-        Raises:
-            TypeError, ValueError: as `pictures_of`; a file that is no picture.
+        Raises TypeError, ValueError: as there; a file that is no picture.
         """
         return self._pictures.get(self.factors.pictures_of(values))
 
@@ -199,9 +174,7 @@ def pictures_world(
         raise FileNotFoundError(
             "pictures of your own: expected a folder or table, root='...' (--root FOLDER)"
         )
-    _check_pairing(nearest, candidates, crop)
-    if fit not in FITS:
-        raise ValueError(close_match("fit", fit, FITS))
+    _check_pairing(nearest, candidates, crop, fit)
     how = how_of(
         table, factors, identity, split, missing, bins, kinds, columns, file, spelling, drop
     )
@@ -221,18 +194,14 @@ def pictures_world(
         return listed
     data = read_table(folder, how=how)
     same_hash(data.source, "a table", table_hash, data.fingerprint, OTHER_TABLE)
-    if same_identity and data.identity is None:
-        raise ValueError(f"{data.source}: same_identity needs identities, found none")
-    chosen, left_out = choose(data, factors, None, same_identity)
     pictures = Pictures(data.folder, data.files, SIZE, crop, fit=fit)
+    measures = {"attributes": data.distance, "pixels": pictures.distance, "none": None}
+    pairing = same_identity, candidates, measures[nearest], actions
+    space, left_out = _chosen(data, factors, None, *pairing)
     found = pictures.fingerprint
     same_hash(data.folder, "pictures", pictures_hash, found, OTHER_PICTURES)
-    measures = {"attributes": data.distance, "pixels": pictures.distance, "none": None}
-    space = space_of(
-        data, chosen, None, same_identity, candidates, measures[nearest], actions=actions
-    )
     told = {
-        "table": table, "factors": [data.names[c] for c in chosen], "identity": identity,
+        "table": table, "factors": [data.names[c] for c in space.columns], "identity": identity,
         "split": split, "missing": missing, "bins": dict(bins or {}), "kinds": dict(kinds or {}),
         "columns": list(columns) if columns else None, "file": file, "spelling": spelling,
         "drop": list(drop), "actions": actions, "same_identity": same_identity,
@@ -294,20 +263,17 @@ def faces_world(
             "'pictures' takes columns of any kind"
         )
     same_hash(data.source, "a table", table, data.fingerprint, OTHER_TABLE)
-    if same_identity and data.identity is None:
-        raise ValueError(f"{data.source}: same_identity needs identities, found none")
     listed = data.source.parent / PAIRS
     fresh = table is None and attributes is None
     pairs = pairs or ("known" if listed.is_file() else "found")
     if pairs == "known" and not listed.is_file():
         raise ValueError(f"pairs='known' needs the list {listed}, which is not there")
     known = read_known_pairs(listed, data) if pairs == "known" else None
-    columns, left_out = choose(data, attributes, known, same_identity)
     pictures = Pictures(data.folder, data.files, SIZE, crop)
     measures = {"attributes": data.distance, "pixels": pictures.distance, "none": None}
-    space = space_of(data, columns, known, same_identity, candidates, measures[nearest])
+    space, left_out = _chosen(data, attributes, known, same_identity, candidates, measures[nearest])
     told = {
-        "attributes": [data.names[c] for c in columns], "pairs": pairs, "nearest": nearest,
+        "attributes": [data.names[c] for c in space.columns], "pairs": pairs, "nearest": nearest,
         "candidates": candidates, "same_identity": same_identity, "crop": crop,
         "table": data.fingerprint,
     }  # fmt: skip
@@ -315,6 +281,23 @@ def faces_world(
     for line in world.told if fresh and left_out else ():
         print(line)
     return world
+
+
+def _chosen(
+    data: AttributeTable,
+    names: Sequence[str] | None,
+    known: np.ndarray | None,
+    same_identity: bool | None,
+    candidates: int,
+    distance: Distance | None,
+    actions: str = "set",
+) -> tuple[PictureSpace, dict[str, str]]:
+    """The space of the columns with these names, or of some, and why others are left out."""
+    if same_identity and data.identity is None:
+        raise ValueError(f"{data.source}: same_identity needs identities, found none")
+    columns, left_out = choose(data, names, known, same_identity)
+    space = space_of(data, columns, known, same_identity, candidates, distance, actions)
+    return space, left_out
 
 
 def space_of(
@@ -339,22 +322,16 @@ def space_of(
     )
     if all(factor.kind != "categorical" for factor in factors):
         actions = "steps"  # which is the same then, and what such worlds always said
-    return PictureSpace(
-        factors,
-        data,
-        np.array(columns),
-        finders(data, columns, known, same_identity),
-        candidates,
-        distance,
-        actions=actions,
-    )
+    pairs = finders(data, columns, known, same_identity, candidates, distance)
+    return PictureSpace(factors, data, np.array(columns), pairs, actions=actions)
 
 
-def _check_pairing(nearest: str, candidates: object, crop: object) -> None:
+def _check_pairing(nearest: str, candidates: object, crop: object, fit: str = "crop") -> None:
     if nearest not in NEAREST:
         raise ValueError(close_match("nearest", nearest, NEAREST))
+    if fit not in FITS:
+        raise ValueError(close_match("fit", fit, FITS))
     for what, value, least in (("candidates", candidates, 1), ("crop", crop, 8)):
-        if what == "crop" and value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        none = what == "crop" and value is None
+        if not none and (type(value) is not int or value < least):
             raise ValueError(f"{what}: expected an integer of {least} or more, found {value!r}")
