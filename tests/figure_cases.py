@@ -318,6 +318,10 @@ IDENTIFIED = {
     "twins' gaps": lambda: draw.twin_gaps(report.twins(0, 1)),
     "twins": lambda: draw.two_worlds(twins.of_each_kind(np.random.default_rng(0))[2]),
     "doubles": lambda: draw.doubles(RUNS),
+    "score changes": lambda: draw.score_changes(
+        {name: np.random.default_rng(0).standard_normal((2, 9, 2)) for name in ("one", "two")},
+        "Arrows",
+    ),
 }
 CASES = IMAGES | GRAPH_FIGURES | IN_A_ROW | MORE | IDENTIFIED
 

@@ -22,7 +22,7 @@ __getattr__, __dir__, __all__ = lazy(
         "codebooks": "channels_read error_against_bits",
         "compose": "error_growth plan_strip",
         "disentanglement": "information_maps leakage mutual_information score_bars",
-        "identified": "by_ratio by_samples doubles twin_gaps two_worlds",
+        "identified": "by_ratio by_samples doubles score_changes twin_gaps two_worlds",
         "latents": "traversals",
         "quantized": "code_cells codes_among_points image_rows patches_by_code",
         "recovery": "cutting_curve recovery_curve",

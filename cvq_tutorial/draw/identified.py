@@ -1,4 +1,4 @@
-"""What can be identified: success against samples, the sweep of a ratio, twins, and doubles.
+"""What can be identified: samples, scores that turn, the sweep of a ratio, twins, and doubles.
 
 Rows are those of `identify.report`, weights have row = cause, column = effect.
 """
@@ -71,6 +71,37 @@ def by_samples(
     figure.suptitle(clean(title, 90))
     sizes = ", ".join(f"{n:.0f}" for n in at)
     figure.summary = f"{title}: at {sizes} samples per context, {'; '.join(told)}."
+    return figure
+
+
+@styled
+def score_changes(panels: Mapping[str, tuple[Any, Any]], title: str = "") -> Picture:
+    """How an intervention on a target turns the score, as an arrow at every sample.
+
+    panels: name -> samples (n, 2) and differences of scores (n, 2); columns: a cause, the target.
+    """
+    if not panels:
+        raise ValueError("expected at least one panel, found none")
+    figure = Picture(0.6 + 2.9 * len(panels), 3.4)
+    every = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
+    told = []
+    for axes, (name, (u, change)) in zip(every, panels.items(), strict=True):
+        u, change = (
+            checked(what, values, "numbers", (None, 2))
+            for what, values in (("samples", u), ("differences", change))
+        )
+        axes.plot(*u.T, "o", color=GREY, markersize=2.5)
+        axes.quiver(
+            *u.T, *change.T, color=BLUE, angles="xy", scale_units="xy", scale=3, width=0.007
+        )  # fmt: skip
+        axes.set(title=clean(name), xlabel="z0, the cause")
+        axes.margins(0.12)
+        axes.grid()
+        sizes = np.linalg.svd(change, compute_uv=False)
+        told.append(f"{name} {_size(float(sizes[1] / sizes[0]) ** 2)}")
+    every[0].set_ylabel("z1, the target")
+    figure.suptitle(clean(title, 110), fontsize=10)
+    figure.summary = f"{title}: size of a second direction, as a share: {', '.join(told)}."
     return figure
 
 
@@ -170,6 +201,7 @@ def two_worlds(pair: Any, title: str = "") -> Picture:
 @styled
 def doubles(rows: Rows, title: str = "Two interventions at once, never seen") -> Picture:
     """Discrepancy on unseen double interventions of each run, beside its floor and its copy."""
+    called = {"MMD on doubles": "two at once", "floor": "floor: two true samples"}
     marks = {"MMD on doubles": ("o", BLUE), "floor": ("|", INK), "copy": ("x", ORANGE)}
     _some(rows, "run", *marks)
     figure = Picture(6.8, 1.6 + 0.4 * len(rows))
@@ -178,7 +210,7 @@ def doubles(rows: Rows, title: str = "Two interventions at once, never seen") ->
         values = [row[name] for row in rows]
         axes.plot(
             values, range(len(rows)), marker, color=color, markersize=8, markeredgewidth=1.8,
-            linestyle="none", label={"floor": "floor: two true samples"}.get(name, name),
+            linestyle="none", label=called.get(name, name),
         )  # fmt: skip
     axes.set_xscale("log")
     axes.set(xlabel="squared MMD (smaller is better)", ylim=(len(rows) - 0.5, -0.5))

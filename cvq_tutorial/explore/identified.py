@@ -148,7 +148,11 @@ class RatioExplorer(Chooser):
                 pictures.relations(found, truth, SIDE),
                 "row = ancestor of the column",
             ),
-            Tile(f"by the null, about {null:.2g}", pictures.relations(own, truth, SIDE)),
+            Tile(
+                f"by the null, about {null:.2g}",
+                pictures.relations(own, truth, SIDE),
+                "row = ancestor of the column",
+            ),
         ]
         told = (
             f"Ratio {self.ratio:g}: of {int(truth.sum())} ancestors {self.missed} missed, "
@@ -266,7 +270,7 @@ class BetExplorer(Chooser):
             floor, copy = self.rows[0]["floor"], self.rows[0]["copy"]
             told = (
                 f"You bet on {self.bet!r}, the smallest discrepancy has {best!r}. Squared MMD on "
-                f"unseen doubles: {each}; floor {floor:.2g}, copy {copy:.2g}."
+                f"two at once, never seen: {each}; floor {floor:.2g}, copy {copy:.2g}."
             )
         title = "from a copy (0 %) to the floor (100 %), on a logarithmic scale"
         tile = Tile(title, pictures.bars(share, names, 130, 520, marks))
