@@ -204,12 +204,13 @@ def doubles(rows: Rows, title: str = "Two interventions at once, never seen") ->
     called = {"MMD on doubles": "two at once", "floor": "floor: two true samples"}
     marks = {"MMD on doubles": ("o", BLUE), "floor": ("|", INK), "copy": ("x", ORANGE)}
     _some(rows, "run", *marks)
-    figure = Picture(6.8, 1.6 + 0.4 * len(rows))
+    figure = Picture(6.8, 1.6 + (0.4 if len(rows) < 13 else 0.26) * len(rows))
     axes = figure.subplots()
     for name, (marker, color) in marks.items():
         values = [row[name] for row in rows]
         axes.plot(
-            values, range(len(rows)), marker, color=color, markersize=8, markeredgewidth=1.8,
+            values, range(len(rows)), marker, color=color, markersize=13 if marker == "|" else 7,
+            markeredgewidth=1.8,
             linestyle="none", label=called.get(name, name),
         )  # fmt: skip
     axes.set_xscale("log")
