@@ -327,6 +327,8 @@ def targets(parts: dict[str, Rows]) -> Rows:
 def cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list):
+        return " ".join(f"{one + 0.0:.2f}" for one in value)  # -0.0 is 0
     return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -130,7 +130,7 @@ def extrapolation(
                 "floor": rounded(made.floor, 3),
                 "copy": rounded(made.copy, 3),
                 "true edges, mean": rounded(float(edges[chain > 0].mean()), 2),
-                "true edges": [round(float(edge), 2) for edge in edges[chain > 0]],
+                "true edges": [round(float(edge), 2) + 0.0 for edge in edges[chain > 0]],
                 "other edges, mean size": rounded(float(np.abs(edges[chain == 0]).mean()), 2),
             }
         )
