@@ -319,6 +319,10 @@ IDENTIFIED = {
     "twins": lambda: draw.two_worlds(twins.of_each_kind(np.random.default_rng(0))[2]),
     "rows": lambda: draw.row_arrows({"a source": ([0, 1], [0, 2]), "a child": ([1, -1], [2, 0])}),
     "doubles": lambda: draw.doubles(RUNS),
+    "score changes": lambda: draw.score_changes(
+        {name: np.random.default_rng(0).standard_normal((2, 9, 2)) for name in ("one", "two")},
+        "Arrows",
+    ),
 }
 CASES = IMAGES | GRAPH_FIGURES | IN_A_ROW | MORE | IDENTIFIED
 

@@ -20,7 +20,7 @@ __getattr__, __dir__, __all__ = lazy(
         "training": "Animation training_animation training_strip",
         "sampling": "sample_balance",
         "disentanglement": "information_maps leakage mutual_information score_bars",
-        "identified": "by_ratio by_samples doubles row_arrows twin_gaps two_worlds",
+        "identified": "by_ratio by_samples doubles row_arrows score_changes twin_gaps two_worlds",
         "curves": "accuracy_by_value cutting_curve error_growth recovery_curve",
         "quantized": (
             "channels_read code_cells codes_among_points error_against_bits patches_by_code"

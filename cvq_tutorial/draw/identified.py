@@ -1,4 +1,4 @@
-"""What can be identified: success against samples, a ratio, twins, rows of B, and doubles.
+"""What can be identified: samples, scores that turn, a ratio, twins, rows of B, two at once.
 
 Rows are those of `identify.report`, weights have row = cause, column = effect.
 """
@@ -65,6 +65,35 @@ def by_samples(
         axes.legend(loc="best")
     sizes = ", ".join(f"{n:.0f}" for n in at)
     return figure.saying(f"{title}: at {sizes} samples per context, {'; '.join(told)}.")
+
+
+@styled
+def score_changes(panels: Mapping[str, tuple[Any, Any]], title: str = "") -> Picture:
+    """How an intervention on a target turns the score, as an arrow at every sample.
+
+    panels: name -> samples (n, 2) and differences of scores (n, 2); columns: a cause, the target.
+    """
+    if not panels:
+        raise ValueError("expected at least one panel, found none")
+    figure = Picture(0.6 + 2.9 * len(panels), 3.4, clean(title, 110))
+    every = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
+    told = []
+    for axes, (name, (u, change)) in zip(every, panels.items(), strict=True):
+        u, change = (
+            checked(what, values, "numbers", (None, 2))
+            for what, values in (("samples", u), ("differences", change))
+        )
+        axes.plot(*u.T, "o", color=GREY, markersize=2.5)
+        axes.quiver(
+            *u.T, *change.T, color=BLUE, angles="xy", scale_units="xy", scale=3, width=0.007
+        )  # fmt: skip
+        axes.set(title=clean(name), xlabel="z0, the cause")
+        axes.margins(0.12)
+        axes.grid()
+        sizes = np.linalg.svd(change, compute_uv=False)
+        told.append(f"{name} {_size(float(sizes[1] / sizes[0]) ** 2)}")
+    every[0].set_ylabel("z1, the target")
+    return figure.saying(f"{title}: size of a second direction, as a share: {', '.join(told)}.")
 
 
 @styled
@@ -201,14 +230,16 @@ def _pair(row: np.ndarray) -> str:
 @styled
 def doubles(rows: Rows, title: str = "Two interventions at once, never seen") -> Picture:
     """Discrepancy on unseen double interventions of each run, beside its floor and its copy."""
+    called = {"MMD on doubles": "two at once", "floor": "floor: two true samples"}
     marks = {"MMD on doubles": ("o", BLUE), "floor": ("|", INK), "copy": ("x", ORANGE)}
     _some(rows, "run", *marks)
-    figure = Picture(6.8, 1.6 + 0.4 * len(rows), clean(title, 90))
+    size = 1.6 + (0.4 if len(rows) < 13 else 0.26) * len(rows)
+    figure = Picture(6.8, size, clean(title, 90))
     axes = figure.subplots()
     for name, (marker, color) in marks.items():
-        values = [row[name] for row in rows]
-        text = "floor: two true samples" if name == "floor" else name
-        axes.plot(values, range(len(rows)), marker, color=color, ms=8, mew=1.8, label=text)
+        values, text = [row[name] for row in rows], called.get(name, name)
+        look: dict[str, Any] = {"color": color, "ms": 13 if marker == "|" else 7, "mew": 1.8}
+        axes.plot(values, range(len(rows)), marker, label=text, **look)
     axes.set_xscale("log")
     axes.set(xlabel="squared MMD (smaller is better)")
     name_lines(axes, [clean(str(row["run"])) for row in rows])

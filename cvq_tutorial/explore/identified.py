@@ -150,7 +150,7 @@ class RatioExplorer(Explorer):
         null = float(np.median(self.solution.tolerance))
         tiles = [
             ancestors(f"at ratio {self.ratio:g}", found, truth, ROWS),
-            ancestors(f"by the null, about {null:.2g}", own, truth),
+            ancestors(f"by the null, about {null:.2g}", own, truth, ROWS),
         ]
         told = (
             f"Ratio {self.ratio:g}: of {int(truth.sum())} ancestors {self.missed} missed, "
@@ -251,7 +251,7 @@ class BetExplorer(Explorer):
             floor, copy, best = floors[0], copies[0], names[int(np.argmin(values))]
             told = (
                 f"You bet on {self.bet!r}, the smallest discrepancy has {best!r}. Squared MMD on "
-                f"unseen doubles: {each}; floor {floor:.2g}, copy {copy:.2g}."
+                f"two at once, never seen: {each}; floor {floor:.2g}, copy {copy:.2g}."
             )
         title = "from a copy (0 %) to the floor (100 %), on a logarithmic scale"
         tile = Tile(title, pictures.bars(share, names, 130, 520, marks))

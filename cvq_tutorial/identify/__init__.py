@@ -3,8 +3,8 @@
 In: unpaired samples, covariances, scores or cumulants, one per context. Out: latents, mixing, graph
 (row = cause) and how badly they predict what came in. Read `worlds`, `order`, `linear`, `scores`,
 `tensors`, `cumulants`, `twins`; then `match` (hold against a truth), `dags`, `discrepancy` (a VAE
-whose doubles prove nothing) and `report` (the tables). NumPy and SciPy; torch in `scores`, `dags`
-and `discrepancy` only.
+that is asked for what it never saw) and `report` (the tables). NumPy and SciPy; torch in `scores`,
+`dags` and `discrepancy` only.
 """
 
 from cvq_tutorial.common.lazy import lazy
@@ -20,6 +20,6 @@ __getattr__, __dir__, __all__ = lazy(
         "cumulants": "NoiseSolution solve_third solve_fourth",
         "twins": "Twins",
         "dags": "DagSampler",
-        "discrepancy": "four_runs",
+        "discrepancy": "compared",
     },
 )

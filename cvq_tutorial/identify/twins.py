@@ -154,13 +154,21 @@ def shift(world: ShiftWorld) -> Twins:
     return pair("shift", world, other, "mean and covariance of every context", both)
 
 
-def cumulants(world: NoiseWorld) -> Twins:
-    """Soft interventions stay invisible to cumulants of order 2, 3 and 4: the graph may be empty.
+def cumulants(world: NoiseWorld, M: np.ndarray | None = None) -> Twins:
+    """Soft interventions stay invisible to cumulants of order 2, 3 and 4: the graph may be another.
 
     What is observed is the same mixture of the same noises, so all orders agree.
+
+    M: (q, q), upper triangular, ones on its diagonal; the twin's latents are M z. The default makes
+    its graph empty without intervention, so that an intervention brings causes in. With numbers
+    all over its upper half, all causes are there in every context.
     """
     q = world.F.shape[1]
-    M = np.eye(q) - world.lambdas[0]
+    M = np.eye(q) - world.lambdas[0] if M is None else np.asarray(M, dtype=float)
+    if M.shape != (q, q) or np.tril(M, -1).any() or (np.diag(M) != 1).any():
+        raise ValueError(
+            f"M: expected an upper triangular matrix ({q}, {q}) with ones on its diagonal"
+        )
     back = np.linalg.inv(M)
     lambdas = np.eye(q) - (np.eye(q) - world.lambdas) @ back
     other = NoiseWorld(world.F @ back, lambdas, world.scales, world.targets, world.noise)

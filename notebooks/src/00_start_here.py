@@ -231,7 +231,7 @@ check.as_told(it_is_nearly_sure=bool(surest.mean() > 0.8), on_most_images=over >
 #
 # ## The lessons
 #
-# Minutes are for reading and for the exercises, as readers needed them (11, 11b, 11c: less what was moved since). Take the lessons in order, or follow a
+# Minutes are for reading and for the exercises, as readers needed them (11 to 11d: less what was moved since). Take the lessons in order, or follow a
 # question: each says on top which others it needs.
 #
 # | lesson | question | minutes |
@@ -250,10 +250,11 @@ check.as_told(it_is_nearly_sure=bool(surest.mean() > 0.8), on_most_images=over >
 # | [10 bring your own images](10_bring_your_own_images.ipynb) | How do I use my data? | 35 + 25 |
 # | [11 know what can be identified](11_know_what_can_be_identified.ipynb) | What can be identified? | 42 + 18 |
 # | [11b know what pairs can tell](11b_know_what_pairs_can_tell.ipynb) | What do pairs tell, and what not? | 41 + 14 |
-# | [11c know what bends and noise tell](11c_know_what_bends_and_noise_tell.ipynb) | What do weaker interventions, noises and looks tell? | 40 + 15 |
+# | [11c know what bends and noise tell](11c_know_what_bends_and_noise_tell.ipynb) | What do weaker interventions, other noises and labels tell? | 40 + 20 |
+# | [11d know what drawing well tells](11d_know_what_drawing_well_tells.ipynb) | Does a model that draws well know the causes? | 40 + 15 |
 # | [12 learn actions nobody named](12_learn_actions_nobody_named.ipynb) | What if nobody names the actions? | 40 + 20 |
 #
-# In a hurry: 05 and 06. Sceptical: 04, 04b, 09 and 11b.
+# In a hurry: 05 and 06. Sceptical: 04, 04b, 09, 11b and 11d.
 
 # %% [markdown]
 # ## Exercises

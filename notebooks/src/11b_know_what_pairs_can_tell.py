@@ -339,7 +339,7 @@ check.as_told(
 #
 # What pairs identify, then: which codes an action *changes*, and what each of these needs to be predicted. Not which of two
 # doubles is the cause, not which of two actions that draw the same it was, and not whether something hidden stands
-# behind an edge. [Lesson 11c](11c_know_what_bends_and_noise_tell.ipynb) holds it beside other kinds of data.
+# behind an edge. [Lesson 11d](11d_know_what_drawing_well_tells.ipynb) holds it beside other kinds of data.
 
 # %% [markdown]
 # ## Exercises

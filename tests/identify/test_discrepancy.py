@@ -60,6 +60,24 @@ def test_training_starts_where_contexts_that_have_a_place_move_the_picture():
     assert free.singles > 2 * start.singles
 
 
+def test_what_later_effects_do_not_hold_is_the_column_of_the_mixing():
+    world = discrepancy.chain_world(np.random.default_rng(0), "relu", 4, 6)
+    down = np.triu(np.random.default_rng(1).uniform(0.5, 1, (4, 4)), 1) + np.eye(4)
+    effects = torch.from_numpy(down @ world.mixing.T)  # each moves itself and all that come after
+    for order in ([0, 1, 2, 3], [3, 1, 0, 2]):
+        place = np.argsort(order)  # contexts named otherwise: the same, at their places
+        own = discrepancy.own_parts(effects[place], order).numpy()
+        assert np.allclose(own, world.mixing.T[place])
+    assert not np.allclose(discrepancy.own_parts(effects, [3, 2, 1, 0]).numpy(), world.mixing.T)
+
+
+def test_a_start_with_room_learns_edges_where_the_mean_start_does_not():
+    world = discrepancy.chain_world(np.random.default_rng(0), "relu", 2, 3)
+    options = {"order": [0, 1], "samples": 512, "fresh": 300, "epochs": 60}
+    made = {s: discrepancy.train(world, 0, start=s, **options)[1] for s in discrepancy.STARTS}
+    assert made["own"].edges[0, 1] > 0.4 > 0.1 > made["mean"].edges[0, 1]
+
+
 def test_training_beats_the_copy_and_its_own_start():
     world = discrepancy.chain_world(np.random.default_rng(0), "relu", 2, 3)
     world = replace(world, shift=2.5)
@@ -83,6 +101,10 @@ def test_bad_input():
     world = discrepancy.chain_world(np.random.default_rng(0), "relu", 3, 4)
     with pytest.raises(ValueError, match="expected each of 3 contexts once"):
         discrepancy.train(world, 0, order=[0, 1, 1])
+    with pytest.raises(ValueError, match="start: expected one of mean, own, found 'best'"):
+        discrepancy.train(world, 0, order=[0, 1, 2], start="best")
+    with pytest.raises(ValueError, match="start: 'own' needs an order, found none"):
+        discrepancy.train(world, 0, start="own")
     with pytest.raises(Unidentifiable, match="100 samples are too few for one batch"):
         discrepancy.train(world, 0, samples=100)
     few = discrepancy.ShiftWorld(world.weights, world.mixing, np.arange(2), "relu", 5.0)

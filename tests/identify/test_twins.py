@@ -58,6 +58,17 @@ def test_the_routine_for_cumulants_answers_with_the_perfect_twin():
     assert match.relative_error(found.H, H[0]) < 1e-9 < match.relative_error(found.H, H[1])
 
 
+def test_a_twin_may_have_all_causes_in_every_context():
+    world = cumulants.draw_noise_world(np.random.default_rng([0, 13]), 4, 5, soft=True)
+    pair = twins.cumulants(world, np.eye(4) + np.triu(np.full((4, 4), 0.5), 1))
+    assert pair.measured < 1e-10 < 0.1 < pair.apart
+    edges = (np.abs(pair.other.lambdas) > 1e-9).sum(axis=(1, 2))
+    assert edges.tolist() == [6] * 5 and not np.tril(pair.other.lambdas).round(12).any()
+    for M in (np.ones((4, 4)), 2 * np.eye(4), np.eye(3)):
+        with pytest.raises(ValueError, match="upper triangular matrix"):
+            twins.cumulants(world, M)
+
+
 @pytest.mark.parametrize("latents", [2, 3, 4, 5])
 @pytest.mark.parametrize("seed", range(5))
 def test_without_the_context_of_the_source_another_world_fits(seed, latents):

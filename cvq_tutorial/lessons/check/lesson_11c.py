@@ -16,7 +16,7 @@ orders_that_work = Exercise(
         "symmetric noise has no third cumulant: nothing is there at order 3": (
             lambda found: found[1] == 3
         ),
-        "order 3 makes the noises round first, which needs as many observed as latents": (
+        "order 3 whitens by the covariance first, which needs as many observed as latents": (
             lambda found: found[2] == 3
         ),
         "order 2 is the covariance, which the first routine reads; asked is what the two routines "
@@ -26,6 +26,8 @@ orders_that_work = Exercise(
         ),
         "more latents than observed is what order 4 is good for": lambda found: found[2] == 0,
         "order 4 would do as well, but the smallest is asked for": lambda found: found[0] == 4,
+        "heavy tails show at order 4: symmetric noise is not Gaussian": lambda found: found[1] == 0,
+        "exponential noise is lopsided, and that is what order 3 sees": lambda found: found[0] == 0,
     },
     clue="lopsided noise has a third cumulant; symmetric noise has not; Gaussian noise has none "
     "above two",
@@ -76,6 +78,15 @@ mixing_without_edges = Exercise(
         "one step along the edges is not all: a cause of a cause counts, too": _mixes(
             lambda W, F: F @ (np.eye(len(W)) + W.T)
         ),
+        "z = W' z + noise: what stands before the noise is I - W', with a minus": _mixes(
+            lambda W, F: F @ np.linalg.inv(np.eye(len(W)) + W.T)
+        ),
+        "that is the transpose: a row of the mixing is one observed number": _mixes(
+            lambda W, F: (F @ np.linalg.inv(_without(W))).T
+        ),
+        "that is how the noises become latents; the mixing then makes them what is observed": (
+            _mixes(lambda W, F: np.linalg.inv(_without(W)))
+        ),
     },
     clue="write z by the noises alone, then what is observed",
     praise="no mean and no covariance can tell it from the world with edges",
@@ -102,27 +113,43 @@ def _sizes(rows: np.ndarray) -> np.ndarray:
     return np.linalg.svd(rows, compute_uv=False)
 
 
+def _ratio(rows: np.ndarray) -> float:
+    return float((_sizes(rows)[1] / _sizes(rows)[0]) ** 2)
+
+
 second_direction = Exercise(
     read=function(_SAMPLES[0].copy(), gives=one_number),
-    right=_gives(lambda rows: float(_sizes(rows)[1] / _sizes(rows)[0])),
+    right=_gives(_ratio),
     hints={
-        "that is the first over the second": _gives(
-            lambda rows: float(_sizes(rows)[0] / _sizes(rows)[1])
-        ),
-        "those are squares of the singular values, as eigenvalues are": _gives(
-            lambda rows: float((_sizes(rows)[1] / _sizes(rows)[0]) ** 2)
+        "that is the first over the second": _gives(lambda rows: 1 / _ratio(rows)),
+        "that is the ratio of lengths, as singular values are; the slider's is of mean squared "
+        "lengths: its square": _gives(lambda rows: _ratio(rows) ** 0.5),
+        "that is the square of it: eigenvalues are squared lengths already": _gives(
+            lambda rows: _ratio(rows) ** 2
         ),
         "that is the last direction; asked is the second": _gives(
-            lambda rows: float(_sizes(rows)[-1] / _sizes(rows)[0])
+            lambda rows: float(_sizes(rows)[-1] / _sizes(rows)[0]) ** 2
+        ),
+        "that is the smallest over the second smallest: eigenvalues come smallest first": _gives(
+            lambda rows: float(np.divide(*_sizes(rows)[[-1, -2]])) ** 2
         ),
         "do not take the mean away: it is what the first direction mostly is": _gives(
-            lambda rows: float(np.divide(*_sizes(rows - rows.mean(0))[[1, 0]]))
+            lambda rows: _ratio(rows - rows.mean(0))
+        ),
+        "do not take the mean away, and square: it is what the first direction mostly is": _gives(
+            lambda rows: _ratio(rows - rows.mean(0)) ** 0.5
         ),
         "that is the second as a share of all; asked is its ratio to the first": _gives(
-            lambda rows: float(_sizes(rows)[1] / _sizes(rows).sum())
+            lambda rows: float(_sizes(rows)[1] ** 2 / (_sizes(rows) ** 2).sum())
+        ),
+        "that is the size of the second direction; asked is its ratio to the first": lambda given: (
+            _gives(lambda rows: float(_sizes(rows)[1]))(given)
+            or _gives(lambda rows: float(_sizes(rows)[1] ** 2))(given)
+            or _gives(lambda rows: float(_sizes(rows)[1] ** 2) / len(rows))(given)
         ),
     },
-    clue="`np.linalg.svd` gives the sizes of all directions, largest first",
+    clue="the outer products of all rows, added up, are `differences.T @ differences`; "
+    "`np.linalg.eigvalsh` gives its eigenvalues, smallest first",
     praise="a source has 0 here, but for noise; how much noise, the null says",
-    otherwise="the second singular value over the first",
+    otherwise="the second largest eigenvalue of differences' times differences, over the largest",
 )
