@@ -152,8 +152,9 @@ def told(rows):
 
 
 floors = told(stored["vae"])
-means = [row["true edges, mean"] for row in stored["vae"] if row["run"] == "right order"]
-print("right order, mean of its four edges:", *(f"{mean:.2f}" for mean in means))
+by_mean = np.array([r["true edges"] for r in stored["vae"] if r["run"] == "right order"])
+for learned in by_mean:
+    print("right order, its four edges:", *learned)
 
 # %% tags=["nbval-check-output", "gate"]
 bent = ("right order", "reversed", "no graph")
@@ -162,7 +163,7 @@ check.as_told(
     the_bent_ones_end_alike=max(floors[n][0] for n in bent) < 1.1 * min(floors[n][0] for n in bent),
     far_off=min(floors[n][0] for n in bent) > 4.5,
     they_miss_what_they_saw_too=min(floors[n][1] for n in bent) > 2.3,
-    no_mean_of_edges_is_positive=max(means) < 0,
+    no_edge_is_learned=abs(by_mean).max() < 0.25,
 )
 
 # %% [markdown]
@@ -170,7 +171,7 @@ check.as_told(
 # they were told. "So drawing well is no evidence for a graph, and knowing the order is worth nothing": it is tempting. Look again, twice.
 #
 # * All three bent runs miss even *one* intervention at a time, which they were shown. And the run with the right order has
-#   learned no edge: their mean is a little below 0, where each should be positive. So three of the four runs are models without a graph, and no wonder that they are
+#   learned no edge: all four are within 0.2 of 0, most of them below, where each should be about 0.7. So three of the four runs are models without a graph, and no wonder that they are
 #   alike. Why did it not learn them? Take the first context. Its mean effect holds what it does to the
 #   first latent *and* all that the chain passes on. A decoder that starts there has drawn it all already: the
 #   edges have **nothing left to do**.
