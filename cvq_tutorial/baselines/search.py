@@ -96,6 +96,11 @@ def neighbours(
     found = np.zeros((n_actions, x.shape[1], x.shape[1]))
     for a, j, before, after in _changed(x, actions, y, n_actions):
         data = np.column_stack([before, after])
+        if how == "ges" and x.shape[1] == 1:
+            # then GES is one comparison; causal-learn's score of two columns is not finite
+            alone, told = (_bdeu(before[:, :n], after, n_codes) for n in (0, 1))
+            found[a, :, j] = told > alone
+            continue
         if how == "pc":
             from causallearn.search.ConstraintBased.PC import pc
 
@@ -103,9 +108,6 @@ def neighbours(
         else:
             from causallearn.search.ScoreBased.GES import ges
 
-            # with one variable the edge it may find is half as likely as not: of two columns
-            # causal-learn's own prior is that every edge is there, and its score is not finite
-            prior = {"structure_prior": 0.5} if data.shape[1] == 2 else {}
-            graph = ges(data, "local_score_BDeu", parameters=prior)["G"].graph
+            graph = ges(data, "local_score_BDeu", parameters={})["G"].graph
         found[a, :, j] = graph[-1, :-1] != 0
     return found
