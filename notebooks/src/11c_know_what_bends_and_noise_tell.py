@@ -204,9 +204,8 @@ errors["graph"] = np.abs(np.abs(true) - np.abs(got.weights)).max()
 print(f"six latents from five observed, order 4: columns off by {errors['six']:.0e}, weights, up to "
       f"sign, by {errors['graph']:.0e}")  # fmt: skip
 try:
-    solve_fourth(
-        draw_noise_world(drawn(11), latents=11, observed=5).cumulants(4), 11, rng=drawn(12)
-    )
+    eleven = draw_noise_world(drawn(11), latents=11, observed=5)
+    solve_fourth(eleven.cumulants(4), 11, rng=drawn(12))
 except Unidentifiable as refused:
     print("eleven from five:", str(refused).partition(";")[0])
 
