@@ -95,12 +95,12 @@ def neighbours(
         raise ImportError(f"{how} needs causal-learn: pip install 'cvq_tutorial[discovery]'")
     found = np.zeros((n_actions, x.shape[1], x.shape[1]))
     for a, j, before, after in _changed(x, actions, y, n_actions):
-        data = np.column_stack([before, after])
         if how == "ges" and x.shape[1] == 1:
             # then GES is one comparison; causal-learn's score of two columns is not finite
             alone, told = (_bdeu(before[:, :n], after, n_codes) for n in (0, 1))
             found[a, :, j] = told > alone
             continue
+        data = np.column_stack([before, after])
         if how == "pc":
             from causallearn.search.ConstraintBased.PC import pc
 

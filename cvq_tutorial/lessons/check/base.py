@@ -239,6 +239,27 @@ def function(*trial: Any, gives: Reader | None = None) -> Reader:
     return read
 
 
+def agrees(
+    trials: Sequence[tuple[np.ndarray, ...]], formula: Callable[..., Any]
+) -> Callable[[Callable[..., Any]], bool]:
+    """Whether a function gives what a formula gives, in shape and numbers, on all of some trials.
+
+    trials: arguments; both get copies.
+    """
+
+    def same(given: Callable[..., Any]) -> bool:
+        for trial in trials:
+            found, wanted = (
+                np.asarray(what(*(part.copy() for part in trial)), dtype=float)
+                for what in (given, formula)
+            )
+            if found.shape != wanted.shape or not np.allclose(found, wanted, atol=1e-6):
+                return False
+        return True
+
+    return same
+
+
 def _is_stub(answer: Any) -> bool:
     """Whether a function holds no step before it returns a constant."""
     if not hasattr(answer, "__code__"):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import numpy as np
 
-from cvq_tutorial.lessons.check.base import Exercise, array, function, one_number
+from cvq_tutorial.lessons.check.base import Exercise, agrees, array, function, one_number
 
 orders_that_work = Exercise(
     read=array((4,), "integer"),
@@ -44,18 +43,7 @@ def _chain(seed: int, d: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 _WORLDS = [_chain(seed, d) for seed, d in ((0, 3), (1, 4), (2, 5))]
-
-
-def _mixes(formula: Callable[[np.ndarray, np.ndarray], Any]) -> Callable[..., bool]:
-    def same(given: Callable[..., Any]) -> bool:
-        for weights, mixing in _WORLDS:
-            found = np.asarray(given(weights.copy(), mixing.copy()), dtype=float)
-            wanted = formula(weights, mixing)
-            if found.shape != wanted.shape or not np.allclose(found, wanted, atol=1e-6):
-                return False
-        return True
-
-    return same
+_mixes = partial(agrees, _WORLDS)
 
 
 def _without(weights: np.ndarray) -> np.ndarray:
@@ -101,12 +89,7 @@ def _rows(seed: int) -> np.ndarray:
 
 
 _SAMPLES = [_rows(seed) for seed in (0, 1, 2)]
-
-
-def _gives(formula: Callable[[np.ndarray], float]) -> Callable[[Callable[..., Any]], bool]:
-    return lambda given: all(
-        bool(np.isclose(given(rows.copy()), formula(rows), atol=1e-6)) for rows in _SAMPLES
-    )
+_gives = partial(agrees, [(rows,) for rows in _SAMPLES])
 
 
 def _sizes(rows: np.ndarray) -> np.ndarray:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from cvq_tutorial.lessons.check.base import Exercise, array, function
+from cvq_tutorial.lessons.check.base import Exercise, agrees, array, function
 
 evidence_for_a_graph = Exercise(
     read=array((4,), "integer"),
@@ -48,21 +49,11 @@ def _three(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 _SETS = [_three(seed) for seed in (0, 1, 2)]
-_Means = Callable[[np.ndarray, np.ndarray, np.ndarray], Any]
 
 
-def _adds(formula: _Means) -> Callable[[Callable[..., Any]], bool]:
+def _adds(formula: Callable[..., Any]) -> Callable[[Callable[..., Any]], bool]:
     """Does the answer give a formula of the three means?"""
-
-    def same(given: Callable[..., Any]) -> bool:
-        for three in _SETS:
-            found = np.asarray(given(*[one.copy() for one in three]), dtype=float)
-            wanted = np.asarray(formula(*[one.mean(0) for one in three]))
-            if found.shape != wanted.shape or not np.allclose(found, wanted, atol=1e-6):
-                return False
-        return True
-
-    return same
+    return agrees(_SETS, lambda *sets: formula(*(one.mean(0) for one in sets)))
 
 
 two_at_once = Exercise(
@@ -106,20 +97,7 @@ def _two(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 _EFFECTS = [_two(seed) for seed in (0, 1, 2)]
-
-
-def _leaves(
-    formula: Callable[[np.ndarray, np.ndarray], Any],
-) -> Callable[[Callable[..., Any]], bool]:
-    def same(given: Callable[..., Any]) -> bool:
-        for effect, later in _EFFECTS:
-            found = np.asarray(given(effect.copy(), later.copy()), dtype=float)
-            wanted = np.asarray(formula(effect, later))
-            if found.shape != wanted.shape or not np.allclose(found, wanted, atol=1e-6):
-                return False
-        return True
-
-    return same
+_leaves = partial(agrees, _EFFECTS)
 
 
 def _along(effect: np.ndarray, later: np.ndarray) -> np.ndarray:
